@@ -1,0 +1,179 @@
+// The intent: everything tenants and operators asked for that has a consequence on the network, as one frozen snapshot.
+// It is cut into units (a VPC, a network, the fabric), because the compiler remembers its answer per unit: a unit that
+// did not change is the same object as before.
+
+/** A named set of packet filter rules, first match in ascending `number`. `none`: no list attached (in: drop, out: free). */
+export interface AclList {
+  readonly id: string;
+  readonly name: string;
+  readonly items: readonly AclItem[];
+}
+
+export interface AclItem {
+  readonly id: string;
+  readonly number: number;
+  readonly action: 'Allow' | 'Deny';
+  readonly direction: 'Ingress' | 'Egress';
+  /** tcp, udp, icmp, all, or a protocol number as text. */
+  readonly protocol: string;
+  readonly cidrs: readonly string[];
+  readonly startPort?: number;
+  readonly endPort?: number;
+  readonly icmpType?: number;
+  readonly icmpCode?: number;
+}
+
+/** A network interface of an instance. Its id is the logical switch port's name and the virtual port's interface id. */
+export interface Nic {
+  readonly id: string;
+  readonly instanceId: string;
+  readonly mac: string;
+  readonly ip: string;
+  readonly isDefault: boolean;
+  /** The instance's host name, announced by DHCP. */
+  readonly hostname: string;
+  /** Name of the hypervisor the instance is placed on; undefined while it has none (stopped). */
+  readonly host?: string;
+}
+
+/** The segment a network lives on: a tagged VLAN of a physical network, or an overlay tunnel between the hypervisors. */
+export type Segment = { readonly kind: 'vlan'; readonly vlan: number; readonly physicalNetwork: string } | { readonly kind: 'overlay' };
+
+interface NetworkBase {
+  readonly id: string;
+  readonly name: string;
+  readonly accountId: string;
+  readonly cidr: string;
+  readonly segment: Segment;
+  readonly nics: readonly Nic[];
+  /** Resolvers announced by DHCP. */
+  readonly dns: readonly string[];
+  readonly domainName: string;
+  /** Whether DHCP is served. */
+  readonly dhcp: boolean;
+}
+
+/** A tier: a network whose gateway is its VPC's router. */
+export interface Tier extends NetworkBase {
+  readonly kind: 'tier';
+  readonly vpcId: string;
+  readonly gateway: string;
+  readonly acl?: AclList;
+}
+
+/** A Private network: a segment on which only private gateways of VPCs meet. No router, no DHCP of its own. */
+export interface PrivateNetwork extends NetworkBase {
+  readonly kind: 'private';
+  /** Every private gateway on it, of any VPC. */
+  readonly members: readonly GatewayMember[];
+}
+
+/** A guest network outside any VPC: with a router of its own (gateway set) or with none. */
+export interface GuestNetwork extends NetworkBase {
+  readonly kind: 'guest';
+  readonly gateway?: string;
+  /** Whether anybody routes for it (false: the gateway, if any, is somebody else's machine). */
+  readonly routed: boolean;
+}
+
+export type Network = Tier | PrivateNetwork | GuestNetwork;
+
+export interface GatewayMember {
+  readonly id: string;
+  readonly vpcId: string;
+  readonly ip: string;
+}
+
+/** A VPC's own leg on a Private network. */
+export interface PrivateGateway {
+  readonly id: string;
+  readonly vpcId: string;
+  readonly ip: string;
+  readonly acl: AclList;
+  readonly network: PrivateNetwork;
+}
+
+export interface StaticRoute {
+  readonly id: string;
+  readonly vpcId: string;
+  readonly cidr: string;
+  readonly nextHop: string;
+}
+
+/** A VPC and all that hangs on its router. */
+export interface Vpc {
+  readonly id: string;
+  readonly name: string;
+  readonly accountId: string;
+  readonly cidr: string;
+  readonly tiers: readonly Tier[];
+  readonly gateways: readonly PrivateGateway[];
+  readonly routes: readonly StaticRoute[];
+}
+
+/** An instance as its hypervisor must run it. */
+export interface Instance {
+  readonly id: string;
+  /** Internal name, unique in the zone: i-…-VM. */
+  readonly name: string;
+  readonly hostname: string;
+  readonly host?: string;
+  readonly power: 'running' | 'stopped';
+  /** Grows with each reboot asked for: the agent restarts the guest when it has seen a smaller one. */
+  readonly boot: number;
+  /** crypt(3) hash of root's password. */
+  readonly passwordHash: string;
+  readonly cpus: number;
+  readonly memoryMb: number;
+  readonly nics: readonly InstanceNic[];
+}
+
+export interface InstanceNic {
+  readonly id: string;
+  readonly mac: string;
+  readonly deviceId: number;
+  readonly isDefault: boolean;
+  readonly networkId: string;
+  /** Bytes of an IP packet that fit. */
+  readonly mtu: number;
+}
+
+/** A hypervisor (or other node) that has joined. */
+export interface Host {
+  readonly id: string;
+  readonly name: string;
+  /** OVN's name for it (system-id): the same as `name`. */
+  readonly chassis: string;
+  /** Address of its tunnel endpoint. */
+  readonly underlayIp: string;
+  readonly instances: readonly Instance[];
+}
+
+/** What all units share and rarely changes: who the hypervisors are and how large underlay packets may be. */
+export interface Fabric {
+  /** In a stable order: by name. */
+  readonly chassis: readonly { readonly name: string; readonly underlayIp: string }[];
+  /** MTU of the network between the hypervisors, in bytes. */
+  readonly underlayMtu: number;
+}
+
+/** The whole intent at one generation. Maps are by id, in ascending order of id; units keep identity while unchanged. */
+export interface Intent {
+  readonly generation: number;
+  readonly fabric: Fabric;
+  readonly vpcs: ReadonlyMap<string, Vpc>;
+  /** Private and guest networks (tiers are inside their VPC). */
+  readonly networks: ReadonlyMap<string, PrivateNetwork | GuestNetwork>;
+  readonly hosts: ReadonlyMap<string, Host>;
+}
+
+/** Names a unit: `vpc:ID`, `network:ID`, `host:ID` or `fabric`. What a change touched is said in these. */
+export type UnitKey = string;
+
+/** Room that Geneve takes from a packet of the underlay, in bytes (facts: 1500 carries 1442). */
+export const GENEVE_OVERHEAD = 58;
+
+/** Bytes of an IP packet that fit through a segment. */
+export function mtuOf(segment: Segment, underlayMtu: number): number {
+  return segment.kind === 'overlay' ? underlayMtu - GENEVE_OVERHEAD : underlayMtu;
+}

@@ -1,0 +1,21 @@
+// Brings a database to the newest schema. Forward only; every migration is a file named after what it adds.
+import type { Kysely } from 'kysely';
+import { Migrator } from 'kysely/migration';
+import * as initial from './migrations/001-initial.ts';
+import type { Tables } from './schema.ts';
+
+const MIGRATIONS = { '001-initial': initial };
+
+/** Throws when the database was written by a newer version, or when a migration fails (nothing of it is kept then). */
+export async function migrate(db: Kysely<Tables>): Promise<void> {
+  const migrator = new Migrator({ db, provider: { getMigrations: () => Promise.resolve(MIGRATIONS) } });
+  const { error, results } = await migrator.migrateToLatest();
+  if (error === undefined) return;
+  const failed = results?.find((result) => result.status === 'Error');
+  throw new Error(
+    failed === undefined
+      ? `the database cannot be used: ${error instanceof Error ? error.message : String(error)}`
+      : `migration ${failed.migrationName} failed; nothing of it was kept`,
+    { cause: error },
+  );
+}
