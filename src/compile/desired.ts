@@ -4,7 +4,12 @@
 /** A column's value in its natural form; the OVSDB client encodes it by the schema. */
 export type Value = string | number | boolean | readonly Value[] | { readonly [key: string]: string };
 
-/** A row of the northbound database. `uuid` is derived from the owner's id, references are such uuids. */
+/**
+ * A row of the northbound database. `uuid` is derived from the owner's id, references are such uuids.
+ *
+ * Every table we write has `external_ids` (we put `id` and `unit` there) but one: Static_MAC_Binding. Such a row is ours
+ * exactly when its `logical_port` is the name of a router port that is ours.
+ */
 export interface DesiredRow {
   readonly table: string;
   readonly uuid: string;

@@ -30,6 +30,8 @@ export interface NicSpec {
   readonly deviceId: number;
   readonly isDefault: boolean;
   readonly mtu: number;
+  /** Whether the network serves DHCP; absent: yes. Without it the guest counts as ready with no address. */
+  readonly dhcp?: boolean;
 }
 
 /** What a node says after each pass, changed or not. */
@@ -114,3 +116,9 @@ export function decodeToken(text: string): JoinToken | undefined {
     return undefined;
   }
 }
+
+/** The name the server's certificate carries, whatever its address is: nodes check this name, not a host name. */
+export const SERVER_NAME = 'trunkline-server';
+
+/** Largest body on the channel, in bytes. */
+export const MAX_BODY = 1024 * 1024;

@@ -364,6 +364,8 @@ export interface InstanceTable {
   userdata: string | null;
   groupname: string | null;
   details: string | null;
+  /** When it was destroyed; it is expunged some time after. */
+  destroyed: string | null;
   created: string;
 }
 

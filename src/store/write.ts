@@ -17,6 +17,8 @@ export interface Tx {
   next(counter: 'generation' | 'instance' | 'event'): Promise<number>;
   /** The generation of this change; the first call draws it. */
   generation(): Promise<number>;
+  /** Whether anything of the intent was touched so far. */
+  touched(): boolean;
 }
 
 export interface Writer {
@@ -99,7 +101,7 @@ export function createWriter(db: Kysely<Tables>, lock?: (tx: Transaction<Tables>
 
 const isIntent = new Set<string>(INTENT_TABLES);
 
-function createTx(db: Transaction<Tables>): Tx & { touched(): boolean } {
+function createTx(db: Transaction<Tables>): Tx {
   let generation: number | undefined;
   const noted = new Set<string>();
 

@@ -390,6 +390,7 @@ const TABLES: Readonly<Record<string, Table>> = {
       userdata: 'text?',
       groupname: 'text?',
       details: 'text?',
+      destroyed: 'text?',
       created: 'text',
     },
     unique: [['name']],

@@ -1,0 +1,119 @@
+// The agent's loop: look, run what differs, look again, until nothing differs; then the document is true and is reported so.
+// Knows drivers only by their interface.
+import { createBackoff, type Backoff } from '../lib/backoff.ts';
+import type { Bell } from '../lib/bell.ts';
+import type { Log } from '../lib/log.ts';
+import type { InstanceStatus, NodeDocument } from '../protocol/document.ts';
+import type { Driver, Wait, Work } from './driver.ts';
+import { runSteps, type StepLog } from './step.ts';
+
+/** What came of a pass: what the report says. */
+export interface Outcome {
+  /** The document's generation; undefined while something of it is not true. */
+  readonly realized: number | undefined;
+  readonly error: string | undefined;
+  readonly instances: readonly InstanceStatus[];
+}
+
+export interface Loop {
+  /** Looks and acts until stopped. Calls `tell` after each pass. */
+  run(document: () => NodeDocument | undefined, tell: (outcome: Outcome) => void, signal: AbortSignal): Promise<void>;
+}
+
+const AT_ONCE = 4;
+/** A wait that lasts longer is an error to tell. */
+const PATIENCE_MS = 5000;
+/** How often to look when nothing is to be done: what somebody else changed on the node is put right within this. */
+const IDLE_MS = 2000;
+/** Passes in a row that may find something to do before it is called a fault. */
+const MAX_BUSY = 30;
+
+export function createLoop(drivers: readonly Driver[], bell: Bell, steps: StepLog, log: Log): Loop {
+  const failing = new Map<string, { backoff: Backoff; until: number; error: string }>();
+  const waiting = new Map<string, number>();
+
+  /** One pass over all drivers. */
+  async function pass(document: NodeDocument): Promise<Outcome & { readonly ran: number; readonly waits: readonly Wait[] }> {
+    const now = Date.now();
+    const looks = await Promise.all(drivers.map((driver) => guard(driver.name, driver.name, () => driver.look(document, now))));
+    const plans = looks.filter((plan) => plan !== undefined);
+    const work = plans.flatMap((plan) => plan.work);
+    // A target that has nothing left to do has been put right, by us or by somebody else.
+    const busy = new Set([...work.map(({ target }) => target), ...drivers.map(({ name }) => name)]);
+    for (const target of failing.keys()) if (!busy.has(target)) failing.delete(target);
+    const due = work.filter(({ target }) => (failing.get(target)?.until ?? 0) <= now);
+    await inParallel(due, (one) => attempt(one, document));
+
+    const waits = plans.flatMap((plan) => plan.waits);
+    for (const what of waiting.keys()) if (!waits.some((wait) => wait.what === what)) waiting.delete(what);
+    for (const { what } of waits) if (!waiting.has(what)) waiting.set(what, now);
+    const long = waits.filter(({ what }) => now - waiting.get(what)! >= PATIENCE_MS);
+    const instances = plans.flatMap((plan) => plan.instances).map((status): InstanceStatus => {
+      const error = status.error ?? failing.get(status.id)?.error ?? long.find(({ target }) => target === status.id)?.what;
+      return error === undefined ? status : { ...status, error };
+    });
+    const error = [...failing.values()][0]?.error ?? long[0]?.what;
+    const settled = work.length === 0 && waits.length === 0 && failing.size === 0;
+    return { realized: settled ? document.generation : undefined, error, instances, waits, ran: due.length };
+  }
+
+  async function attempt(work: Work, document: NodeDocument): Promise<void> {
+    const done = await guard(work.target, work.label, async () => {
+      await runSteps(work.steps, steps);
+      return true;
+    });
+    log.info({ generation: document.generation, target: work.label, steps: work.steps.length, done: done === true }, 'steps run');
+  }
+
+  /** Does it; a failure is noted with the target, which is left alone for a while, so that it starves no other. */
+  async function guard<T>(target: string, label: string, action: () => Promise<T>): Promise<T | undefined> {
+    try {
+      const result = await action();
+      failing.delete(target);
+      return result;
+    } catch (error) {
+      const known = failing.get(target);
+      const backoff = known?.backoff ?? createBackoff(100, 5000);
+      const sentence = `${label}: ${(error as Error).message}`;
+      failing.set(target, { backoff, until: Date.now() + backoff.next(), error: sentence });
+      if (known?.error !== sentence) log.error({ target: label, err: (error as Error).message }, 'failed; tried again later');
+      return undefined;
+    }
+  }
+
+  return {
+    async run(document, tell, signal) {
+      let busy = 0;
+      while (!signal.aborted) {
+        const current = document();
+        if (current === undefined) {
+          await bell.wait(IDLE_MS, signal);
+          continue;
+        }
+        const outcome = await pass(current);
+        busy = outcome.ran > 0 ? busy + 1 : 0;
+        if (busy >= MAX_BUSY) tell({ ...outcome, error: outcome.error ?? 'what was put right does not stay so: something else changes it back' });
+        else tell(outcome);
+        if (outcome.realized !== undefined) await bell.wait(IDLE_MS, signal);
+        else if (outcome.ran === 0 || failing.size > 0 || busy >= MAX_BUSY) await bell.wait(pauseOf(outcome.waits), signal);
+      }
+    },
+  };
+
+  /** Short at first, since most waits are short; the bell cuts it anyway when OVS has news. */
+  function pauseOf(waits: readonly Wait[]): number {
+    const now = Date.now();
+    const youngest = Math.max(...waits.map(({ what }) => waiting.get(what) ?? now), -Infinity);
+    const next = Math.min(...[...failing.values()].map(({ until }) => until - now), 1000);
+    const byWaits = waits.length === 0 ? 1000 : 25 + (now - youngest) / 10;
+    return Math.max(20, Math.min(next, byWaits, 1000));
+  }
+}
+
+async function inParallel<T>(items: readonly T[], action: (item: T) => Promise<void>): Promise<void> {
+  const left = [...items];
+  const worker = async (): Promise<void> => {
+    for (let item = left.shift(); item !== undefined; item = left.shift()) await action(item);
+  };
+  await Promise.all(Array.from({ length: Math.min(AT_ONCE, items.length) }, worker));
+}

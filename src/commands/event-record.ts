@@ -1,0 +1,41 @@
+// Writes events: what was asked, by whom, when it started and how it ended. Part of the change it tells of.
+import type { Caller } from '../api/command.ts';
+import { newId } from '../lib/id.ts';
+import type { Tx } from '../store/write.ts';
+
+export interface EventEntry {
+  /** Such as VPC.CREATE. */
+  readonly type: string;
+  readonly state: 'Created' | 'Scheduled' | 'Started' | 'Completed';
+  readonly text: string;
+  readonly level?: 'INFO' | 'WARN' | 'ERROR';
+  readonly about?: { readonly type: string; readonly id: string };
+  /** Id of the event, where it is given: a job's Scheduled event has the job's own id. */
+  readonly id?: string;
+  /** Id of the Scheduled event of the same job. */
+  readonly parent?: string;
+}
+
+/** Records an event of the caller's and returns its id. */
+export async function recordEvent(tx: Tx, caller: Pick<Caller, 'accountId' | 'domainId' | 'userId'>, entry: EventEntry): Promise<string> {
+  const id = entry.id ?? newId();
+  await tx.db
+    .insertInto('event')
+    .values({
+      id,
+      type: entry.type,
+      level: entry.level ?? 'INFO',
+      state: entry.state,
+      description: entry.text,
+      account: caller.accountId,
+      domain: caller.domainId,
+      user: caller.userId,
+      parent: entry.parent ?? null,
+      resourcetype: entry.about?.type ?? null,
+      resource: entry.about?.id ?? null,
+      created: new Date().toISOString(),
+      seq: await tx.next('event'),
+    })
+    .execute();
+  return id;
+}

@@ -1,0 +1,280 @@
+// Hosts: the hypervisors. They come by themselves, with a join token that root makes for them; nobody types their password here.
+import { randomBytes } from 'node:crypto';
+import { z } from 'zod';
+import { ROOT, WATCHERS } from '../api/command.ts';
+import { refuse } from '../api/error.ts';
+import * as field from '../api/field.ts';
+import * as param from '../api/param.ts';
+import { newId } from '../lib/id.ts';
+import { type NodeFacts, encodeToken } from '../protocol/document.ts';
+import { hashSecret } from '../store/hosts.ts';
+import type { HostTable } from '../store/schema.ts';
+import { existing, visible } from './access.ts';
+import { namesOf } from './join.ts';
+import { containing, named, page, pageParams } from './list.ts';
+import { placeIn } from './pod.ts';
+import { type Plan, type Room, listCommand, writeCommand } from './room.ts';
+
+export const hostView = z.object({
+  id: field.string('id of the host'),
+  name: field.string('its name'),
+  state: field.string('Connecting (has not joined yet), Up, Down or Alert'),
+  resourcestate: field.string('Enabled or Disabled: whether new instances may be placed on it'),
+  type: field.string('Routing: it runs instances'),
+  ipaddress: field.string('address of its tunnel endpoint; for root'),
+  zoneid: field.string('its zone'),
+  zonename: field.string('name of its zone'),
+  podid: field.string('its pod'),
+  podname: field.string('name of its pod'),
+  clusterid: field.string('its cluster'),
+  clustername: field.string('name of its cluster'),
+  clustertype: field.string('CloudManaged'),
+  hypervisor: field.string('KVM'),
+  version: field.string('version of its agent'),
+  cpunumber: field.integer('processors it has'),
+  cpuallocated: field.string('share of them promised to running instances'),
+  memorytotal: field.long('memory it has, in bytes'),
+  memoryallocated: field.long('memory promised to running instances, in bytes'),
+  details: field.map('versions of its parts; for root'),
+  hahost: field.boolean('false'),
+  islocalstorageactive: field.boolean('false'),
+  lastpinged: field.date('when it was heard last'),
+  disconnected: field.date('when it was heard last, while it is Down'),
+  created: field.date('when its first join token was made'),
+});
+
+/** Hosts as their answers show them. Addresses and versions are root's business alone. */
+export async function showHosts(room: Room, rows: readonly HostTable[]): Promise<z.infer<typeof hostView>[]> {
+  const zones = await namesOf(
+    room.db,
+    'zone',
+    rows.map((row) => row.zone),
+  );
+  const promised = await promisedOn(
+    room,
+    rows.map((row) => row.id),
+  );
+  const root = room.call.caller.role === 'admin';
+  return rows.map((row) => {
+    const facts = row.facts === null ? undefined : (JSON.parse(row.facts) as Partial<NodeFacts>);
+    const { cpus, memory } = promised.get(row.id) ?? { cpus: 0, memory: 0 };
+    const lastseen = row.lastseen === null ? undefined : field.clientDate(row.lastseen);
+    return field.compact<z.infer<typeof hostView>>({
+      id: row.id,
+      name: row.name,
+      state: row.state,
+      resourcestate: row.resourcestate,
+      type: 'Routing',
+      ipaddress: root ? row.underlayip : undefined,
+      zoneid: row.zone,
+      zonename: zones.get(row.zone),
+      ...placeIn({ id: row.zone, name: zones.get(row.zone) ?? '' }),
+      clustertype: 'CloudManaged',
+      hypervisor: 'KVM',
+      version: facts?.version,
+      cpunumber: facts?.cpus,
+      cpuallocated: facts?.cpus === undefined ? undefined : `${Math.round((100 * cpus) / facts.cpus)}%`,
+      memorytotal: facts?.memoryMb === undefined ? undefined : facts.memoryMb * MIB,
+      memoryallocated: memory * MIB,
+      details: root && facts !== undefined ? versionsOf(facts) : undefined,
+      hahost: false,
+      islocalstorageactive: false,
+      lastpinged: lastseen,
+      disconnected: row.state === 'Down' ? lastseen : undefined,
+      created: field.clientDate(row.created),
+    });
+  });
+}
+
+const MIB = 1024 * 1024;
+
+function versionsOf(facts: Partial<NodeFacts>): Record<string, string> {
+  return field.compact<Record<string, string>>({ ovs: facts.ovs, ovn: facts.ovn, kernel: facts.kernel, hostname: facts.hostname });
+}
+
+/** Host id -> processors and MiB that its wanted-running instances were promised. */
+async function promisedOn(room: Room, hosts: readonly string[]): Promise<Map<string, { cpus: number; memory: number }>> {
+  if (hosts.length === 0) return new Map();
+  const rows = await room.db
+    .selectFrom('instance')
+    .innerJoin('serviceoffering', 'serviceoffering.id', 'instance.serviceoffering')
+    .select(['instance.host'])
+    .select(({ fn }) => [fn.sum<number>('cpunumber').as('cpus'), fn.sum<number>('memory').as('memory')])
+    .where('instance.host', 'in', hosts)
+    .where('instance.power', '=', 'running')
+    .groupBy('instance.host')
+    .execute();
+  return new Map(rows.map((row) => [row.host ?? '', { cpus: Number(row.cpus), memory: Number(row.memory) }]));
+}
+
+export const listHosts = listCommand({
+  name: 'listHosts',
+  summary: 'Lists hosts',
+  roles: WATCHERS,
+  key: 'host',
+  view: hostView,
+  params: z.object({
+    id: param.ref('host', 'The host with this id').optional(),
+    name: param.text('The host of this name').optional(),
+    zoneid: param.ref('zone', 'In this zone').optional(),
+    podid: param.ref('pod', 'In this pod').optional(),
+    clusterid: param.ref('cluster', 'In this cluster').optional(),
+    state: param.text('Connecting, Up, Down or Alert').optional(),
+    resourcestate: param.text('Enabled or Disabled').optional(),
+    type: param.text('Routing').optional(),
+    hypervisor: param.text('KVM').optional(),
+    hahost: param.flag('Only false matches').optional(),
+    virtualmachineid: param.ref('instance', 'Hosts this instance could move to').optional(),
+    details: param.list('Accepted; everything is shown').optional(),
+    ...pageParams,
+  }),
+  async list(room, want) {
+    if (want.id !== undefined) await existing(room, 'host', want.id);
+    if (want.zoneid !== undefined) await existing(room, 'zone', want.zoneid, 'zoneid');
+    let query = room.db.selectFrom('host').selectAll();
+    if (want.id !== undefined) query = query.where('id', '=', want.id);
+    if (want.name !== undefined) query = query.where(named('name', want.name));
+    if (want.keyword !== undefined) query = query.where(containing('name', want.keyword));
+    if (want.zoneid !== undefined) query = query.where('zone', '=', want.zoneid);
+    if (want.state !== undefined) query = query.where(named('state', want.state));
+    if (want.resourcestate !== undefined) query = query.where(named('resourcestate', want.resourcestate));
+    if (want.podid !== undefined || want.clusterid !== undefined) {
+      query = query.where('zone', 'in', await zonesAt(room, want.podid, want.clusterid));
+    }
+    if (want.virtualmachineid !== undefined) {
+      const instance = await visible(room, 'instance', want.virtualmachineid, 'virtualmachineid');
+      query = query.where('zone', '=', instance.zone).where('state', '=', 'Up').where('resourcestate', '=', 'Enabled');
+      if (instance.host !== null) query = query.where('id', '!=', instance.host);
+    }
+    const kind = (want.type ?? 'Routing').toLowerCase() === 'routing' && (want.hypervisor ?? 'KVM').toLowerCase() === 'kvm';
+    if (!kind || want.hahost === true) return { count: 0, rows: [] };
+    const { count, rows } = await page(query.orderBy('name'), want);
+    return { count, rows: await showHosts(room, rows) };
+  },
+});
+
+/** Ids of the zones that show this pod and this cluster; never empty, so that it can stand in a query. */
+async function zonesAt(room: Room, podid: string | undefined, clusterid: string | undefined): Promise<string[]> {
+  const zones = await room.db.selectFrom('zone').select(['id', 'name']).execute();
+  const found = zones.filter((zone) => {
+    const place = placeIn(zone);
+    return (podid === undefined || place.podid === podid) && (clusterid === undefined || place.clusterid === clusterid);
+  });
+  return ['', ...found.map((zone) => zone.id)];
+}
+
+export const joinTokenView = z.object({
+  token: field.string('the token: shown this once; give it to the agent of the host'),
+  name: field.string('the host it lets in'),
+  expires: field.date('until when it can be used'),
+});
+
+const TOKEN_MINUTES = 60;
+
+/** Bound to the house by hand: the token names the agent channel's certificate, which only the house knows. */
+export const createJoinToken: Plan = (house) =>
+  writeCommand({
+    name: 'createJoinToken',
+    summary: 'Makes a token that lets a host join; again for the same host, it replaces the one before',
+    roles: ROOT,
+    event: 'HOST.JOINTOKEN.CREATE',
+    answer: { kind: 'object', key: 'jointoken', view: joinTokenView },
+    params: z.object({
+      name: param.text('Name of the host: lower-case letters, digits, dash and dot', 63),
+      zoneid: param.ref('zone', 'Its zone').optional(),
+      ipaddress: param.address('Address of its tunnel endpoint').optional(),
+    }),
+    async write(room, want) {
+      if (house.caFingerprint === undefined) {
+        throw refuse('unavailable', 'This server has no agent channel, so no host can join it. Start it with one');
+      }
+      if (!/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/.test(want.name)) {
+        throw refuse('parameter', `Invalid host name ${want.name}: use lower-case letters, digits, dashes and dots, and begin and end with a letter or digit`);
+      }
+      const secret = randomBytes(32).toString('base64url');
+      const expires = new Date(Date.now() + TOKEN_MINUTES * 60_000).toISOString();
+      const known = await room.db.selectFrom('host').selectAll().where('name', '=', want.name).executeTakeFirst();
+      const other =
+        want.ipaddress === undefined
+          ? undefined
+          : await room.db.selectFrom('host').select('name').where('underlayip', '=', want.ipaddress).where('name', '!=', want.name).executeTakeFirst();
+      if (other !== undefined) throw refuse('parameter', `${want.ipaddress} is the address of host ${other.name}; each host has its own`);
+      const kept = { secret: hashSecret(secret), secretexpires: expires };
+      if (known === undefined) {
+        if (want.ipaddress === undefined) throw missing('ipaddress');
+        if (want.zoneid === undefined) throw missing('zoneid');
+        const zone = await existing(room, 'zone', want.zoneid, 'zoneid');
+        await room.tx.insert('host', {
+          id: newId(),
+          zone: zone.id,
+          name: want.name,
+          underlayip: want.ipaddress,
+          state: 'Connecting',
+          resourcestate: 'Enabled',
+          ...kept,
+          serial: null,
+          facts: null,
+          lastseen: null,
+          created: new Date().toISOString(),
+        });
+      } else {
+        if (want.zoneid !== undefined && want.zoneid !== known.zone) {
+          throw refuse('parameter', `Host ${known.name} is in zone ${known.zone} and cannot move to zone ${want.zoneid}: delete it there first`);
+        }
+        // A token alone changes nothing on the network: no generation for it.
+        await room.db.updateTable('host').set(kept).where('id', '=', known.id).execute();
+        if (want.ipaddress !== undefined && want.ipaddress !== known.underlayip) {
+          await room.tx.update('host', known.id, { underlayip: want.ipaddress });
+        }
+      }
+      const token = encodeToken({ node: want.name, secret, ca: house.caFingerprint });
+      return { jointoken: { token, name: want.name, expires: field.clientDate(expires) } };
+    },
+  })(house);
+
+export const updateHost = writeCommand({
+  name: 'updateHost',
+  summary: 'Lets new instances be placed on a host, or not',
+  roles: ROOT,
+  event: 'HOST.EDIT',
+  answer: { kind: 'object', key: 'host', view: hostView },
+  params: z.object({
+    id: param.ref('host', 'The host'),
+    allocationstate: param.text('Enable or Disable').optional(),
+  }),
+  async write(room, want) {
+    const host = await existing(room, 'host', want.id);
+    if (want.allocationstate === undefined) return { host: (await showHosts(room, [host]))[0] };
+    const resourcestate = { enable: 'Enabled', enabled: 'Enabled', disable: 'Disabled', disabled: 'Disabled' }[want.allocationstate.toLowerCase()];
+    if (resourcestate === undefined) throw refuse('parameter', `Invalid allocation state: ${want.allocationstate}. Supported are: Enable, Disable`);
+    await room.tx.update('host', host.id, { resourcestate });
+    return { host: (await showHosts(room, [{ ...host, resourcestate }]))[0] };
+  },
+});
+
+export const deleteHost = writeCommand({
+  name: 'deleteHost',
+  summary: 'Removes a host that carries no instances; its certificate is worth nothing from then on',
+  roles: ROOT,
+  event: 'HOST.DELETE',
+  answer: { kind: 'success' },
+  params: z.object({ id: param.ref('host', 'The host') }),
+  async write(room, want) {
+    const host = await existing(room, 'host', want.id);
+    const on = await room.db.selectFrom('instance').select('name').where('host', '=', host.id).orderBy('name').limit(6).execute();
+    if (on.length > 0) {
+      const names = on.slice(0, 5).map((instance) => instance.name);
+      throw refuse(
+        'failed',
+        `Unable to delete the host ${host.name} as there are instances on it: ${names.join(', ')}${on.length > 5 ? ', …' : ''}. Stop or destroy them first`,
+      );
+    }
+    await room.db.updateTable('instance').set({ lasthost: null }).where('lasthost', '=', host.id).execute();
+    await room.tx.remove('host', host.id);
+    return undefined;
+  },
+});
+
+function missing(name: string): Error {
+  return refuse('parameter', `Unable to execute API command createjointoken due to missing parameter ${name}: the host is new here`);
+}

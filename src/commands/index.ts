@@ -1,0 +1,113 @@
+// All commands of the product in one list, and how each kind of object is shown. The one place where a new room is signed in.
+import { type Registry, registry } from '../api/command.ts';
+import { listApisCommand } from '../api/list-apis.ts';
+import { login, logout } from '../api/session.ts';
+import { createAccount, deleteAccount, disableAccount, enableAccount, listAccounts, lockAccount, updateAccount, viewAccount } from './account.ts';
+import { listCapabilities } from './capabilities.ts';
+import { listConfigurations, updateConfiguration } from './configuration.ts';
+import { createDomain, deleteDomain, listDomainChildren, listDomains, updateDomain } from './domain.ts';
+import { emptyLists } from './empty-list.ts';
+import { listEventTypes, listEvents } from './event.ts';
+import { deployVirtualMachine } from './instance-deploy.ts';
+import { destroyVirtualMachine, expungeVirtualMachine, recoverVirtualMachine } from './instance-destroy.ts';
+import { listVirtualMachines } from './instance-list.ts';
+import { viewInstance } from './instance-view.ts';
+import {
+  changeServiceForVirtualMachine,
+  getVirtualMachineUserData,
+  rebootVirtualMachine,
+  resetPasswordForVirtualMachine,
+  scaleVirtualMachine,
+  startVirtualMachine,
+  stopVirtualMachine,
+  updateVirtualMachine,
+} from './instance.ts';
+import { listAsyncJobs, queryAsyncJobResult } from './job.ts';
+import { listNics } from './nic.ts';
+import { listResourceLimits } from './resource-limit.ts';
+import { listRoles } from './role.ts';
+import type { House, Plan } from './room.ts';
+import { createTags, deleteTags, listTags } from './tag.ts';
+import { getUserKeys, registerUserKeys } from './user-keys.ts';
+import { createUser, deleteUser, disableUser, enableUser, listUsers, lockUser, updateUser, viewUser } from './user.ts';
+import type { Views } from './view.ts';
+import { listVolumes } from './volume.ts';
+import { createDiskOffering, deleteDiskOffering, listDiskOfferings, updateDiskOffering } from './disk-offering.ts';
+import { listGuestVlans } from './guest-vlan.ts';
+import { createJoinToken, deleteHost, listHosts, updateHost } from './host.ts';
+import { createNetworkOffering } from './network-offering-create.ts';
+import { deleteNetworkOffering, listNetworkOfferings, updateNetworkOffering } from './network-offering.ts';
+import { listNetworkServiceProviders } from './network-service-provider.ts';
+import { listHypervisors, listOsCategories, listOsTypes } from './os-type.ts';
+import { createPhysicalNetwork, deletePhysicalNetwork, listPhysicalNetworks, updatePhysicalNetwork, viewPhysicalNetwork } from './physical-network.ts';
+import { listClusters, listPods } from './pod.ts';
+import { listRegions } from './region.ts';
+import { createServiceOffering, deleteServiceOffering, listServiceOfferings, updateServiceOffering } from './service-offering.ts';
+import { deleteTemplate, registerTemplate, updateTemplate, updateTemplatePermissions } from './template-change.ts';
+import { listTemplates } from './template.ts';
+import { addTrafficType, deleteTrafficType, listTrafficTypes, updateTrafficType, viewTrafficType } from './traffic-type.ts';
+import { createVPCOffering, deleteVPCOffering, listVPCOfferings, updateVPCOffering, viewVpcOffering } from './vpc-offering.ts';
+import { createZone, deleteZone, listZones, updateZone } from './zone.ts';
+
+/** How a job's result shows its object: by the key that stands in the answer. */
+export const views: Views = {
+  account: viewAccount,
+  physicalnetwork: viewPhysicalNetwork,
+  traffictype: viewTrafficType,
+  vpcoffering: viewVpcOffering,
+  user: viewUser,
+  virtualmachine: viewInstance,
+};
+
+// One line per room; add yours in alphabetical order.
+const PLANS: readonly Plan[] = [
+  ...[createDiskOffering, deleteDiskOffering, listDiskOfferings, updateDiskOffering],
+  listGuestVlans,
+  ...[createJoinToken, deleteHost, listHosts, updateHost],
+  createNetworkOffering,
+  ...[deleteNetworkOffering, listNetworkOfferings, updateNetworkOffering],
+  listNetworkServiceProviders,
+  ...[listHypervisors, listOsCategories, listOsTypes],
+  ...[createPhysicalNetwork, deletePhysicalNetwork, listPhysicalNetworks, updatePhysicalNetwork],
+  ...[listClusters, listPods],
+  listRegions,
+  ...[createServiceOffering, deleteServiceOffering, listServiceOfferings, updateServiceOffering],
+  ...[deleteTemplate, registerTemplate, updateTemplate, updateTemplatePermissions],
+  listTemplates,
+  ...[addTrafficType, deleteTrafficType, listTrafficTypes, updateTrafficType],
+  ...[createVPCOffering, deleteVPCOffering, listVPCOfferings, updateVPCOffering],
+  ...[createZone, deleteZone, listZones, updateZone],
+  ...[createAccount, deleteAccount, disableAccount, enableAccount, listAccounts, lockAccount, updateAccount],
+  ...[listCapabilities, listConfigurations, updateConfiguration],
+  ...[createDomain, deleteDomain, listDomainChildren, listDomains, updateDomain],
+  ...emptyLists,
+  listEvents,
+  ...[startVirtualMachine, stopVirtualMachine, rebootVirtualMachine, resetPasswordForVirtualMachine, updateVirtualMachine],
+  ...[changeServiceForVirtualMachine, scaleVirtualMachine, getVirtualMachineUserData],
+  deployVirtualMachine,
+  ...[destroyVirtualMachine, expungeVirtualMachine, recoverVirtualMachine],
+  listVirtualMachines,
+  listNics,
+  listResourceLimits,
+  listRoles,
+  listVolumes,
+  ...[listAsyncJobs, queryAsyncJobResult(views)],
+  ...[createTags, deleteTags, listTags],
+  ...[createUser, deleteUser, disableUser, enableUser, listUsers, lockUser, updateUser],
+  ...[getUserKeys, registerUserKeys],
+];
+
+/** Kinds of objects that stand in answers under another name than the one parameters know them by. */
+export const KEY_OF_KIND: Readonly<Record<string, string>> = {
+  acl: 'networkacllist',
+  instance: 'virtualmachine',
+  job: 'asyncjobs',
+};
+
+/** Every command, moved into a house. */
+export function createRegistry(house: House): Registry {
+  const all = (): Registry => built;
+  const commands = [...PLANS, listEventTypes(all)].map((plan) => plan(house));
+  const built = registry([...commands, login, logout, listApisCommand(all, KEY_OF_KIND)]);
+  return built;
+}

@@ -1,0 +1,61 @@
+// What DHCP tells the instances of a network. OVN answers on the instance's own hypervisor, so no server is needed.
+import { cidr, formatCidr } from '../lib/ip.ts';
+import { mtuOf, type Fabric, type GuestNetwork, type Tier } from '../model/intent.ts';
+import type { DesiredRow } from './desired.ts';
+import { routerMac, row, rowId } from './names.ts';
+
+/** Never ends: an address belongs to its instance as long as there is one, and no renewal waits for anybody. */
+const LEASE_SECONDS = 0xffff_ffff;
+
+/** Who answers where nobody routes: link local, so that it is never a machine's. Clients that renew fall back to broadcast. */
+const NOBODY = '169.254.0.1';
+
+export interface Dhcp {
+  readonly rows: readonly DesiredRow[];
+  /** Row id for a NIC; undefined when the network has no DHCP. */
+  optionsOf(isDefault: boolean): string | undefined;
+}
+
+const NO_DHCP: Dhcp = { rows: [], optionsOf: () => undefined };
+
+/**
+ * Two sets of options: an instance's first NIC gets router, resolvers and domain; its others only an address, or it would
+ * have two default routes (Cosmic does the same). The MTU is what fits through the segment: without it, large packets over
+ * an overlay would be dropped in silence.
+ */
+export function dhcpOf(unit: string, network: Tier | GuestNetwork, fabric: Fabric): Dhcp {
+  if (!network.dhcp) return NO_DHCP;
+  const server = network.gateway ?? NOBODY;
+  const common = {
+    server_id: server,
+    server_mac: routerMac(network.id, server),
+    lease_time: String(LEASE_SECONDS),
+    mtu: String(mtuOf(network.segment, fabric.underlayMtu)),
+  };
+  const forDefault = {
+    ...common,
+    ...(network.gateway === undefined ? {} : { router: network.gateway }),
+    ...(network.dns.length === 0 ? {} : { dns_server: setOf(network.dns) }),
+    ...(network.domainName === '' ? {} : { domain_name: quoted(network.domainName) }),
+  };
+  const first = rowId('DHCP_Options', `${network.id}/default`);
+  const further = rowId('DHCP_Options', `${network.id}/further`);
+  const mark = { id: network.id, unit };
+  const prefix = formatCidr(cidr(network.cidr));
+  return {
+    rows: [
+      row('DHCP_Options', first, mark, { cidr: prefix, options: forDefault }),
+      row('DHCP_Options', further, mark, { cidr: prefix, options: common }),
+    ],
+    optionsOf: (isDefault) => (isDefault ? first : further),
+  };
+}
+
+function setOf(addresses: readonly string[]): string {
+  return addresses.length === 1 ? addresses[0]! : `{${addresses.join(', ')}}`;
+}
+
+/** A text option as OVN wants it: a string of its expression language, whose escapes are JSON's (ovn-sb(5) Logical_Flow.match). */
+export function quoted(text: string): string {
+  return JSON.stringify(text);
+}

@@ -1,0 +1,137 @@
+// Packet filter lists as OVN understands them: from CloudStack's items to ordered rules, from ordered rules to rows. Semantics
+// (Cosmic and CloudStack): new connections are judged, their replies pass; the first match in ascending number decides.
+import { cidr } from '../lib/ip.ts';
+import type { AclItem, AclList } from '../model/intent.ts';
+import type { DesiredRow } from './desired.ts';
+import { row, rowId } from './names.ts';
+import { and, within } from './match.ts';
+
+/** One step of a first-match list. */
+export interface Rule {
+  /** Unique in its list. */
+  readonly id: string;
+  /** Empty: everything. */
+  readonly match: string;
+  readonly allow: boolean;
+}
+
+/** First match decides. The last rule matches everything, and no other does. */
+export type Rules = readonly Rule[];
+
+const REST_ALLOWED: Rule = { id: 'rest', match: '', allow: true };
+const REST_DENIED: Rule = { id: 'rest', match: '', allow: false };
+
+/** Nothing is let through. */
+export const NOTHING: Rules = [REST_DENIED];
+
+/** Towards the instances. `cidrs` are sources; what no item names is denied. */
+export function ingressRules(list: AclList | undefined): Rules {
+  return closed(itemsOf(list, 'Ingress').map(ruleOf), REST_DENIED);
+}
+
+/** Away from the instances. `cidrs` are destinations; without any Egress item all is free, with one the rest is denied. */
+export function egressRules(list: AclList | undefined): Rules {
+  const items = itemsOf(list, 'Egress');
+  return closed(items.map(ruleOf), items.length === 0 ? REST_ALLOWED : REST_DENIED);
+}
+
+/** What passes both lists. */
+export function both(first: Rules, second: Rules): Rules {
+  return first.flatMap((one) => {
+    if (!one.allow) return [one];
+    return second.map((two) => ({ id: `${one.id}+${two.id}`, match: and(one.match, two.match), allow: two.allow }));
+  });
+}
+
+/** The rules for packets that also match `condition`; what does not match it is left to whatever follows. */
+export function when(condition: string, prefix: string, rules: Rules): readonly Rule[] {
+  return rules.map(({ id, match, allow }) => ({ id: `${prefix}/${id}`, match: and(condition, match), allow }));
+}
+
+export function isFree(rules: Rules): boolean {
+  return rules[0]!.allow && rules[0]!.match === '';
+}
+
+export function allowsNothing(rules: Rules): boolean {
+  return rules.every(({ allow }) => !allow);
+}
+
+/** Rules that one list may become. Beyond, everything is denied: a list nobody can read must not open a network. */
+export const LARGEST_LIST = 15_000;
+
+/**
+ * Numbers the rules with falling priorities from `top`. Neighbours with the same verdict share one, since between them
+ * the order does not matter: fewer rows change when an item is added.
+ */
+export function prioritized(rules: Rules, top: number): readonly (Rule & { readonly priority: number })[] {
+  const kept = rules.length <= LARGEST_LIST ? rules : [...rules.slice(0, LARGEST_LIST), REST_DENIED];
+  let priority = top;
+  return kept.map((rule, index) => {
+    if (index > 0 && kept[index - 1]!.allow !== rule.allow) priority--;
+    return { ...rule, priority };
+  });
+}
+
+export type Direction = 'from-lport' | 'to-lport';
+
+/** One ACL row. `key` is unique among the network's ACLs. */
+export function aclRow(
+  unit: string,
+  networkId: string,
+  key: string,
+  direction: Direction,
+  priority: number,
+  match: string,
+  action: 'allow' | 'allow-related' | 'drop',
+): DesiredRow {
+  return row('ACL', rowId('ACL', `${networkId}/${key}`), { id: networkId, unit }, { direction, priority, match, action });
+}
+
+function itemsOf(list: AclList | undefined, direction: 'Ingress' | 'Egress'): readonly AclItem[] {
+  if (list === undefined) return [];
+  return list.items.filter((item) => item.direction === direction).toSorted((a, b) => a.number - b.number);
+}
+
+/** Ends the list at the first rule that matches everything: the rest would never be asked. */
+function closed(rules: readonly Rule[], rest: Rule): Rules {
+  const end = rules.findIndex(({ match }) => match === '');
+  return end < 0 ? [...rules, rest] : rules.slice(0, end + 1);
+}
+
+function ruleOf(item: AclItem): Rule {
+  const field = item.direction === 'Ingress' ? 'ip4.src' : 'ip4.dst';
+  const other = item.cidrs.length === 0 ? '' : within(field, item.cidrs.map(cidr));
+  return { id: item.id, match: and(other, protocolMatch(item)), allow: item.action === 'Allow' };
+}
+
+const NAMED: Readonly<Record<string, string>> = { '1': 'icmp', '6': 'tcp', '17': 'udp', '132': 'sctp' };
+
+function protocolMatch(item: AclItem): string {
+  const text = item.protocol.toLowerCase();
+  const protocol = NAMED[text] ?? text;
+  switch (protocol) {
+    case 'all':
+      return '';
+    case 'tcp':
+    case 'udp':
+    case 'sctp':
+      return and(protocol, portMatch(`${protocol}.dst`, item));
+    case 'icmp':
+      return and('icmp4', numberMatch('icmp4.type', item.icmpType), numberMatch('icmp4.code', item.icmpCode));
+    default: {
+      if (!/^[0-9]{1,3}$/.test(protocol)) throw new Error(`ACL item ${item.id}: unknown protocol ${item.protocol}`);
+      return `ip.proto == ${protocol}`;
+    }
+  }
+}
+
+function portMatch(field: string, { startPort, endPort }: AclItem): string {
+  if (startPort === undefined) return '';
+  if (endPort === undefined || endPort === startPort) return `${field} == ${startPort}`;
+  return `${field} >= ${startPort} && ${field} <= ${endPort}`;
+}
+
+/** -1 means any, as in CloudStack. */
+function numberMatch(field: string, value: number | undefined): string {
+  return value === undefined || value < 0 ? '' : `${field} == ${value}`;
+}

@@ -1,0 +1,77 @@
+// What the list of a private gateway means, in one place. Cosmic's meaning, which surprises, is kept because clients count on it:
+//
+// - From the VPC to the Private network everything is free, and its replies come back, whatever the list says.
+// - From the Private network to a tier, the list's *Egress* items decide (cidrs: destinations in the VPC). None: all pass.
+//   At least one: what no item allows is refused. So default_deny refuses, default_allow allows, and a list of Ingress items
+//   only lets everything pass. What passes is then judged by the tier's own Ingress items.
+// - From one Private network through the VPC to another (transit), the first one's Egress and the second one's Ingress items
+//   decide.
+//
+// OVN's filters at router ports know no connections, so the first two are enforced at the tier's instances, by the source:
+// it belongs to the gateway that an answer would leave through. Sources no route leads to are refused as soon as one gateway
+// restricts anything. Transit touches no instance and is judged packet by packet, answers too.
+import { covers, type Cidr } from '../lib/ip.ts';
+import type { PrivateGateway, Vpc } from '../model/intent.ts';
+import type { DesiredRow } from './desired.ts';
+import { allowsNothing, both, egressRules, ingressRules, isFree, prioritized, when, type Rule, type Rules } from './filter.ts';
+import { and, NEVER, outside, within } from './match.ts';
+import { routerPortName } from './names.ts';
+import type { Destination, Routing } from './routing.ts';
+import { policy } from './source-check.ts';
+
+/** Logical_Router_Policy priority of the first transit rule: below the source check. */
+const TRANSIT = 19_000;
+
+/**
+ * The tier's Ingress rules with those of the gateways before them. Prefixes are gone through the longest first, as the router
+ * looks them up; those that no list restricts are cut out of the shorter ones around them.
+ */
+export function behindGateways(vpc: Vpc, routing: Routing, ingress: Rules): Rules {
+  const restricting = restrictingOf(vpc.gateways);
+  if (restricting.size === 0 || allowsNothing(ingress)) return ingress;
+  const keyOf = ({ via }: Destination): string =>
+    via.map(({ id }) => id).filter((id) => restricting.has(id)).toSorted().join('+');
+  const entries = routing.table
+    .map((entry) => ({ prefix: entry.prefix, key: keyOf(entry) }))
+    .toSorted((a, b) => b.prefix.length - a.prefix.length || (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
+  const free = entries.filter(({ key }) => key === '').map(({ prefix }) => prefix);
+  const blocks = runsOf(entries).flatMap(({ key, prefixes }) => {
+    if (key === '') return [];
+    const holes = free.filter((inner) => prefixes.some((wider) => covers(wider, inner)));
+    const source = and(within('ip4.src', prefixes), outside('ip4.src', holes));
+    const lists = key.split('+').map((id) => restricting.get(id)!);
+    return when(source, `${key}/${prefixes[0]!.base}/${prefixes[0]!.length}`, [...lists, ingress].reduce(both));
+  });
+  const unrouted = outside('ip4.src', entries.map(({ prefix }) => prefix));
+  const refused: readonly Rule[] = unrouted === NEVER ? [] : [{ id: 'unrouted', match: unrouted, allow: false }];
+  return [...blocks, ...refused, ...ingress];
+}
+
+/** Router policies for what passes through the VPC from one Private network to another, or back into the same one. */
+export function transitPolicies(unit: string, vpc: Vpc): readonly DesiredRow[] {
+  return vpc.gateways.flatMap((from) =>
+    vpc.gateways.flatMap((to) => {
+      const rules = both(egressRules(from.acl), ingressRules(to.acl));
+      if (isFree(rules)) return [];
+      const ports = `inport == "${routerPortName(from.id)}" && outport == "${routerPortName(to.id)}"`;
+      return prioritized(rules, TRANSIT).map(({ id, match, allow, priority }) =>
+        policy(unit, from.id, `transit/${to.id}/${id}`, priority, and(ports, match), allow ? 'allow' : 'drop'),
+      );
+    }),
+  );
+}
+
+function restrictingOf(gateways: readonly PrivateGateway[]): ReadonlyMap<string, Rules> {
+  const lists = gateways.map((gateway) => [gateway.id, egressRules(gateway.acl)] as const);
+  return new Map(lists.filter(([, rules]) => !isFree(rules)));
+}
+
+function runsOf(entries: readonly { prefix: Cidr; key: string }[]): readonly { key: string; prefixes: readonly Cidr[] }[] {
+  const runs: { key: string; prefixes: Cidr[] }[] = [];
+  for (const { prefix, key } of entries) {
+    const current = runs.at(-1);
+    if (current?.key === key) current.prefixes.push(prefix);
+    else runs.push({ key, prefixes: [prefix] });
+  }
+  return runs;
+}

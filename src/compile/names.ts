@@ -1,0 +1,80 @@
+// Every name the compiler gives: OVN objects, their row ids, their MAC addresses and their marks. Apart from everything so
+// that two files can never disagree about what a thing is called, and nothing a tenant typed gets into a name.
+import { derivedId, macOf } from '../lib/id.ts';
+import type { DesiredRow, Value } from './desired.ts';
+
+export function vpcKey(vpcId: string): string {
+  return `vpc:${vpcId}`;
+}
+
+export function networkKey(networkId: string): string {
+  return `network:${networkId}`;
+}
+
+/** Logical router of a VPC or of a routed guest network, by its id. */
+export function routerName(id: string): string {
+  return `lr-${id}`;
+}
+
+/** Logical switch of a network. */
+export function switchName(networkId: string): string {
+  return `ls-${networkId}`;
+}
+
+/** Router port: one per tier, per routed guest network (by the network's id) and per private gateway (by the gateway's). */
+export function routerPortName(id: string): string {
+  return `lrp-${id}`;
+}
+
+/** The switch's side of a router port. */
+export function switchSideName(id: string): string {
+  return `lsp-${id}`;
+}
+
+/** The switch's port to the wire, for a network on a VLAN. */
+export function localnetName(networkId: string): string {
+  return `ln-${networkId}`;
+}
+
+/** The group of a network's instance ports. Letters, digits and underscores only, since matches say `@name`. */
+export function portGroupName(networkId: string): string {
+  return `pg_${networkId.replaceAll('-', '_')}`;
+}
+
+/** A router port's turn on a chassis, named as `ovn-nbctl lrp-set-gateway-chassis` names it. */
+export function gatewayChassisName(routerPort: string, chassis: string): string {
+  return `${routerPort}-${chassis}`;
+}
+
+/**
+ * The id of a row: always the same for the same table and key, so that compiling twice names the same rows. Keys are names of
+ * the kind above, or start with the id of what the row belongs to. Instance ports are the exception: their row has the NIC's id.
+ */
+export function rowId(table: string, key: string): string {
+  return derivedId(`${table}/${key}`);
+}
+
+/**
+ * The MAC address of a router's port. It follows from the segment and the address, not from the port: when an address passes
+ * from one VPC's gateway to another's, neighbours that remember the old one (an OVN MAC_Binding never ages) stay right.
+ */
+export function routerMac(networkId: string, address: string): string {
+  return macOf(`${networkId}/${address}`);
+}
+
+/** What a row is for: the id of the resource, and the unit it was compiled from. */
+export interface Mark {
+  readonly id: string;
+  readonly unit: string;
+}
+
+/** A row with its mark in `external_ids`; row ids are {@link rowId}s. */
+export function row(table: string, uuid: string, mark: Mark, columns: Readonly<Record<string, Value>>): DesiredRow {
+  return { table, uuid, columns: { ...columns, external_ids: { id: mark.id, unit: mark.unit } } };
+}
+
+/** A row of the one table that has no `external_ids`. */
+export function staticMacBinding(routerPort: string, address: string, mac: string): DesiredRow {
+  const columns = { logical_port: routerPort, ip: address, mac, override_dynamic_mac: true };
+  return { table: 'Static_MAC_Binding', uuid: rowId('Static_MAC_Binding', `${routerPort}/${address}`), columns };
+}

@@ -1,0 +1,70 @@
+// A network as a logical switch: its segment, the ports of its instances with their guard rails, and DHCP. The same for every
+// kind of network; who routes for it is not asked here.
+import type { Cidr } from '../lib/ip.ts';
+import type { Fabric, Network, Nic } from '../model/intent.ts';
+import type { DesiredRow } from './desired.ts';
+import { dhcpOf, quoted } from './dhcp.ts';
+import { guardRails, portSecurity } from './guard-rail.ts';
+import { localnetName, portGroupName, routerPortName, row, rowId, switchName, switchSideName } from './names.ts';
+
+export interface SwitchOptions {
+  /** Ids of the router ports that meet here: the tier's own, or each private gateway's. */
+  readonly routerPorts: readonly string[];
+  /** ACL rows besides the guard rails, for the network's port group. */
+  readonly acls?: readonly DesiredRow[];
+  /** What is routed to an instance, by its address. */
+  readonly routedTo?: ReadonlyMap<string, readonly Cidr[]>;
+}
+
+export function switchRows(unit: string, network: Network, fabric: Fabric, options: SwitchOptions): readonly DesiredRow[] {
+  const mark = { id: network.id, unit };
+  const dhcp = network.kind === 'private' ? undefined : dhcpOf(unit, network, fabric);
+  const nicPorts = network.nics.map((nic) =>
+    nicPort(unit, nic, dhcp?.optionsOf(nic.isDefault), options.routedTo?.get(nic.ip) ?? []),
+  );
+  const ports = [...nicPorts, ...options.routerPorts.map((id) => switchSide(unit, network, id)), ...localnet(unit, network)];
+  const name = switchName(network.id);
+  const rows = [
+    row('Logical_Switch', rowId('Logical_Switch', name), mark, { name, ports: ports.map(({ uuid }) => uuid) }),
+    ...ports,
+  ];
+  if (dhcp === undefined) return rows;
+  const group = portGroupName(network.id);
+  const acls = [...guardRails(unit, network.id, group), ...(options.acls ?? [])];
+  const columns = { name: group, ports: nicPorts.map(({ uuid }) => uuid), acls: acls.map(({ uuid }) => uuid) };
+  return [...rows, ...dhcp.rows, row('Port_Group', rowId('Port_Group', group), mark, columns), ...acls];
+}
+
+function nicPort(unit: string, nic: Nic, dhcp: string | undefined, routed: readonly Cidr[]): DesiredRow {
+  return row('Logical_Switch_Port', nic.id, { id: nic.id, unit }, {
+    name: nic.id,
+    addresses: [`${nic.mac} ${nic.ip}`],
+    port_security: portSecurity(nic, routed),
+    options: {
+      // ovn-nb(5) requested-chassis: no other hypervisor can bind the port, not even by mistake.
+      ...(nic.host === undefined ? {} : { 'requested-chassis': nic.host }),
+      ...(dhcp === undefined ? {} : { hostname: quoted(nic.hostname) }),
+    },
+    ...(dhcp === undefined ? {} : { dhcpv4_options: [dhcp] }),
+  });
+}
+
+function switchSide(unit: string, network: Network, id: string): DesiredRow {
+  const name = switchSideName(id);
+  const onWire = network.segment.kind === 'vlan';
+  return row('Logical_Switch_Port', rowId('Logical_Switch_Port', name), { id, unit }, {
+    name,
+    type: 'router',
+    addresses: ['router'],
+    // ovn-nb(5) nat-addresses: the chassis that takes the port over announces it, or the wire's switches keep the old place.
+    options: { 'router-port': routerPortName(id), ...(onWire ? { 'nat-addresses': 'router' } : {}) },
+  });
+}
+
+function localnet(unit: string, network: Network): readonly DesiredRow[] {
+  if (network.segment.kind !== 'vlan') return [];
+  const { vlan, physicalNetwork } = network.segment;
+  const name = localnetName(network.id);
+  const columns = { name, type: 'localnet', addresses: ['unknown'], tag: [vlan], options: { network_name: physicalNetwork } };
+  return [row('Logical_Switch_Port', rowId('Logical_Switch_Port', name), { id: network.id, unit }, columns)];
+}

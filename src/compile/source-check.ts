@@ -1,0 +1,51 @@
+// The source check at the router: a packet is taken from a network only if an answer to it would be sent there. OVN's router
+// has none of its own, and port security does not bind a physical machine on a VLAN.
+import { covers, formatCidr } from '../lib/ip.ts';
+import type { DesiredRow } from './desired.ts';
+import { and, within } from './match.ts';
+import { routerPortName, row, rowId } from './names.ts';
+import type { Connected, Destination, Routing } from './routing.ts';
+
+/** Logical_Router_Policy priorities: above the length of a prefix (0 to 32), so that the longest prefix decides. */
+const BASE = 20_000;
+
+/**
+ * For a tier: sources are looked up like destinations, the longest prefix first, and must lead back to the tier. For a private
+ * gateway: anything but the addresses of the VPC's own tiers, since routes may be one-way and the other side may have more.
+ */
+export function sourceCheck(unit: string, routing: Routing): readonly DesiredRow[] {
+  const tiers = routing.connected.filter(({ kind }) => kind === 'tier');
+  return routing.connected.flatMap((from) => {
+    if (from.kind === 'tier') return tierCheck(unit, from, routing.table);
+    if (tiers.length === 0) return [];
+    const match = within('ip4.src', tiers.map(({ prefix }) => prefix));
+    return [policy(unit, from.id, 'source/tiers', BASE, and(`inport == "${routerPortName(from.id)}"`, match), 'drop')];
+  });
+}
+
+function tierCheck(unit: string, from: Connected, table: readonly Destination[]): readonly DesiredRow[] {
+  const inport = `inport == "${routerPortName(from.id)}"`;
+  const leadsBack = ({ via }: Destination): boolean => via.includes(from);
+  const own = table.filter(leadsBack).map(({ prefix }) => prefix);
+  const rows = table
+    .filter((entry) => leadsBack(entry) || own.some((wider) => covers(wider, entry.prefix)))
+    .map((entry) => {
+      const prefix = formatCidr(entry.prefix);
+      const action = leadsBack(entry) ? 'allow' : 'drop';
+      return policy(unit, from.id, `source/${prefix}`, BASE + 1 + entry.prefix.length, `${inport} && ip4.src == ${prefix}`, action);
+    });
+  return [...rows, policy(unit, from.id, 'source/rest', BASE, inport, 'drop')];
+}
+
+/** One row of the router's policy table. `key` is unique among the port's. */
+export function policy(
+  unit: string,
+  portId: string,
+  key: string,
+  priority: number,
+  match: string,
+  action: 'allow' | 'drop',
+): DesiredRow {
+  const uuid = rowId('Logical_Router_Policy', `${portId}/${key}`);
+  return row('Logical_Router_Policy', uuid, { id: portId, unit }, { priority, match, action });
+}

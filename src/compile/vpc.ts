@@ -1,0 +1,74 @@
+// A VPC: one logical router; its tiers are switches of its own, its private gateways are ports on switches of others.
+import { formatCidr, formatIp, type Cidr } from '../lib/ip.ts';
+import type { Vpc } from '../model/intent.ts';
+import type { DesiredRow } from './desired.ts';
+import { transitPolicies } from './gateway-list.ts';
+import { hostsOf, type Kind } from './kind.ts';
+import { networkKey, routerMac, routerPortName, row, rowId, staticMacBinding, vpcKey } from './names.ts';
+import { switchRows } from './network-switch.ts';
+import { routerOf, type Leg } from './router.ts';
+import { routingOf, type Path, type Routing } from './routing.ts';
+import { sourceCheck } from './source-check.ts';
+import { tierFilter } from './tier-filter.ts';
+
+export const vpcKind: Kind<Vpc> = {
+  kind: 'vpc',
+  owns: (intent) => intent.vpcs.values(),
+  compile(vpc, fabric) {
+    const key = vpcKey(vpc.id);
+    const routing = routingOf(vpc);
+    const legs: readonly Leg[] = [
+      ...vpc.tiers.map((tier) => ({ id: tier.id, address: tier.gateway, network: tier })),
+      ...vpc.gateways.map((gateway) => ({ id: gateway.id, address: gateway.ip, network: gateway.network })),
+    ];
+    const policies = [...sourceCheck(key, routing), ...transitPolicies(key, vpc)];
+    const router = routerOf(key, vpc.id, fabric, legs, routing.paths.map((path) => routeRow(key, path)), policies);
+    const routedTo = appliancesOf(routing);
+    const tiers = vpc.tiers.map((tier) =>
+      switchRows(key, tier, fabric, { routerPorts: [tier.id], acls: tierFilter(key, vpc, tier, routing), routedTo }),
+    );
+    return {
+      key,
+      rows: [...router.rows, ...tiers.flat(), ...neighbours(vpc, routing)],
+      findings: routing.findings,
+      chassis: [...vpc.tiers.flatMap((tier) => hostsOf(tier.nics)), ...router.chassis],
+      shares: vpc.gateways.map((gateway) => networkKey(gateway.network.id)),
+    };
+  },
+};
+
+function routeRow(unit: string, path: Path): DesiredRow {
+  return row('Logical_Router_Static_Route', rowId('Logical_Router_Static_Route', path.id), { id: path.id, unit }, {
+    ip_prefix: formatCidr(path.prefix),
+    nexthop: formatIp(path.nextHop),
+    output_port: [routerPortName(path.via.id)],
+  });
+}
+
+/** What static routes send to an address in a tier, by that address. */
+function appliancesOf(routing: Routing): ReadonlyMap<string, readonly Cidr[]> {
+  const routed = new Map<string, Cidr[]>();
+  for (const { nextHop, prefix, via } of routing.paths) {
+    if (via.kind !== 'tier') continue;
+    const address = formatIp(nextHop);
+    routed.set(address, [...(routed.get(address) ?? []), prefix]);
+  }
+  return routed;
+}
+
+/**
+ * The MAC addresses of the gateways that routes lead to. Rule: they are said, not asked for. OVN would find them by ARP and
+ * hold the packet back meanwhile, but when both sides start at once every fifth first packet is lost (26 of 150 on an
+ * overlay, 39 of 150 on a VLAN), and with the southbound database away no conversation would begin at all.
+ */
+function neighbours(vpc: Vpc, routing: Routing): readonly DesiredRow[] {
+  const members = new Map(vpc.gateways.map(({ id, network }) => [id, new Set(network.members.map((member) => member.ip))]));
+  const rows = new Map<string, DesiredRow>();
+  for (const { nextHop, via } of routing.paths) {
+    const address = formatIp(nextHop);
+    if (members.get(via.id)?.has(address) !== true) continue;
+    const port = routerPortName(via.id);
+    rows.set(`${port}/${address}`, staticMacBinding(port, address, routerMac(via.networkId, address)));
+  }
+  return [...rows.values()];
+}

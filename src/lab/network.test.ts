@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { nodeNetworks, switchPorts, wiring } from './network.ts';
+import { parseTopology } from './topology.ts';
+
+const small = parseTopology({
+  name: 'small',
+  underlay: { network: '192.0.2.0/24', mtu: 1600, physicalNetwork: 'physnet1' },
+  switch: { name: 'sw', untagged: 1 },
+  central: { name: 'central', address: '192.0.2.1' },
+  hypervisors: [{ name: 'h1', address: '192.0.2.11' }],
+  machines: [
+    {
+      name: 'r',
+      forwards: true,
+      ports: [
+        { device: 'eth0', cable: { trunk: [100, 200] }, addresses: ['203.0.113.1/24'] },
+        { device: 'eth1', cable: { machine: 'out', device: 'eth0' } },
+      ],
+    },
+    { name: 'out', ports: [{ device: 'eth0', addresses: ['198.51.100.2/24'] }], answersFor: ['8.8.8.8'] },
+    { name: 'phys', ports: [{ device: 'eth0', cable: { vlan: 1234 } }] },
+  ],
+});
+
+test('switchPorts() gives hypervisors a trunk with the underlay untagged, and others what their cable says', () => {
+  assert.deepEqual(switchPorts(small), [
+    { name: 'central-eth0', columns: ['tag=1'] },
+    { name: 'h1-eth0', columns: ['tag=1', 'vlan_mode=native-untagged'] },
+    { name: 'r-eth0', columns: ['vlan_mode=trunk', 'trunks=100,200'] },
+    { name: 'phys-eth0', columns: ['tag=1234'] },
+  ]);
+});
+
+test('wiring() makes a namespace for each node and a cable for each port', () => {
+  const lines = wiring(small);
+  assert.deepEqual(
+    lines.filter((line) => line.startsWith('netns')),
+    ['sw', 'central', 'h1', 'r', 'out', 'phys'].map((node) => `netns add ${node}`),
+  );
+  assert.ok(lines.includes('link add name h1-eth0 netns sw type veth peer name eth0 netns h1'));
+  assert.ok(lines.includes('link add name eth1 netns r type veth peer name eth0 netns out'));
+  assert.equal(lines.length, 6 + 5);
+});
+
+test('nodeNetworks() makes forwarding machines forward, and no other', () => {
+  const forwarding = nodeNetworks(small).filter((each) => each.sysctls.includes('net.ipv4.ip_forward=1'));
+  assert.deepEqual(
+    forwarding.map((each) => each.node),
+    ['r'],
+  );
+});
+
+test('nodeNetworks() gives every cable of the underlay its MTU', () => {
+  const h1 = nodeNetworks(small).find((each) => each.node === 'h1');
+  assert.deepEqual(h1?.ip, ['link set lo up', 'link set eth0 mtu 1600 up']);
+});

@@ -1,0 +1,7 @@
+// Entry of the supervisor inside the sandbox. Apart from the program's main file so that a lab needs neither server nor
+// agent to load.
+import { labSupervise } from './supervise.ts';
+
+const [file] = process.argv.slice(2);
+if (file === undefined) throw new Error('usage: sandbox-main.ts LAB-FILE');
+await labSupervise(file);

@@ -1,0 +1,82 @@
+// Keeps the lab's daemons running: each a child in its node's namespace, started again soon after it dies.
+// Apart from what is started, since healing must not depend on what any of them does.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
+import { type Backoff, createBackoff } from '../lib/backoff.ts';
+import type { Log } from '../lib/log.ts';
+import type { Daemon } from './daemon.ts';
+import type { ProcessStatus } from './layout.ts';
+
+export interface Supervisor {
+  /**
+   * Starts a daemon and keeps it running. `afterStart` brings back what was lost with the process, such as the
+   * addresses of a switch's interfaces; the returned promise is that of its first run.
+   */
+  start(daemon: Daemon, afterStart?: (pid: number) => Promise<void>): Promise<void>;
+  statuses(): ProcessStatus[];
+}
+
+interface Kept {
+  readonly daemon: Daemon;
+  readonly afterStart: (pid: number) => Promise<void>;
+  readonly backoff: Backoff;
+  child?: ChildProcess;
+  restarts: number;
+  since: Date;
+}
+
+// A daemon that lived this long is not in a loop of dying: it is started again at once.
+const STEADY_MS = 3_000;
+
+/** `changed` is called after each start and death. */
+export function createSupervisor(log: Log, changed: () => void): Supervisor {
+  const all: Kept[] = [];
+
+  const launch = async (kept: Kept): Promise<void> => {
+    const { daemon } = kept;
+    const out = openSync(daemon.log, 'a');
+    const child = spawn('nsenter', [`--net=/run/netns/${daemon.node}`, '--', ...daemon.argv], {
+      stdio: ['ignore', out, out],
+      env: { ...process.env, ...daemon.env },
+    });
+    closeSync(out);
+    kept.child = child;
+    kept.since = new Date();
+    child.on('error', (error) =>
+      log.error({ node: daemon.node, process: daemon.name, err: error }, 'cannot be started'),
+    );
+    child.on('exit', (code, signal) => {
+      const lived = Date.now() - kept.since.getTime();
+      if (lived >= STEADY_MS) kept.backoff.reset();
+      const wait = kept.backoff.next();
+      log.warn({ node: daemon.node, process: daemon.name, code, signal, lived, wait }, 'ended; starting it again');
+      delete kept.child;
+      kept.since = new Date();
+      changed();
+      setTimeout(() => {
+        kept.restarts += 1;
+        launch(kept).catch((error: unknown) =>
+          log.error({ node: daemon.node, process: daemon.name, err: error }, 'not restored after its start'),
+        );
+      }, wait);
+    });
+    changed();
+    if (child.pid !== undefined) await kept.afterStart(child.pid);
+  };
+
+  return {
+    async start(daemon, afterStart = () => Promise.resolve()) {
+      const kept: Kept = { daemon, afterStart, backoff: createBackoff(80, 2_000), restarts: 0, since: new Date() };
+      all.push(kept);
+      await launch(kept);
+    },
+    statuses: () =>
+      all.map(({ daemon, child, restarts, since }) => ({
+        node: daemon.node,
+        name: daemon.name,
+        ...(child?.pid === undefined ? {} : { pid: child.pid }),
+        restarts,
+        since: since.toISOString(),
+      })),
+  };
+}

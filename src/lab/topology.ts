@@ -1,0 +1,115 @@
+// What a lab consists of, as read from a small JSON file: hypervisors, one switch, central OVN, and plain machines.
+// Apart from what builds it, so that a typing mistake is answered with a sentence before anything is started.
+import { readFileSync } from 'node:fs';
+import { z } from 'zod';
+import { cidr, contains, ip, parseCidr, parseIp } from '../lib/ip.ts';
+
+// A node's name becomes part of an interface name on the switch (`NAME-eth0`), and those have at most 15 characters.
+const name = z
+  .string()
+  .regex(/^[a-z][a-z0-9-]{0,9}$/, 'a name is one to ten lower-case letters, digits and dashes, a letter first');
+const device = z.string().regex(/^eth[0-9]$/, 'a device is eth0 to eth9');
+const address = z.string().refine((text) => parseIp(text) !== undefined, 'not an IPv4 address');
+const prefix = z.string().refine((text) => parseCidr(text) !== undefined, 'not an address with a prefix length');
+const vlan = z.number().int().min(1).max(4094);
+
+/** Where a machine's port is plugged in: an access port of the switch, a trunk port of it, or another machine. */
+const cable = z.union([
+  z.strictObject({ vlan }),
+  z.strictObject({ trunk: z.array(vlan) }),
+  z.strictObject({ machine: name, device }),
+]);
+
+const port = z.strictObject({ device, cable: cable.optional(), addresses: z.array(prefix).default([]) });
+
+const machine = z.strictObject({
+  name,
+  /** Whether it is a router. */
+  forwards: z.boolean().default(false),
+  ports: z.array(port),
+  gateway: address.optional(),
+  routes: z.array(z.strictObject({ to: prefix, via: address })).default([]),
+  /** Addresses it answers for besides those of its ports. */
+  answersFor: z.array(address).default([]),
+});
+
+const topology = z.strictObject({
+  name: z.string(),
+  underlay: z.strictObject({
+    network: prefix,
+    mtu: z.number().int().min(1280).max(9000),
+    /** The name OVN knows the switch's wire by: `ovn-bridge-mappings`. */
+    physicalNetwork: z.string().regex(/^[a-z][a-z0-9-]*$/),
+  }),
+  switch: z.strictObject({ name, untagged: vlan }),
+  central: z.strictObject({ name, address }),
+  hypervisors: z.array(z.strictObject({ name, address })).min(1),
+  machines: z.array(machine).default([]),
+});
+
+export type Topology = z.output<typeof topology>;
+export type Machine = Topology['machines'][number];
+export type MachinePort = Machine['ports'][number];
+
+/** Reads and checks a topology file. Throws an error that names the file, the place in it and what is wrong. */
+export function readTopology(file: string): Topology {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new Error(`topology ${file} cannot be read: ${(error as Error).message}`, { cause: error });
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new Error(`topology ${file} is not JSON: ${(error as Error).message}`, { cause: error });
+  }
+  return parseTopology(value, file);
+}
+
+/** Checks a topology. `source` is what errors call it by. */
+export function parseTopology(value: unknown, source = 'topology'): Topology {
+  const parsed = topology.safeParse(value);
+  if (!parsed.success) {
+    const issues = parsed.error.issues.map((issue) => `${issue.path.join('.') || 'top level'}: ${issue.message}`);
+    throw new Error(`topology ${source} is not valid: ${issues.join('; ')}`);
+  }
+  const faults = faultsOf(parsed.data);
+  if (faults.length > 0) throw new Error(`topology ${source} is not valid: ${faults.join('; ')}`);
+  return parsed.data;
+}
+
+/** The names of all nodes, each of which is a network namespace. */
+export function nodeNames(lab: Topology): string[] {
+  return [lab.switch.name, lab.central.name, ...lab.hypervisors.map((h) => h.name), ...lab.machines.map((m) => m.name)];
+}
+
+function faultsOf(lab: Topology): string[] {
+  const faults: string[] = [];
+  const seen = new Set<string>();
+  for (const each of nodeNames(lab)) {
+    if (seen.has(each)) faults.push(`two nodes are called ${each}`);
+    seen.add(each);
+  }
+  const network = cidr(lab.underlay.network);
+  const users = new Map<string, string>();
+  for (const node of [lab.central, ...lab.hypervisors]) {
+    if (!contains(network, ip(node.address))) {
+      faults.push(`${node.name} has ${node.address}, which is not in the underlay ${lab.underlay.network}`);
+    }
+    const other = users.get(node.address);
+    if (other !== undefined) faults.push(`${node.name} and ${other} both have ${node.address}`);
+    users.set(node.address, node.name);
+  }
+  for (const each of lab.machines) {
+    for (const { device: own, cable: to } of each.ports) {
+      if (to === undefined || !('machine' in to)) continue;
+      const peer = lab.machines.find((m) => m.name === to.machine)?.ports.find((p) => p.device === to.device);
+      const end = `${to.machine} ${to.device}`;
+      if (peer === undefined) faults.push(`${each.name} ${own} is cabled to ${end}, which does not exist`);
+      else if (peer.cable !== undefined) faults.push(`${end} has a cable of its own and one from ${each.name} ${own}`);
+    }
+  }
+  return faults;
+}

@@ -1,0 +1,72 @@
+// The node documents of the newest intent: each changes its generation only when its content changes, and rings for whoever
+// waits for it.
+import type { Host, Intent } from '../model/intent.ts';
+import type { InstanceSpec, NodeDocument } from '../protocol/document.ts';
+
+export interface Documents {
+  /** Rebuilds from the intent; gives the names of the nodes whose document changed. */
+  update(intent: Intent): string[];
+  get(node: string): NodeDocument | undefined;
+  /** The node's document once it is newer than `have`; undefined after `timeoutMs`. */
+  wait(node: string, have: number, timeoutMs: number): Promise<NodeDocument | undefined>;
+}
+
+export function createDocuments(): Documents {
+  const documents = new Map<string, { readonly content: string; readonly document: NodeDocument }>();
+  const waiting = new Map<string, Set<() => void>>();
+  // Units keep identity: a host that did not change needs no second look (nor do its peers, while the fabric is the same).
+  let fabric: Intent['fabric'] | undefined;
+  let hosts: Intent['hosts'] = new Map();
+
+  return {
+    update(intent) {
+      const changed: string[] = [];
+      for (const host of intent.hosts.values()) {
+        if (intent.fabric === fabric && hosts.get(host.id) === host && documents.has(host.name)) continue;
+        const body = bodyOf(host, intent);
+        const content = JSON.stringify(body);
+        if (documents.get(host.name)?.content === content) continue;
+        documents.set(host.name, { content, document: { node: host.name, generation: intent.generation, ...body } });
+        changed.push(host.name);
+      }
+      const names = new Set([...intent.hosts.values()].map((host) => host.name));
+      for (const name of documents.keys()) if (!names.has(name)) documents.delete(name);
+      ({ fabric, hosts } = intent);
+      for (const node of changed) for (const wake of waiting.get(node) ?? []) wake();
+      return changed;
+    },
+    get: (node) => documents.get(node)?.document,
+    async wait(node, have, timeoutMs) {
+      const now = documents.get(node)?.document;
+      if (now !== undefined && now.generation > have) return now;
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const timer = setTimeout(resolve, timeoutMs);
+      const set = waiting.get(node) ?? new Set();
+      waiting.set(node, set.add(resolve));
+      await promise;
+      clearTimeout(timer);
+      set.delete(resolve);
+      const later = documents.get(node)?.document;
+      return later !== undefined && later.generation > have ? later : undefined;
+    },
+  };
+}
+
+function bodyOf(host: Host, intent: Intent): Pick<NodeDocument, 'instances' | 'peers'> {
+  return {
+    instances: host.instances.map(
+      (instance): InstanceSpec => ({
+        id: instance.id,
+        name: instance.name,
+        hostname: instance.hostname,
+        power: instance.power,
+        boot: instance.boot,
+        passwordHash: instance.passwordHash,
+        cpus: instance.cpus,
+        memoryMb: instance.memoryMb,
+        nics: instance.nics.map(({ id, mac, deviceId, isDefault, mtu }) => ({ id, mac, deviceId, isDefault, mtu })),
+      }),
+    ),
+    peers: intent.fabric.chassis.filter((chassis) => chassis.name !== host.chassis),
+  };
+}

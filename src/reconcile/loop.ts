@@ -1,0 +1,247 @@
+// The loop that makes the world follow the intent: load, compile, write what differs, settle what was waited for.
+// Level-triggered: a bell says only "look again"; a full pass by the clock finds what no bell told.
+import { createBackoff } from '../lib/backoff.ts';
+import { createBell } from '../lib/bell.ts';
+import type { Log } from '../lib/log.ts';
+import { sleep } from '../lib/sleep.ts';
+import { compile } from '../compile/compile.ts';
+import type { Desired } from '../compile/desired.ts';
+import type { Intent, UnitKey } from '../model/intent.ts';
+import type { Northbound } from '../ovn/northbound.ts';
+import type { NodeReport } from '../protocol/document.ts';
+import type { IntentCache } from '../store/load.ts';
+import type { Store } from '../store/open.ts';
+import { type Pending, failJobs, pending, settle, sweep } from '../store/settle.ts';
+import { createDocuments, type Documents } from './documents.ts';
+import { createRouteWatch } from './routes.ts';
+import { type Awaited, type Targets, type World, judge } from './waiting.ts';
+
+export interface ReconcileOptions {
+  readonly store: Store;
+  readonly cache: IntentCache;
+  readonly northbound: Northbound;
+  readonly log: Log;
+  /** Called with each step that was applied, for the log an engineer reads. */
+  readonly onStep?: (step: { readonly argv: readonly string[]; readonly reason: string }) => void;
+  /** Milliseconds until a job whose target stays silent fails (default 60,000). */
+  readonly jobLimitMs?: number;
+  /** Milliseconds between full passes (default 60,000). */
+  readonly fullPassMs?: number;
+  /** Milliseconds a settled job can be asked for (default one day). */
+  readonly jobKeepMs?: number;
+}
+
+/** What anyone may read of the loop: the fifth line of the reconcile contract. */
+export interface ReconcileStatus {
+  /** ISO instant of the last pass that ended, successful or not. */
+  lastRun: string | undefined;
+  lastDurationMs: number;
+  /** Generation last compiled and written. */
+  desired: number;
+  /** Generation up to which nothing is waited for any more. */
+  realized: number;
+  /** Why the last pass failed; undefined when it did not. */
+  firstError: string | undefined;
+  passes: number;
+  writes: number;
+  drift: number;
+  /** Full passes that found something no bell had told: each is a bug of ours. */
+  surprises: number;
+  waiting: number;
+}
+
+export interface Reconciler {
+  readonly documents: Documents;
+  start(): void;
+  /** A node reported: look again. */
+  report(report: NodeReport): void;
+  status(): Readonly<ReconcileStatus>;
+  close(): Promise<void>;
+}
+
+/** The loop over one store and one OVN. Never runs twice at once; a ring during a pass means one pass more. */
+export function createReconciler(options: ReconcileOptions): Reconciler {
+  const { store, cache, northbound, log } = options;
+  const jobLimitMs = options.jobLimitMs ?? 60_000;
+  const fullPassMs = options.fullPassMs ?? 60_000;
+  const jobKeepMs = options.jobKeepMs ?? 86_400_000;
+  const bell = createBell();
+  const stop = new AbortController();
+  const backoff = createBackoff(200, 5_000);
+  const documents = createDocuments();
+  const routes = createRouteWatch();
+  const reports = new Map<string, { readonly generation: number; readonly error: string | undefined }>();
+  const awaited = new Map<number, Awaited>();
+  /** Barrier at which a unit was last written. */
+  const written = new Map<UnitKey, number>();
+  /** Units OVN refused, and what it said. */
+  let refused = new Map<UnitKey, string>();
+  const status: ReconcileStatus = {
+    lastRun: undefined,
+    lastDurationMs: 0,
+    desired: 0,
+    realized: 0,
+    firstError: undefined,
+    passes: 0,
+    writes: 0,
+    drift: 0,
+    surprises: 0,
+    waiting: 0,
+  };
+  let desired: Desired | undefined;
+  let barrier = 0;
+  let lastFull = 0;
+  let running: Promise<void> | undefined;
+
+  const world: World = {
+    realizedAt: (chassis) => northbound.realizedAt(chassis),
+    reportedBy: (node) => reports.get(node)?.generation ?? -1,
+    errorOf: (node) => reports.get(node)?.error,
+    refusalOf: (unit) => refused.get(unit),
+  };
+
+  async function pass(): Promise<void> {
+    const began = performance.now();
+    const full = Date.now() - lastFull >= fullPassMs;
+    const { intent, dirty } = full ? await cache.reload() : await cache.refresh();
+    const before = desired;
+    const now = compile(intent, before);
+    const nodes = documents.update(intent);
+    const applied = await northbound.apply(now, { full });
+    desired = now;
+    barrier = Math.max(barrier, applied.nbCfg ?? 0);
+    refused = new Map(applied.failed.map(({ unit, error }) => [unit, error]));
+    for (const { unit, error } of applied.failed) log.error({ unit, error }, 'OVN refused a unit; everything else was written');
+    for (const step of applied.steps) options.onStep?.(step);
+    for (const [key, unit] of now.units) {
+      if (before?.units.get(key) === unit) continue;
+      written.set(key, barrier);
+      if (key.startsWith('vpc:')) routes.look([key.slice('vpc:'.length)]);
+    }
+    for (const [generation, units] of dirty) {
+      awaited.set(generation, { units, targets: targetsOf(units, intent, now, before), nbCfg: barrier });
+    }
+    if (full) {
+      lastFull = Date.now();
+      if (before !== undefined && applied.writes > 0 && applied.drift.length === 0 && dirty.size === 0) status.surprises++;
+      await sweep(store, jobKeepMs, intent.generation);
+    }
+    status.writes += applied.writes;
+    status.drift += applied.drift.length;
+    status.desired = intent.generation;
+    for (const entry of applied.drift) log.warn({ drift: entry }, 'drift: somebody else changed what is ours; it was put back');
+    if (applied.writes > 0 || nodes.length > 0) {
+      const ms = Math.round(performance.now() - began);
+      log.info({ generation: intent.generation, nbCfg: applied.nbCfg, writes: applied.writes, nodes, ms }, 'applied');
+    }
+    await settleRealized(intent, now);
+  }
+
+  /** Whom a change of these units concerns: where they are, where they were, and the nodes whose documents changed. */
+  function targetsOf(units: Iterable<UnitKey>, intent: Intent, now: Desired, before?: Desired): Targets {
+    const chassis = new Set<string>();
+    const nodes = new Map<string, number>();
+    for (const key of units) {
+      for (const unit of [now.units.get(key), before?.units.get(key)]) for (const name of unit?.chassis ?? []) chassis.add(name);
+      const host = key.startsWith('host:') ? intent.hosts.get(key.slice('host:'.length)) : undefined;
+      const document = host === undefined ? undefined : documents.get(host.name);
+      if (document !== undefined) nodes.set(document.node, document.generation);
+    }
+    const joined = new Set(intent.fabric.chassis.map(({ name }) => name));
+    return { chassis: chassis.intersection(joined), nodes };
+  }
+
+  /** From before a restart: whom it concerned is not known any more, so it waits for everybody. */
+  function everybody(intent: Intent, now: Desired): Targets {
+    return targetsOf([...now.units.keys(), ...[...intent.hosts.keys()].map((id) => `host:${id}`)], intent, now);
+  }
+
+  async function settleRealized(intent: Intent, now: Desired): Promise<void> {
+    const waiting = (await pending(store)).filter(({ generation }) => generation <= intent.generation);
+    const realized: Pending[] = [];
+    const confirm: number[] = [];
+    for (const entry of waiting) {
+      const { generation } = entry;
+      const target = awaited.get(generation) ?? { units: new Set(), targets: everybody(intent, now), nbCfg: barrier };
+      awaited.set(generation, target);
+      const verdict = judge(target, world);
+      if (verdict.kind === 'realized') realized.push(entry);
+      else if (verdict.kind === 'confirm') confirm.push(generation);
+      else await failLate(entry, verdict.for);
+    }
+    if (confirm.length > 0) {
+      barrier = Math.max(barrier, await northbound.barrier());
+      for (const generation of confirm) awaited.set(generation, { ...awaited.get(generation)!, confirmAt: barrier });
+    }
+    const states = routes.due(intent, now, (vpcId) => {
+      const key = `vpc:${vpcId}`;
+      const at = written.get(key) ?? 0;
+      return (now.units.get(key)?.chassis ?? []).every((chassis) => northbound.realizedAt(chassis) >= at);
+    });
+    await settle(store, realized.map(({ generation }) => generation), states);
+    routes.told(states);
+    for (const { generation, jobs } of realized) {
+      const targets = [...(awaited.get(generation)?.targets.chassis ?? [])];
+      awaited.delete(generation);
+      for (const job of jobs) log.info({ request: job.request, job: job.id, command: job.cmd, generation, targets }, 'realized');
+    }
+    const open = waiting.filter((entry) => !realized.includes(entry));
+    const stillOpen = new Set(open.map(({ generation }) => generation));
+    for (const generation of awaited.keys()) if (!stillOpen.has(generation)) awaited.delete(generation);
+    status.waiting = open.length;
+    status.realized = open[0] === undefined ? intent.generation : open[0].generation - 1;
+  }
+
+  async function failLate({ generation, jobs }: Pending, waitsFor: string): Promise<void> {
+    const late = jobs.filter((job) => Date.now() - Date.parse(job.created) > jobLimitMs);
+    if (late.length === 0) return;
+    for (const job of late) log.error({ request: job.request, job: job.id, generation, waitsFor }, 'job failed: a target stays silent');
+    const text = `not realized within ${Math.round(jobLimitMs / 1000)} s: waiting for ${waitsFor}. The change is kept and will be made as soon as the target answers`;
+    await failJobs(store, late.map(({ id }) => id), text);
+  }
+
+  async function run(): Promise<void> {
+    while (!stop.signal.aborted) {
+      const began = performance.now();
+      let pause: number | undefined;
+      try {
+        await pass();
+        status.firstError = undefined;
+        backoff.reset();
+      } catch (error) {
+        status.firstError = error instanceof Error ? error.message : String(error);
+        pause = backoff.next();
+        log.error({ err: error, again: pause }, 'pass failed');
+      }
+      status.passes++;
+      status.lastRun = new Date().toISOString();
+      status.lastDurationMs = Math.round(performance.now() - began);
+      // After a failure a bell (OVN is back) is heard early, but not in a tight circle.
+      if (pause !== undefined) await sleep(100, stop.signal);
+      // While somebody waits, look often enough to end what takes too long.
+      const idle = status.waiting > 0 ? 1_000 : Math.max(1_000, lastFull + fullPassMs - Date.now());
+      await bell.wait(pause ?? idle, stop.signal);
+    }
+  }
+
+  return {
+    documents,
+    start() {
+      store.write.onChange(() => bell.ring());
+      northbound.onRealized(() => {
+        if (awaited.size > 0 || status.waiting > 0) bell.ring();
+      });
+      northbound.onForeignChange(() => bell.ring());
+      running = run();
+    },
+    report(report) {
+      reports.set(report.node, { generation: report.generation, error: report.error });
+      bell.ring();
+    },
+    status: () => status,
+    async close() {
+      stop.abort();
+      await running;
+    },
+  };
+}

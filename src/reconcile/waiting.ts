@@ -1,0 +1,71 @@
+// Who must have a generation before it counts as realized: chassis that must have reported a barrier, nodes that must have
+// reported a document, and then, where machines were started or moved, one barrier more, because the other chassis learn of
+// a new port only after its own hypervisor bound it.
+
+import type { UnitKey } from '../model/intent.ts';
+
+export interface Targets {
+  /** Chassis that carry what was touched. */
+  readonly chassis: ReadonlySet<string>;
+  /** Node -> generation its document must have reached. */
+  readonly nodes: ReadonlyMap<string, number>;
+}
+
+/** What is known of the world when somebody asks whether a generation is realized. */
+export interface World {
+  /** nb_cfg the chassis has reported; -1 for one that never did. */
+  realizedAt(chassis: string): number;
+  /** Generation of the document the node last made true; -1 for one that never did. */
+  reportedBy(node: string): number;
+  /** The last thing the node said went wrong. */
+  errorOf(node: string): string | undefined;
+  /** Why OVN refused what the unit asks for; undefined when it did not. */
+  refusalOf(unit: UnitKey): string | undefined;
+}
+
+export type Verdict =
+  | { readonly kind: 'realized' }
+  /** The nodes are ready; the other chassis must confirm that they know. */
+  | { readonly kind: 'confirm' }
+  | { readonly kind: 'waiting'; readonly for: string };
+
+/** A generation on its way. `confirmAt` is set once the second barrier was asked for. */
+export interface Awaited {
+  /** What the change touched; empty where that is not known any more. */
+  readonly units: ReadonlySet<UnitKey>;
+  readonly targets: Targets;
+  readonly nbCfg: number;
+  readonly confirmAt?: number;
+}
+
+/** Whether a generation is realized, and if not, which target it waits for and for what. */
+export function judge(awaited: Awaited, world: World): Verdict {
+  const { units, targets, nbCfg, confirmAt } = awaited;
+  for (const unit of units) {
+    const refusal = world.refusalOf(unit);
+    if (refusal !== undefined) return { kind: 'waiting', for: `OVN's northbound database, which refused ${unit}: ${refusal}` };
+  }
+  const behind = silentChassis(targets.chassis, nbCfg, world);
+  if (behind !== undefined) return { kind: 'waiting', for: behind };
+  for (const [node, generation] of targets.nodes) {
+    const reported = world.reportedBy(node);
+    if (reported >= generation) continue;
+    const error = world.errorOf(node);
+    return {
+      kind: 'waiting',
+      for: error === undefined ? `node ${node} to report document ${generation} (it has ${reported < 0 ? 'none' : reported})` : `node ${node}, which says: ${error}`,
+    };
+  }
+  if (targets.nodes.size === 0 || targets.chassis.size === 0) return { kind: 'realized' };
+  if (confirmAt === undefined) return { kind: 'confirm' };
+  const unconfirmed = silentChassis(targets.chassis, confirmAt, world);
+  return unconfirmed === undefined ? { kind: 'realized' } : { kind: 'waiting', for: unconfirmed };
+}
+
+function silentChassis(chassis: ReadonlySet<string>, nbCfg: number, world: World): string | undefined {
+  for (const name of chassis) {
+    const at = world.realizedAt(name);
+    if (at < nbCfg) return `chassis ${name} to install change ${nbCfg} (it has ${at < 0 ? 'never reported' : `reported ${at}`})`;
+  }
+  return undefined;
+}

@@ -1,0 +1,121 @@
+// The server: opens the state, starts the loop, the nodes' channel, the API and the metrics, in the order in which each can
+// already be useful. The API answers before OVN does; what is accepted meanwhile is realized when OVN comes.
+import { appendFileSync, renameSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { createApp } from './api/app.ts';
+import { serveApi } from './api/serve.ts';
+import { bootstrap } from './commands/bootstrap.ts';
+import { createRegistry } from './commands/index.ts';
+import { createAccounts } from './commands/session.ts';
+import { createLog } from './lib/log.ts';
+import { serveMetrics } from './metrics.ts';
+import { createNorthbound } from './ovn/northbound.ts';
+import { createChannel } from './reconcile/channel.ts';
+import { createReconciler } from './reconcile/loop.ts';
+import { openPki } from './reconcile/pki.ts';
+import { openServerState } from './server-state.ts';
+import { acceptJoin, isCurrent, markDown, recordReport } from './store/hosts.ts';
+import { createIntentCache } from './store/load.ts';
+import { openStore } from './store/open.ts';
+
+export interface ServeOptions {
+  /** State folder; the server keeps its own in `server/` below it. */
+  readonly state: string;
+  /** 0: any free one, the same again after a restart. */
+  readonly port: number;
+  readonly metricsPort: number;
+  /** Northbound and southbound database: unix:PATH, tcp:HOST:PORT. */
+  readonly nb: string;
+  readonly sb: string;
+  /** Where agents reach us: unix:PATH or HOST:PORT. */
+  readonly agents: string;
+  /** postgres://… ; by default a file in the state folder. */
+  readonly database?: string;
+  /** Make the demo's domains and accounts, and write access.json. */
+  readonly demoAccounts: boolean;
+}
+
+/** A node that was silent this long counts as Down. */
+const SILENT_MS = 30_000;
+/** The steps' log starts anew at this size, keeping one older part. */
+const STEPS_BYTES = 4 * 1024 * 1024;
+
+/** Serves until SIGTERM or SIGINT. Throws a sentence when it cannot start. */
+export async function serve(options: ServeOptions): Promise<void> {
+  const log = createLog('server');
+  const own = openServerState(options.state);
+  const pki = await openPki(join(own.folder, 'pki'));
+  const store = await openStore(options.database ?? join(own.folder, 'trunkline.db'), own.sealKey);
+  const { credentials } = await bootstrap(store, { demo: options.demoAccounts });
+
+  const northbound = createNorthbound({ nb: options.nb, sb: options.sb, log });
+  const reconciler = createReconciler({
+    store,
+    cache: createIntentCache(store),
+    northbound,
+    log,
+    onStep: stepWriter(join(own.folder, 'steps.log')),
+  });
+  const metrics = await serveMetrics({ port: options.metricsPort, reconciler, northbound });
+  const channel = await createChannel({
+    listen: options.agents,
+    pki,
+    documents: reconciler.documents,
+    hosts: {
+      acceptJoin: (node, secret, serial) => acceptJoin(store, node, secret, serial),
+      isCurrent: (node, serial) => isCurrent(store, node, serial),
+      async report(report) {
+        reconciler.report(report);
+        await recordReport(store, report.node, JSON.stringify(report.facts));
+      },
+    },
+    log,
+  });
+  const house = { store, log, caFingerprint: pki.fingerprint };
+  const app = createApp({ registry: createRegistry(house), accounts: createAccounts(house), log, onRequest: metrics.request });
+  const api = await serveApi(app, { port: own.portFor(options.port) });
+  own.keepPort(api.port);
+  own.writeAccess(api.url, credentials);
+
+  // An OVN that is too old will not get younger: the reason is the last thing we say. One that is away is waited for.
+  const started = northbound.start().then(() => reconciler.start());
+  started.catch((error: unknown) => {
+    process.stderr.write(`trunkline: ${error instanceof Error ? error.message : String(error)}\n`);
+    process.exit(1);
+  });
+  const watch = setInterval(() => {
+    markDown(store, SILENT_MS).then(
+      (names) => {
+        for (const node of names) log.warn({ node }, `node ${node} has been silent for ${SILENT_MS / 1000} s: it counts as Down`);
+      },
+      (error: unknown) => log.error({ err: error }, 'could not look for silent nodes'),
+    );
+  }, 5_000);
+  log.info({ endpoint: api.url, metrics: metrics.port, agents: channel.address }, 'serving');
+
+  await new Promise<void>((resolve) => {
+    process.once('SIGTERM', () => resolve());
+    process.once('SIGINT', () => resolve());
+  });
+  clearInterval(watch);
+  metrics.close();
+  await api.close();
+  await channel.close();
+  await reconciler.close();
+  northbound.close();
+  await store.close();
+  log.info('ended');
+}
+
+/** Appends each applied step as one line an engineer can read and type. */
+function stepWriter(file: string): (step: { readonly argv: readonly string[]; readonly reason: string }) => void {
+  return ({ argv, reason }) => {
+    if ((statSync(file, { throwIfNoEntry: false })?.size ?? 0) > STEPS_BYTES) renameSync(file, `${file}.1`);
+    appendFileSync(file, `${argv.map(quoted).join(' ')}     # ${reason}\n`);
+  };
+}
+
+function quoted(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}
+

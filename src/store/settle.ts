@@ -1,0 +1,166 @@
+// Ends jobs: in one transaction the job gets its result, the rows it was about their lasting state, and the event log its last line.
+import { newId } from '../lib/id.ts';
+import type { Store } from './open.ts';
+import type { EventTable, JobTable } from './schema.ts';
+import type { Tx } from './write.ts';
+
+/** A generation somebody waits for, with what waits. */
+export interface Pending {
+  readonly generation: number;
+  readonly jobs: readonly PendingJob[];
+  /** Whether rows wait for it to enter their lasting state. */
+  readonly transitions: boolean;
+}
+
+export interface PendingJob {
+  readonly id: string;
+  readonly cmd: string;
+  readonly request: string;
+  readonly created: string;
+}
+
+/** Everything that waits, in ascending order of generation. */
+export async function pending(store: Store): Promise<Pending[]> {
+  const jobs = await store.db
+    .selectFrom('job')
+    .select(['id', 'cmd', 'request', 'created', 'generation'])
+    .where('status', '=', 0)
+    .execute();
+  const transitions = await store.db.selectFrom('transition').select('generation').distinct().execute();
+  const waiting = new Set([...jobs, ...transitions].map((row) => row.generation));
+  const byGeneration = Map.groupBy(jobs, (job) => job.generation);
+  const moving = new Set(transitions.map((row) => row.generation));
+  return [...waiting]
+    .toSorted((a, b) => a - b)
+    .map((generation) => ({ generation, jobs: byGeneration.get(generation) ?? [], transitions: moving.has(generation) }));
+}
+
+/** A static route's lasting state: Active, or Unreachable and why. */
+export interface RouteState {
+  readonly id: string;
+  readonly state: 'Active' | 'Unreachable';
+  readonly reason: string | null;
+}
+
+/** Marks generations realized: their jobs are done, their rows enter the states they were promised, routes tell how they fare. */
+export async function settle(store: Store, generations: readonly number[], routes: readonly RouteState[]): Promise<void> {
+  if (generations.length === 0 && routes.length === 0) return;
+  await store.write(async (tx) => {
+    for (const route of routes) await setRouteState(tx, route);
+    if (generations.length === 0) return;
+    await enterStates(tx, generations);
+    const done = await tx.db
+      .selectFrom('job')
+      .selectAll()
+      .where('status', '=', 0)
+      .where('generation', 'in', [...generations])
+      .execute();
+    for (const job of done) await endJob(tx, job, 1, null);
+  });
+}
+
+/** Fails jobs: `text` names the target and what it waits for. The intent stays; what was promised still comes when it is realized. */
+export async function failJobs(store: Store, jobIds: readonly string[], text: string): Promise<void> {
+  if (jobIds.length === 0) return;
+  await store.write(async (tx) => {
+    const jobs = await tx.db.selectFrom('job').selectAll().where('status', '=', 0).where('id', 'in', [...jobIds]).execute();
+    for (const job of jobs) await endJob(tx, job, 2, text);
+  });
+}
+
+/** Removes what nobody asks for any more: settled jobs after `jobMs`, and change notes that every cache has seen. */
+export async function sweep(store: Store, jobMs: number, seenGeneration: number): Promise<void> {
+  const before = new Date(Date.now() - jobMs).toISOString();
+  await store.write(async (tx) => {
+    await tx.db.deleteFrom('job').where('status', '!=', 0).where('completed', '<', before).execute();
+    await tx.db.deleteFrom('change').where('generation', '<', seenGeneration).execute();
+    await tx.db.deleteFrom('session').where('expires', '<', new Date().toISOString()).execute();
+  });
+}
+
+async function enterStates(tx: Tx, generations: readonly number[]): Promise<void> {
+  // In order of generation: a row that was started and stopped meanwhile ends in the state asked for last.
+  const rows = await tx.db
+    .selectFrom('transition')
+    .selectAll()
+    .where('generation', 'in', [...generations])
+    .orderBy('generation')
+    .execute();
+  for (const { kind, id, state, generation } of rows) {
+    const later = await tx.db
+      .selectFrom('transition')
+      .select('generation')
+      .where('kind', '=', kind)
+      .where('id', '=', id)
+      .where('generation', '>', generation)
+      .executeTakeFirst();
+    if (later !== undefined) continue;
+    // Not through tx.update: the state is what clients see, it changes nothing on the network.
+    await tx.db.updateTable(kind as 'network').set({ state }).where('id', '=', id).execute();
+  }
+  await tx.db.deleteFrom('transition').where('generation', 'in', [...generations]).execute();
+}
+
+async function endJob(tx: Tx, job: JobTable, status: 1 | 2, text: string | null): Promise<void> {
+  await tx.db
+    .updateTable('job')
+    .set({
+      status,
+      resultcode: status === 2 ? 530 : 0,
+      completed: new Date().toISOString(),
+      // A success keeps what the command left to be shown for an object that is gone.
+      ...(text === null ? {} : { result: JSON.stringify({ errorcode: 530, errortext: text }) }),
+    })
+    .where('id', '=', job.id)
+    .execute();
+  const scheduled = await tx.db.selectFrom('event').selectAll().where('id', '=', job.id).executeTakeFirst();
+  if (scheduled === undefined) return;
+  await addEvent(tx, scheduled, {
+    level: status === 2 ? 'ERROR' : 'INFO',
+    description: text === null ? scheduled.description : `${scheduled.description}: ${text}`,
+    parent: job.id,
+  });
+}
+
+async function setRouteState(tx: Tx, { id, state, reason }: RouteState): Promise<void> {
+  const row = await tx.db.selectFrom('staticroute').selectAll().where('id', '=', id).executeTakeFirst();
+  if (row === undefined || (row.state === state && row.reason === reason)) return;
+  await tx.db.updateTable('staticroute').set({ state, reason }).where('id', '=', id).execute();
+  const was = row.state;
+  if (state === 'Active' && was !== 'Unreachable') return;
+  const vpc = await tx.db.selectFrom('vpc').select('name').where('id', '=', row.vpc).executeTakeFirst();
+  const named = `static route ${row.cidr} via ${row.nexthop} of VPC ${vpc?.name ?? row.vpc}`;
+  await addEvent(
+    tx,
+    { type: 'STATIC.ROUTE.STATE', account: row.account, domain: row.domain, user: '', resourcetype: 'StaticRoute', resource: id },
+    {
+      level: state === 'Unreachable' ? 'WARN' : 'INFO',
+      description: state === 'Unreachable' ? `${named} is unreachable: ${reason}` : `${named} is reachable again`,
+      parent: null,
+    },
+  );
+}
+
+async function addEvent(
+  tx: Tx,
+  of: Pick<EventTable, 'type' | 'account' | 'domain' | 'user' | 'resourcetype' | 'resource'>,
+  entry: Pick<EventTable, 'level' | 'description' | 'parent'>,
+): Promise<void> {
+  const { type, account, domain, user, resourcetype, resource } = of;
+  await tx.db
+    .insertInto('event')
+    .values({
+      id: newId(),
+      type,
+      account,
+      domain,
+      user,
+      resourcetype,
+      resource,
+      ...entry,
+      state: 'Completed',
+      created: new Date().toISOString(),
+      seq: await tx.next('event'),
+    })
+    .execute();
+}

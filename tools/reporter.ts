@@ -1,0 +1,45 @@
+// What ./check shows of a test run: nothing of what passed, everything of what failed, and a line of sums. The sums go to
+// the file that TRUNKLINE_COUNTS names too, one line a run, so that ./check can add them up.
+import { appendFileSync } from 'node:fs';
+import type { TestEvent } from 'node:test/reporters';
+import { relative } from 'node:path';
+
+/** A reporter for `node --test --test-reporter`. */
+export default async function* report(events: AsyncIterable<TestEvent>): AsyncGenerator<string> {
+  const failed: string[] = [];
+  for await (const event of events) {
+    if (event.type === 'test:fail') {
+      const { name, details, file, line, todo } = event.data;
+      // A suite, or a file, fails because a test in it did: that one is told already.
+      const cause = details.error.cause;
+      if (todo !== undefined || isEcho(details.error)) continue;
+      const place = file === undefined ? '' : ` (${relative(process.cwd(), file)}:${line ?? 0})`;
+      failed.push(name);
+      yield `\n  FAILED ${name}${place}\n${indent(describe(cause ?? details.error))}\n`;
+    } else if (event.type === 'test:stderr') {
+      yield indent(event.data.message.trimEnd()) + '\n';
+    } else if (event.type === 'test:summary' && event.data.file === undefined) {
+      const { passed, tests, skipped } = event.data.counts;
+      const missed = tests - passed - skipped - event.data.counts.todo;
+      // A file that could not even be loaded counts as no test: it must not count as success either.
+      const lost = event.data.success || missed > 0 ? missed : 1;
+      const file = process.env['TRUNKLINE_COUNTS'];
+      if (file !== undefined) appendFileSync(file, `${passed} ${lost}\n`);
+      const seconds = (event.data.duration_ms / 1000).toFixed(1);
+      yield `  ${passed} passed, ${lost} failed${skipped > 0 ? `, ${skipped} skipped` : ''} in ${seconds} s\n`;
+    }
+  }
+  if (failed.length > 0) yield `  failed: ${failed.join('; ')}\n`;
+}
+
+function isEcho(error: Error & { failureType?: string }): boolean {
+  return error.failureType === 'subtestsFailed';
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
+function indent(text: string): string {
+  return text.replace(/^/gm, '    ');
+}
