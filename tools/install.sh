@@ -92,7 +92,23 @@ ensure_modules() {
   ensure_programs node=nodejs npm=npm
   say 'npm ci'
   (cd "$here" && npm ci --no-audit --no-fund --loglevel=error </dev/null) >&2 || fail 'npm ci failed (see above)'
+  link_node "$node"
   touch "$stamp"
-  [ -x "$node" ] || command -v node >/dev/null || fail 'npm ci brought no Node for this machine: install Node 24.11 or later'
   say 'installed'
+}
+
+# npm 9 (Debian 12) unpacks the package with Node in it but leaves out the link to it.
+link_node() { # LINK
+  local package
+  [ ! -x "$1" ] || return 0
+  for package in "$here"/node_modules/node-linux-*; do
+    if "$package/bin/node" --version >/dev/null 2>&1; then
+      ln -sf "../${package##*/}/bin/node" "$1"
+      return 0
+    fi
+  done
+  # Another kind of machine: its own Node has to be new enough.
+  node -e 'process.exit(parseInt(process.versions.node) >= 24 ? 0 : 1)' 2>/dev/null ||
+    fail "npm ci brought no Node for this machine ($(uname -m)) and its own is older than 24: install Node 24.11 or later"
+  ln -sf "$(command -v node)" "$1"
 }

@@ -32,6 +32,8 @@ interface Course {
   readonly id: string;
   readonly address: string;
   format: Format;
+  /** What was asked for, as typed. */
+  name?: string;
   command?: Command;
   caller?: Caller;
   error?: unknown;
@@ -57,6 +59,7 @@ export function createApp({ registry, accounts, log, onRequest }: AppOptions): H
     course.format = textOf(wire, 'response')?.toLowerCase() === 'json' ? 'json' : 'xml';
     const name = textOf(wire, 'command');
     if (name === undefined || name === '') throw refuse('unsupported', 'Invalid request, no command sent');
+    course.name = printable(name);
     const cookie = cookieOf(request.headers.get('cookie') ?? undefined, 'JSESSIONID');
     const named = registry.get(name);
     if (name === 'login' || name === 'logout') {
@@ -101,9 +104,9 @@ export function createApp({ registry, accounts, log, onRequest }: AppOptions): H
   };
 
   function record(course: Course, status: number, ms: number): void {
-    const { id, command, caller, address, error } = course;
-    onRequest?.(command?.name ?? 'unknown', status, ms / 1000);
-    const entry = { request: id, command: command?.name, caller: caller?.username, account: caller?.accountId, address, status, ms: Math.round(ms * 10) / 10 };
+    const { id, name, caller, address, error } = course;
+    onRequest?.(course.command?.name ?? 'unknown', status, ms / 1000);
+    const entry = { request: id, command: name, caller: caller?.username, account: caller?.accountId, address, status, ms: Math.round(ms * 10) / 10 };
     if (error === undefined) log.info(entry, 'request');
     else log.error({ ...entry, err: error }, 'request failed');
   }
@@ -111,7 +114,7 @@ export function createApp({ registry, accounts, log, onRequest }: AppOptions): H
   const address = (bindings: HttpBindings | undefined): string => bindings?.incoming?.socket?.remoteAddress ?? 'local';
   app.all('/client/api', (context) => handle(context.req.raw, address(context.env)));
   app.all('/client/api/', (context) => handle(context.req.raw, address(context.env)));
-  app.notFound((context) => context.text('Nothing is here. The API is at /client/api.\n', 404));
+  app.notFound((context) => context.text('Nothing is here. The API is at /client/api.\n', 404, { 'X-Request-Id': newId() }));
   return app;
 }
 

@@ -2,6 +2,15 @@
 import { type Registry, registry } from '../api/command.ts';
 import { listApisCommand } from '../api/list-apis.ts';
 import { login, logout } from '../api/session.ts';
+import { createNetworkACL, deleteNetworkACL, listNetworkACLs, updateNetworkACLItem, viewAclItem } from './acl-item.ts';
+import { createNetworkACLList, deleteNetworkACLList, listNetworkACLLists, replaceNetworkACLList, updateNetworkACLList, viewAclList } from './acl.ts';
+import { createNetwork } from './network-create.ts';
+import { deleteNetwork, listNetworks, restartNetwork, updateNetwork, viewNetwork } from './network.ts';
+import { createPrivateGateway } from './private-gateway-create.ts';
+import { deletePrivateGateway, listPrivateGateways, viewPrivateGateway } from './private-gateway.ts';
+import { destroyRouter, listRouters, rebootRouter, startRouter, stopRouter, viewRouter } from './router.ts';
+import { createStaticRoute, deleteStaticRoute, listStaticRoutes, viewStaticRoute } from './static-route.ts';
+import { createVPC, deleteVPC, listVPCs, restartVPC, updateVPC, viewVpc } from './vpc.ts';
 import { createAccount, deleteAccount, disableAccount, enableAccount, listAccounts, lockAccount, updateAccount, viewAccount } from './account.ts';
 import { listCapabilities } from './capabilities.ts';
 import { listConfigurations, updateConfiguration } from './configuration.ts';
@@ -51,6 +60,13 @@ import { createZone, deleteZone, listZones, updateZone } from './zone.ts';
 
 /** How a job's result shows its object: by the key that stands in the answer. */
 export const views: Views = {
+  network: viewNetwork,
+  networkacl: viewAclItem,
+  networkacllist: viewAclList,
+  privategateway: viewPrivateGateway,
+  router: viewRouter,
+  staticroute: viewStaticRoute,
+  vpc: viewVpc,
   account: viewAccount,
   physicalnetwork: viewPhysicalNetwork,
   traffictype: viewTrafficType,
@@ -61,6 +77,15 @@ export const views: Views = {
 
 // One line per room; add yours in alphabetical order.
 const PLANS: readonly Plan[] = [
+  ...[createNetworkACLList, deleteNetworkACLList, listNetworkACLLists, replaceNetworkACLList, updateNetworkACLList],
+  ...[createNetworkACL, deleteNetworkACL, listNetworkACLs, updateNetworkACLItem],
+  createNetwork,
+  ...[deleteNetwork, listNetworks, restartNetwork, updateNetwork],
+  createPrivateGateway,
+  ...[deletePrivateGateway, listPrivateGateways],
+  ...[destroyRouter, listRouters, rebootRouter, startRouter, stopRouter],
+  ...[createStaticRoute, deleteStaticRoute, listStaticRoutes],
+  ...[createVPC, deleteVPC, listVPCs, restartVPC, updateVPC],
   ...[createDiskOffering, deleteDiskOffering, listDiskOfferings, updateDiskOffering],
   listGuestVlans,
   ...[createJoinToken, deleteHost, listHosts, updateHost],
@@ -100,6 +125,7 @@ const PLANS: readonly Plan[] = [
 /** Kinds of objects that stand in answers under another name than the one parameters know them by. */
 export const KEY_OF_KIND: Readonly<Record<string, string>> = {
   acl: 'networkacllist',
+  aclitem: 'networkacl',
   instance: 'virtualmachine',
   job: 'asyncjobs',
 };

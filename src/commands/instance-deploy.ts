@@ -3,7 +3,7 @@
 import { z } from 'zod';
 import { WRITERS } from '../api/command.ts';
 import { refuse } from '../api/error.ts';
-import { address, flag, list, map, ref, text } from '../api/param.ts';
+import { address, flag, freeMap, list, map, ref, text } from '../api/param.ts';
 import { newId } from '../lib/id.ts';
 import type { Tables } from '../store/schema.ts';
 import { existing, reaches, unknownId } from './access.ts';
@@ -37,7 +37,7 @@ export const deployVirtualMachine = jobCommand({
     userdata: text('Data for the guest, base64, at most 32 KiB before encoding', 1_048_576).optional(),
     keypair: text('Name of an SSH key pair').optional(),
     group: text('Group it belongs to').optional(),
-    details: map('Details kept with the instance: details[0].key=value').optional(),
+    details: freeMap('Details kept with the instance: details[0].key=value').optional(),
     ip6address: text('Not offered: instances have no IPv6 addresses').optional(),
     diskofferingid: ref('diskoffering', 'Not offered: instances have no data disks').optional(),
     affinitygroupids: list('Not offered', 'affinitygroup').optional(),

@@ -79,8 +79,7 @@ function fromMap(room: Room, want: NicWant): Asked[] {
       "ipToNetworkMap can't be specified along with networkIds or ipAddress: give addresses in iptonetworklist only",
     );
   }
-  return (want.iptonetworklist ?? []).map((given, index) => {
-    const entry = Object.fromEntries(Object.entries(given).map(([key, value]) => [key.toLowerCase(), value]));
+  return (want.iptonetworklist ?? []).map((entry, index) => {
     const networkid = entry['networkid'] ?? '';
     if (!isUuid(networkid)) throw unknownId(room, `iptonetworklist[${index}].networkid`, networkid);
     const ip = entry['ip'] === '' ? undefined : entry['ip'];

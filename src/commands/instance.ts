@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { WRITERS } from '../api/command.ts';
 import { type Refusal, refuse } from '../api/error.ts';
 import * as field from '../api/field.ts';
-import { flag, map, ref, text } from '../api/param.ts';
+import { flag, freeMap, ref, text } from '../api/param.ts';
 import type { Tables } from '../store/schema.ts';
 import { existing, unknownId, visible } from './access.ts';
 import { newGuestPassword } from './guest-password.ts';
@@ -123,7 +123,7 @@ export const updateVirtualMachine = writeCommand({
     name: text('Host name; the guest takes it at its next start').optional(),
     group: text('Group it belongs to; empty for none').optional(),
     userdata: text('Data for the guest, base64, at most 32 KiB before encoding', 1_048_576).optional(),
-    details: map('Details kept with the instance, instead of those it had').optional(),
+    details: freeMap('Details kept with the instance, instead of those it had').optional(),
   }),
   answer: object,
   event: 'VM.UPDATE',

@@ -53,7 +53,7 @@ export const createPrivateGateway = jobCommand({
     }
     const id = newId();
     try {
-      await allocateAddress(room.tx, { ...network, ipexclusionlist: null }, want.ipaddress, 'gateway', id);
+      await allocateAddress(room.tx, network, want.ipaddress, 'gateway', id);
     } catch (error) {
       throw asRefusal(error, 'parameter', (text) => `The requested ip address ${want.ipaddress} is not available in private network ${network.name}: ${text}`);
     }

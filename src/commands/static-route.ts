@@ -122,7 +122,7 @@ export const createStaticRoute = jobCommand({
     checkNextHop(nexthop);
     checkDestination(want.cidr, prefix);
     await refuseDenied(room, want.cidr, prefix);
-    await refuseTwin(room, vpc, want.cidr, prefix);
+    await refuseTwin(room, vpc, prefix);
     const id = newId();
     await room.tx.insert('staticroute', {
       id,
@@ -216,11 +216,11 @@ async function refuseDenied(room: Room, text: string, prefix: Cidr): Promise<voi
   }
 }
 
-async function refuseTwin(room: Room, vpc: Tables['vpc'], text: string, prefix: Cidr): Promise<void> {
+async function refuseTwin(room: Room, vpc: Tables['vpc'], prefix: Cidr): Promise<void> {
   const routes = await room.db.selectFrom('staticroute').select(['id', 'cidr']).where('vpc', '=', vpc.id).execute();
   const twin = routes.find((route) => sameCidr(cidr(route.cidr), prefix));
   if (twin !== undefined) {
-    throw refuse('conflict', `New static route cidr already exists in VPC. UUID of existing static route is ${twin.id}: ${twin.cidr === text ? '' : `${twin.cidr} and `}${text} of ${vpc.name}`);
+    throw refuse('conflict', `New static route cidr already exists in VPC. UUID of existing static route is ${twin.id}: ${vpc.name} has ${twin.cidr} already, delete that route to replace it`);
   }
 }
 

@@ -70,15 +70,21 @@ export function createWriter({ client, nbCfgFloor, log }: WriterOptions): Writer
     return row === undefined ? undefined : (row.nb_cfg ?? 0);
   };
 
+  /** Whether a row of ours is not as we left it, or a row has come that carries our mark. */
+  const isTouched = (table: string, uuid: string): boolean => {
+    const type = replica.schema.tables[table];
+    const row = replica.table(table).get(uuid);
+    const known = written.rows.get(uuid);
+    if (known === undefined) return type?.isRoot === true && isMarked(row);
+    if (row === undefined || type === undefined) return true;
+    // A server that came back older may lack columns we had written: the plan will say so.
+    const lacking = Object.keys(known.row.columns).some((column) => !Object.hasOwn(type.columns, column));
+    return lacking || differences(known.row, type, row).length > 0;
+  };
+
   const suspect = (changes: readonly RowChange[]): void => {
     if (written.units === undefined) return; // everything will be compared anyway
-    for (const { table, uuid } of changes) {
-      const type = replica.schema.tables[table];
-      const row = replica.table(table).get(uuid);
-      const known = written.rows.get(uuid);
-      const touched = known === undefined ? type?.isRoot === true && isMarked(row) : row === undefined || differences(known.row, type!, row).length > 0;
-      if (touched) suspects.set(uuid, table);
-    }
+    for (const { table, uuid } of changes) if (isTouched(table, uuid)) suspects.set(uuid, table);
     if (suspects.size > 0) ring();
   };
   replica.onChange((changes) => {
@@ -88,7 +94,10 @@ export function createWriter({ client, nbCfgFloor, log }: WriterOptions): Writer
   client.onSynced(() => {
     owed = true;
     if (generationOf(replica) < leftAt) {
-      log.warn({ generation: generationOf(replica), left: leftAt }, 'the northbound database came back older than we left it: writing everything again');
+      log.warn(
+        { generation: generationOf(replica), left: leftAt },
+        'the northbound database came back older than we left it: writing everything again',
+      );
       written.forget();
       suspects.clear();
       leftAt = 0;
@@ -97,7 +106,11 @@ export function createWriter({ client, nbCfgFloor, log }: WriterOptions): Writer
   });
 
   /** Commits the changes of some units; when the database refuses them, finds by halving which units are to blame. */
-  const commitUnits = async (units: readonly string[], plan: Plan, failed: FailedUnit[]): Promise<number | undefined> => {
+  const commitUnits = async (
+    units: readonly string[],
+    plan: Plan,
+    failed: FailedUnit[],
+  ): Promise<number | undefined> => {
     const among = new Set(units);
     const changes = plan.changes.filter((change) => among.has(change.unit));
     try {
@@ -133,7 +146,10 @@ export function createWriter({ client, nbCfgFloor, log }: WriterOptions): Writer
       failed.push(...vanished(plan.changes, failed));
       const bad = new Set(failed.map(({ unit }) => unit));
       const { fresh, gone } = plan.units;
-      written.accept(fresh.filter(({ key }) => !bad.has(key)), gone.filter((key) => !bad.has(key)));
+      written.accept(
+        fresh.filter(({ key }) => !bad.has(key)),
+        gone.filter((key) => !bad.has(key)),
+      );
       for (const { uuid, table, unit } of plan.changes) if (bad.has(unit)) suspects.set(uuid, table);
     } catch (error) {
       owed = true;
@@ -154,7 +170,11 @@ export function createWriter({ client, nbCfgFloor, log }: WriterOptions): Writer
     const done = plan.changes.filter(({ unit }) => !bad.has(unit));
     const writes = done.filter(({ kind }) => kind !== 'drop').length;
     let steps: readonly Step[] | undefined;
-    if (writes > 0) log.info({ generation: plan.generation, nbCfg, writes, units: plan.touchedUnits.size }, 'northbound database written');
+    if (writes > 0)
+      log.info(
+        { generation: plan.generation, nbCfg, writes, units: plan.touchedUnits.size },
+        'northbound database written',
+      );
     return {
       nbCfg,
       writes,
@@ -178,7 +198,11 @@ export function createWriter({ client, nbCfgFloor, log }: WriterOptions): Writer
     const stop = replica.onChange(() => {
       if (holds()) resolve();
     });
-    const timer = setTimeout(() => reject(new Error('the northbound database does not tell of changes it has taken; still waiting after 10 s')), 10_000);
+    const timer = setTimeout(
+      () =>
+        reject(new Error('the northbound database does not tell of changes it has taken; still waiting after 10 s')),
+      10_000,
+    );
     await promise.finally(() => {
       clearTimeout(timer);
       stop();
@@ -190,7 +214,10 @@ export function createWriter({ client, nbCfgFloor, log }: WriterOptions): Writer
     const bad = new Set(failed.map(({ unit }) => unit));
     return changes
       .filter(({ kind, table, uuid, unit }) => kind === 'insert' && !bad.has(unit) && !replica.table(table).has(uuid))
-      .map(({ table, uuid, unit }) => ({ unit, error: `${table} ${uuid} was discarded by the database: no row refers to it` }));
+      .map(({ table, uuid, unit }) => ({
+        unit,
+        error: `${table} ${uuid} was discarded by the database: no row refers to it`,
+      }));
   };
 
   const work = async (): Promise<void> => {

@@ -61,9 +61,10 @@ export function createClient(options: ClientOptions): Client {
     const onNotification = (method: string, params: readonly unknown[]): void => {
       if (method !== 'update3') return;
       const [, transaction, updates] = params as readonly [unknown, string, Updates];
-      lastTransaction = transaction;
+      lastTransaction = NO_UUID; // should applying it throw, the next connection begins from nothing
       if (early === undefined) replica.apply(updates);
       else early.push(updates);
+      lastTransaction = transaction;
     };
     const { tls, probeMs, patienceMs } = options;
     const opened = await openWire(remote.at, {
@@ -84,8 +85,16 @@ export function createClient(options: ClientOptions): Client {
       await options.inspect?.(opened);
       const usable = restrictSchema(live, watch);
       if (live.version !== version) lastTransaction = NO_UUID;
-      const requests = Object.entries(usable.tables).map(([name, table]) => [name, [{ columns: Object.keys(table.columns) }]]);
-      const reply = await opened.request('monitor_cond_since', [watch.name, 'all', Object.fromEntries(requests), lastTransaction]);
+      const requests = Object.entries(usable.tables).map(([name, table]) => [
+        name,
+        [{ columns: Object.keys(table.columns) }],
+      ]);
+      const reply = await opened.request('monitor_cond_since', [
+        watch.name,
+        'all',
+        Object.fromEntries(requests),
+        lastTransaction,
+      ]);
       const [found, transaction, updates] = reply as readonly [boolean, string, Updates];
       if (early.length === 0) lastTransaction = transaction;
       if (found) replica.apply(updates);
@@ -115,7 +124,8 @@ export function createClient(options: ClientOptions): Client {
       synced = false;
       if (error instanceof UnsuitableServerError) first.reject(error);
       const text = `${watch.name} at ${remote.text}: ${error.message}`;
-      if (text !== lastError) log.warn({ database: watch.name, remote: remote.text, error: error.message }, 'OVSDB connection lost');
+      if (text !== lastError)
+        log.warn({ database: watch.name, remote: remote.text, error: error.message }, 'OVSDB connection lost');
       lastError = text;
       await sleep(backoff.next(), stop.signal);
     }

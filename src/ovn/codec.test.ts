@@ -73,7 +73,11 @@ test('applyDiff() turns one set into another by the elements that differ', () =>
 
 test('applyDiff() adds, changes and removes pairs of a map', () => {
   const before = { same: '1', changed: '2', gone: '3' };
-  assert.deepEqual(applyDiff(map, before, { changed: '9', gone: '3', fresh: '4' }), { same: '1', changed: '9', fresh: '4' });
+  assert.deepEqual(applyDiff(map, before, { changed: '9', gone: '3', fresh: '4' }), {
+    same: '1',
+    changed: '9',
+    fresh: '4',
+  });
 });
 
 test('isDefault() knows the value an insert need not mention', () => {

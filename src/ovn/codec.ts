@@ -117,7 +117,9 @@ export function applyDiff(type: ColumnType, before: Value, diff: Value): Value {
   }
   const old = before as Readonly<Record<string, string>>;
   const changes = Object.entries(diff as Readonly<Record<string, string>>);
-  const gone = new Set(changes.filter(([key, value]) => Object.hasOwn(old, key) && old[key] === value).map(([key]) => key));
+  const gone = new Set(
+    changes.filter(([key, value]) => Object.hasOwn(old, key) && old[key] === value).map(([key]) => key),
+  );
   return Object.fromEntries([...Object.entries(old), ...changes].filter(([key]) => !gone.has(key)));
 }
 

@@ -8,7 +8,7 @@ import type { ColumnType, DatabaseSchema } from './schema.ts';
 
 export interface Names {
   /** The row that refers to this row strongly, as far as the change touches it. */
-  parent(uuid: string): { readonly table: string; readonly row: Row } | undefined;
+  parent(uuid: string): Row | undefined;
   /** The row's name; its uuid when it has none. */
   name(table: string, uuid: string): string;
 }
@@ -22,6 +22,8 @@ interface Context {
 }
 
 interface Command {
+  /** What the row is, in the words of a network engineer. */
+  readonly thing: (context: Context) => string;
   readonly add: (context: Context) => readonly string[];
   readonly remove: (context: Context) => readonly string[];
   /** Columns that `add` says; the others are set behind it. */
@@ -32,16 +34,19 @@ interface Command {
 
 const COMMANDS: Readonly<Record<string, Command>> = {
   Logical_Switch: {
+    thing: ({ row }) => `switch ${text(row, 'name')}`,
     says: ['name'],
     add: ({ row }) => ['ls-add', text(row, 'name')],
     remove: ({ row }) => ['ls-del', text(row, 'name')],
   },
   Logical_Router: {
+    thing: ({ row }) => `router ${text(row, 'name')}`,
     says: ['name'],
     add: ({ row }) => ['lr-add', text(row, 'name')],
     remove: ({ row }) => ['lr-del', text(row, 'name')],
   },
   Logical_Switch_Port: {
+    thing: ({ row, parent }) => `port ${text(row, 'name')} on switch ${parent}`,
     says: ['name'],
     add: ({ row, parent }) => ['lsp-add', parent, text(row, 'name')],
     remove: ({ row }) => ['lsp-del', text(row, 'name')],
@@ -54,16 +59,24 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     },
   },
   Logical_Router_Port: {
+    thing: ({ row, parent }) => `port with ${list(row, 'networks').join(', ')} on router ${parent}`,
     says: ['name', 'mac', 'networks'],
     add: ({ row, parent }) => ['lrp-add', parent, text(row, 'name'), text(row, 'mac'), ...list(row, 'networks')],
     remove: ({ row }) => ['lrp-del', text(row, 'name')],
   },
   Gateway_Chassis: {
+    thing: ({ row, parent }) => `gateway chassis ${text(row, 'chassis_name')} for router port ${parent}`,
     says: ['name', 'chassis_name', 'priority'],
-    add: ({ row, parent }) => ['lrp-set-gateway-chassis', parent, text(row, 'chassis_name'), text(row, 'priority', '0')],
+    add: ({ row, parent }) => [
+      'lrp-set-gateway-chassis',
+      parent,
+      text(row, 'chassis_name'),
+      text(row, 'priority', '0'),
+    ],
     remove: ({ row, parent }) => ['lrp-del-gateway-chassis', parent, text(row, 'chassis_name')],
   },
   Logical_Router_Static_Route: {
+    thing: ({ row, parent }) => `route to ${text(row, 'ip_prefix')} by ${text(row, 'nexthop')} on router ${parent}`,
     says: ['ip_prefix', 'nexthop', 'output_port', 'policy'],
     add: ({ row, parent }) => [
       ...list(row, 'policy').map((policy) => `--policy=${policy}`),
@@ -76,6 +89,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     remove: ({ row, parent }) => ['lr-route-del', parent, text(row, 'ip_prefix'), text(row, 'nexthop')],
   },
   Logical_Router_Policy: {
+    thing: ({ row, parent }) => `policy of priority ${text(row, 'priority', '0')} on router ${parent}`,
     says: ['priority', 'match', 'action', 'nexthop'],
     add: ({ row, parent }) => [
       'lr-policy-add',
@@ -88,42 +102,70 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     remove: ({ row, parent }) => ['lr-policy-del', parent, text(row, 'priority', '0'), text(row, 'match')],
   },
   ACL: {
+    thing: ({ row, parent }) => `${text(row, 'direction')} rule of priority ${text(row, 'priority', '0')} on ${parent}`,
     says: ['direction', 'priority', 'match', 'action'],
     add: ({ row, parent }) => ['acl-add', parent, ...acl(row), text(row, 'action')],
     remove: ({ row, parent }) => ['acl-del', parent, ...acl(row)],
   },
   Port_Group: {
+    thing: ({ row }) => `port group ${text(row, 'name')}`,
     says: ['name', 'ports'],
     add: ({ row, names }) => ['pg-add', text(row, 'name'), ...portNames(row, names)],
     remove: ({ row }) => ['pg-del', text(row, 'name')],
     also: { ports: ({ row, names }) => ['pg-set-ports', text(row, 'name'), ...portNames(row, names)] },
   },
   NAT: {
+    thing: ({ row, parent }) => `translation of ${text(row, 'external_ip')} on router ${parent}`,
     says: ['type', 'external_ip', 'logical_ip'],
-    add: ({ row, parent }) => ['lr-nat-add', parent, text(row, 'type'), text(row, 'external_ip'), text(row, 'logical_ip')],
+    add: ({ row, parent }) => [
+      'lr-nat-add',
+      parent,
+      text(row, 'type'),
+      text(row, 'external_ip'),
+      text(row, 'logical_ip'),
+    ],
     remove: ({ row, parent }) => ['lr-nat-del', parent, text(row, 'type'), text(row, 'external_ip')],
   },
 };
 
+/** Tables without a natural command: what their rows are. */
+const THINGS: Readonly<Record<string, (row: Row) => string>> = {
+  DHCP_Options: (row) => `DHCP answer for ${text(row, 'cidr')}`,
+  Static_MAC_Binding: (row) => `fixed MAC address of ${text(row, 'ip')} on router port ${text(row, 'logical_port')}`,
+};
+
 export interface Commands {
+  /** What the changed row is, in an engineer's words. */
+  thing(change: Change): string;
   /** The arguments of ovn-nbctl for the change; undefined when other changes' commands already say it all. */
   argvOf(change: Change): readonly string[] | undefined;
 }
 
 export function createCommands(names: Names, schema: DatabaseSchema): Commands {
+  const contextOf = ({ uuid, before, after }: Change): Context => {
+    const held = names.parent(uuid);
+    return { row: after ?? before ?? {}, uuid, parent: held === undefined ? '' : text(held, 'name'), names };
+  };
   return {
+    thing(change) {
+      const { table, uuid } = change;
+      const context = contextOf(change);
+      const words = table.replaceAll('_', ' ').toLowerCase();
+      return COMMANDS[table]?.thing(context) ?? THINGS[table]?.(context.row) ?? `${words} ${nameOf(context.row, uuid)}`;
+    },
     argvOf(change) {
-      const { kind, table, uuid, before, after } = change;
-      const row = after ?? before ?? {};
-      const held = names.parent(uuid);
-      const parent = held === undefined ? '' : text(held.row, 'name');
-      const context: Context = { row, uuid, parent, names };
-      const command = held === undefined && !(schema.tables[table]?.isRoot ?? true) && kind !== 'update' ? undefined : COMMANDS[table];
+      const { kind, table, uuid, before } = change;
+      const context = contextOf(change);
+      const { row } = context;
+      const orphan = context.parent === '' && schema.tables[table]?.isRoot === false;
+      const command = orphan ? undefined : COMMANDS[table];
       const types = schema.tables[table]?.columns ?? {};
-      if (kind === 'delete' || kind === 'drop') return command?.remove(context) ?? ['destroy', table, nameOf(row, uuid)];
+      if (kind === 'delete' || kind === 'drop')
+        return command?.remove(context) ?? ['destroy', table, nameOf(row, uuid)];
       if (kind === 'insert') {
         const rest = columnsToShow(Object.keys(row), row, types, command?.says ?? []);
-        if (command === undefined) return [`--id=${uuid}`, 'create', table, ...rest.flatMap((column) => assign(column, row, types[column]!))];
+        if (command === undefined)
+          return [`--id=${uuid}`, 'create', table, ...rest.flatMap((column) => assign(column, row, types[column]!))];
         return joined([command.add(context), ...settings(rest, table, context, types, undefined)]);
       }
       // Children have commands of their own, and our mark is worth showing only when nothing else is wrong.
@@ -156,7 +198,8 @@ function settings(
       const gone = Object.keys(before?.[column] ?? {}).filter((key) => !Object.hasOwn(kept, key));
       if (gone.length > 0) commands.push(['remove', ...target, column, ...gone.map(quoted)]);
       assignments.push(...assign(column, row, type));
-    } else if (row[column] === undefined || (!isScalar(type) && isDefault(type, row[column]))) commands.push(['clear', ...target, column]);
+    } else if (row[column] === undefined || (!isScalar(type) && isDefault(type, row[column])))
+      commands.push(['clear', ...target, column]);
     else assignments.push(...assign(column, row, type));
   }
   if (assignments.length > 0) commands.push(['set', ...target, ...assignments]);

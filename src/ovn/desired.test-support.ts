@@ -14,7 +14,15 @@ export interface UnitShape {
   readonly name: string;
 }
 
-export const SMALL: UnitShape = { ports: [1], routes: [1], rules: [], tagged: false, dhcp: true, binding: false, name: 'a' };
+export const SMALL: UnitShape = {
+  ports: [1],
+  routes: [1],
+  rules: [],
+  tagged: false,
+  dhcp: true,
+  binding: false,
+  name: 'a',
+};
 
 /** One unit: a router with a leg on a switch, instance ports, routes, filter rules. */
 export function unit(key: string, shape: Partial<UnitShape> = {}): DesiredUnit {
@@ -22,7 +30,11 @@ export function unit(key: string, shape: Partial<UnitShape> = {}): DesiredUnit {
   const id = (part: string): string => derivedId(`${key}/${part}`);
   const row = (table: string, part: string, columns: Record<string, Value>): DesiredRow => {
     const ids = { id: part, unit: key };
-    return { table, uuid: id(part), columns: table === 'Static_MAC_Binding' ? columns : { ...columns, external_ids: ids } };
+    return {
+      table,
+      uuid: id(part),
+      columns: table === 'Static_MAC_Binding' ? columns : { ...columns, external_ids: ids },
+    };
   };
   const leg = `lrp-${key}`;
   const nics = ports.map((number) => `nic${number}`);
@@ -40,7 +52,12 @@ export function unit(key: string, shape: Partial<UnitShape> = {}): DesiredUnit {
       row('Logical_Router_Static_Route', `route${number}`, { ip_prefix: `10.${number}.0.0/16`, nexthop: '10.0.0.254' }),
     ),
     row('Logical_Switch', 'switch', { name: `ls-${key}`, ports: [id('uplink'), ...nics.map(id)] }),
-    row('Logical_Switch_Port', 'uplink', { name: `up-${key}`, type: 'router', addresses: ['router'], options: { 'router-port': leg } }),
+    row('Logical_Switch_Port', 'uplink', {
+      name: `up-${key}`,
+      type: 'router',
+      addresses: ['router'],
+      options: { 'router-port': leg },
+    }),
     ...ports.map((number, at) =>
       row('Logical_Switch_Port', nics[at]!, {
         name: members[at]!,
@@ -51,10 +68,19 @@ export function unit(key: string, shape: Partial<UnitShape> = {}): DesiredUnit {
     ),
     row('Port_Group', 'group', { name: `pg_${key.replaceAll(/\W/g, '_')}`, ports: nics.map(id), acls: acls.map(id) }),
     ...acls.map((acl, at) =>
-      row('ACL', acl, { direction: 'to-lport', priority: 1000 + at, match: `ip4.src==10.${rules[at]}.0.0/16`, action: 'allow-related' }),
+      row('ACL', acl, {
+        direction: 'to-lport',
+        priority: 1000 + at,
+        match: `ip4.src==10.${rules[at]}.0.0/16`,
+        action: 'allow-related',
+      }),
     ),
-    ...(dhcp ? [row('DHCP_Options', 'dhcp', { cidr: '10.0.0.0/24', options: { lease_time: '3600', mtu: '1442' } })] : []),
-    ...(binding ? [row('Static_MAC_Binding', 'binding', { logical_port: leg, ip: '10.0.0.254', mac: '02:00:00:00:00:99' })] : []),
+    ...(dhcp
+      ? [row('DHCP_Options', 'dhcp', { cidr: '10.0.0.0/24', options: { lease_time: '3600', mtu: '1442' } })]
+      : []),
+    ...(binding
+      ? [row('Static_MAC_Binding', 'binding', { logical_port: leg, ip: '10.0.0.254', mac: '02:00:00:00:00:99' })]
+      : []),
   ];
   return { key, rows, chassis: [], findings: [] };
 }

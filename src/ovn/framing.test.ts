@@ -12,14 +12,26 @@ function frames(chunks: readonly Buffer[]): unknown[] {
 }
 
 test('createFramer() gives every message, wherever the stream is cut, characters of several bytes included', () => {
-  const message = fc.record({ id: fc.integer(), params: fc.array(fc.jsonValue()), text: fc.string({ unit: 'grapheme' }) });
+  const message = fc.record({
+    id: fc.integer(),
+    params: fc.array(fc.jsonValue()),
+    text: fc.string({ unit: 'grapheme' }),
+  });
   fc.assert(
-    fc.property(fc.array(message), fc.array(fc.nat(), { maxLength: 20 }), fc.constantFrom('', ' ', '\n\t'), (messages, cuts, gap) => {
-      const bytes = Buffer.from(messages.map((one) => JSON.stringify(one)).join(gap));
-      const places = [0, ...cuts.map((cut) => cut % (bytes.length + 1)), bytes.length].toSorted((a, b) => a - b);
-      const chunks = places.slice(1).map((end, at) => bytes.subarray(places[at], end));
-      assert.deepEqual(frames(chunks), messages.map((one) => JSON.parse(JSON.stringify(one))));
-    }),
+    fc.property(
+      fc.array(message),
+      fc.array(fc.nat(), { maxLength: 20 }),
+      fc.constantFrom('', ' ', '\n\t'),
+      (messages, cuts, gap) => {
+        const bytes = Buffer.from(messages.map((one) => JSON.stringify(one)).join(gap));
+        const places = [0, ...cuts.map((cut) => cut % (bytes.length + 1)), bytes.length].toSorted((a, b) => a - b);
+        const chunks = places.slice(1).map((end, at) => bytes.subarray(places[at], end));
+        assert.deepEqual(
+          frames(chunks),
+          messages.map((one) => JSON.parse(JSON.stringify(one))),
+        );
+      },
+    ),
   );
 });
 

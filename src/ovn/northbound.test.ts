@@ -6,7 +6,7 @@ import { silentLog } from '../lib/log.ts';
 import { desired, unit } from './desired.test-support.ts';
 import { createNorthbound, type Northbound } from './northbound.ts';
 import { startOvsdbServer, until, type TestServer } from './ovsdb-server.test-support.ts';
-import { GENERATION_KEY } from './transact.ts';
+import { GENERATION_KEY, proveChosenIds } from './transact.ts';
 
 let nb: TestServer;
 let sb: TestServer;
@@ -42,7 +42,8 @@ test('apply() writes rows under the ids the compiler chose, with owner, unit and
   assert.equal(result.nbCfg, 1);
   for (const { table, uuid } of one.rows) {
     const ids = await nb.nbctl('get', table, uuid, 'external_ids');
-    for (const part of ['owner=trunkline', 'unit="vpc:1"', 'generation="7"']) assert.ok(ids.includes(part), `${table}: ${ids}`);
+    for (const part of ['owner=trunkline', 'unit="vpc:1"', 'generation="7"'])
+      assert.ok(ids.includes(part), `${table}: ${ids}`);
   }
   assert.equal(await nb.nbctl('get', 'NB_Global', '.', 'nb_cfg'), '1');
   assert.ok((await nb.nbctl('get', 'NB_Global', '.', 'external_ids')).includes(`"${GENERATION_KEY}"="7"`));
@@ -80,29 +81,41 @@ test('apply() refuses when another management server has written a newer generat
   const other = await open();
   await engine.apply(desired(5, unit('vpc:1')), incremental);
   await other.apply(desired(6, unit('vpc:1', { name: 'b' })), incremental);
-  await until(() => engine.status().nbCfg === 2, 'the other one\'s change to be seen');
-  await assert.rejects(engine.apply(desired(5, unit('vpc:1')), { full: true }), /holds generation 6, newer than ours \(5\)/);
+  await until(() => engine.status().nbCfg === 2, "the other one's change to be seen");
+  await assert.rejects(
+    engine.apply(desired(5, unit('vpc:1')), { full: true }),
+    /holds generation 6, newer than ours \(5\)/,
+  );
   assert.ok((await nb.nbctl('get', 'Logical_Router', 'lr-vpc:1', 'options')).includes('note=b'));
 });
 
 test('apply() with two servers at once never lets an older generation overwrite what a newer one wrote', async () => {
   const other = await open();
   for (let round = 1; round <= 20; round++) {
-    const older = engine.apply(desired(round * 2, unit('vpc:1', { name: `old${round}` })), { full: true }).catch(() => undefined);
+    const older = engine
+      .apply(desired(round * 2, unit('vpc:1', { name: `old${round}` })), { full: true })
+      .catch(() => undefined);
     const newer = other.apply(desired(round * 2 + 1, unit('vpc:1', { name: `new${round}` })), { full: true });
     await Promise.all([older, newer]);
-    assert.ok((await nb.nbctl('get', 'Logical_Router', 'lr-vpc:1', 'options')).includes(`note=new${round}`), `round ${round}`);
+    assert.ok(
+      (await nb.nbctl('get', 'Logical_Router', 'lr-vpc:1', 'options')).includes(`note=new${round}`),
+      `round ${round}`,
+    );
   }
 });
 
 const MEDDLING: readonly (readonly [string, string, RegExp])[] = [
   ['deletes a router', 'lr-del lr-vpc:1', /Logical_Router lr-vpc:1 was deleted/],
   ['deletes a port', 'lsp-del vpc:1-nic1', /Logical_Switch_Port vpc:1-nic1 was deleted/],
-  ['changes an address', 'lsp-set-addresses vpc:1-nic1 unknown', /addresses was \["unknown"\], is \["02:/],
-  ['sets a column we never mentioned', 'lsp-set-enabled vpc:1-nic1 disabled', /enabled was \[false\], is unset/],
-  ['adds a port to our switch', 'lsp-add ls-vpc:1 stranger', /Logical_Switch ls-vpc:1 was changed/],
-  ['removes our mark', 'remove Logical_Router lr-vpc:1 external_ids owner', /external_ids was/],
-  ['adds a row with our mark', 'create DHCP_Options cidr=10.7.0.0/24 external_ids:owner=trunkline', /nothing asks for it/],
+  ['changes an address', 'lsp-set-addresses vpc:1-nic1 unknown', /addresses is unknown instead of 02:/],
+  ['sets a column we never mentioned', 'lsp-set-enabled vpc:1-nic1 disabled', /enabled is false instead of unset/],
+  ['adds a port to our switch', 'lsp-add ls-vpc:1 stranger', /Logical_Switch_Port stranger was put into a row of ours/],
+  ['removes our mark', 'remove Logical_Router lr-vpc:1 external_ids owner', /external_ids lacks owner=trunkline/],
+  [
+    'adds a row with our mark',
+    'create DHCP_Options cidr=10.7.0.0/24 external_ids:owner=trunkline',
+    /nothing asks for it/,
+  ],
   ['removes a MAC binding', '--all destroy Static_MAC_Binding', /Static_MAC_Binding .* was deleted/],
 ];
 for (const [what, command, told] of MEDDLING) {
@@ -115,7 +128,10 @@ for (const [what, command, told] of MEDDLING) {
     await nb.nbctl(...command.split(' '));
     await until(() => rings > 0, 'a ring');
     const result = await engine.apply(state, incremental);
-    assert.ok(result.drift.some(({ text }) => told.test(text)), JSON.stringify(result.drift));
+    assert.ok(
+      result.drift.some(({ text }) => told.test(text)),
+      JSON.stringify(result.drift),
+    );
     assert.ok(result.nbCfg !== undefined && result.steps.length > 0);
     assert.equal(await nb.nbctl('show'), before);
     const rest = await engine.apply(state, { full: true });
@@ -142,7 +158,10 @@ test('apply() goes on after kill -9 of the server, and an unanswered change is n
     await nb.kill();
     await cut;
     await until(() => !engine.status().connected, 'the loss to be noticed');
-    await assert.rejects(engine.apply(desired(generation, ...units), incremental), /OVN_Northbound is not connected: OVN_Northbound at unix:/);
+    await assert.rejects(
+      engine.apply(desired(generation, ...units), incremental),
+      /OVN_Northbound is not connected: OVN_Northbound at unix:/,
+    );
     await nb.start();
     await until(() => engine.status().connected, 'the reconnection');
     const result = await engine.apply(desired(generation, ...units), incremental);
@@ -167,7 +186,10 @@ test('apply() writes everything again, without calling it drift, when the databa
   await engine.apply(desired(1, unit('vpc:1')), incremental);
   const copy = await nb.copyDatabase();
   const state = desired(2, unit('vpc:1', { name: 'b' }), unit('vpc:2'));
-  for (const [file, writes] of [[undefined, unit('vpc:1').rows.length + unit('vpc:2').rows.length], [copy, 1 + unit('vpc:2').rows.length]] as const) {
+  for (const [file, writes] of [
+    [undefined, unit('vpc:1').rows.length + unit('vpc:2').rows.length],
+    [copy, 1 + unit('vpc:2').rows.length],
+  ] as const) {
     await engine.apply(state, incremental);
     const covered = engine.status().nbCfg;
     await nb.replaceDatabase(file);
@@ -183,8 +205,18 @@ test('apply() writes everything again, without calling it drift, when the databa
 
 test('apply() lets one unit that the database refuses fail alone, names the row in its way, and heals when it is gone', async () => {
   await nb.nbctl('ls-add', 'foreign', '--', 'lsp-add', 'foreign', 'vpc:3-nic1');
-  const orphan = { key: 'vpc:8', rows: unit('vpc:8').rows.filter(({ table }) => table === 'Logical_Router_Port'), chassis: [], findings: [] };
-  const wrong = { key: 'vpc:9', rows: [{ table: 'Logical_Switch', uuid: unit('vpc:9').rows[0]!.uuid, columns: { ports: 'x' } }], chassis: [], findings: [] };
+  const orphan = {
+    key: 'vpc:8',
+    rows: unit('vpc:8').rows.filter(({ table }) => table === 'Logical_Router_Port'),
+    chassis: [],
+    findings: [],
+  };
+  const wrong = {
+    key: 'vpc:9',
+    rows: [{ table: 'Logical_Switch', uuid: unit('vpc:9').rows[0]!.uuid, columns: { ports: 'x' } }],
+    chassis: [],
+    findings: [],
+  };
   const units = [1, 2, 3, 4, 5].map((number) => unit(`vpc:${number}`));
   const result = await engine.apply(desired(1, ...units, orphan, wrong), incremental);
   const failed = Object.fromEntries(result.failed.map(({ unit, error }) => [unit, error]));
@@ -208,20 +240,43 @@ test('apply() removes what a process before it wrote and nobody wants any more',
 
 test('preview() says what apply() would type, with reasons, and writes nothing', async () => {
   const steps = engine.preview(desired(1, unit('vpc:1')));
-  assert.deepEqual(steps.find(({ argv }) => argv[1] === 'lr-route-add'), {
-    argv: ['ovn-nbctl', 'lr-route-add', 'lr-vpc:1', '10.1.0.0/16', '10.0.0.254'],
-    reason: 'this logical router static route is not there yet',
-  });
+  assert.deepEqual(
+    steps.find(({ argv }) => argv[1] === 'lr-route-add'),
+    {
+      argv: ['ovn-nbctl', 'lr-route-add', 'lr-vpc:1', '10.1.0.0/16', '10.0.0.254'],
+      reason: 'there is no route to 10.1.0.0/16 by 10.0.0.254 on router lr-vpc:1 yet',
+    },
+  );
   assert.equal(await nb.nbctl('show'), '');
 });
 
 test('start() rejects with one sentence when OVN is too old, naming the version found and the version needed', async () => {
-  const schema = (await readFile('/usr/share/ovn/ovn-nb.ovsschema', 'utf8')).replace('"7.0.0"', '"6.1.0"').replace(/"cksum": "[^"]*",?/, '');
+  const schema = (await readFile('/usr/share/ovn/ovn-nb.ovsschema', 'utf8'))
+    .replace('"7.0.0"', '"6.1.0"')
+    .replace(/"cksum": "[^"]*",?/, '');
   const file = `${nb.remote.slice('unix:'.length)}.ovsschema`;
   await writeFile(file, schema);
   const old = await startOvsdbServer(file);
   const toOld = createNorthbound({ nb: old.remote, sb: sb.remote, log: silentLog() });
   opened.push(toOld);
-  await assert.rejects(toOld.start(), /OVN_Northbound at unix:\S+ has schema version 6\.1\.0; version 7\.0\.0 or newer is needed/);
+  await assert.rejects(
+    toOld.start(),
+    /OVN_Northbound at unix:\S+ has schema version 6\.1\.0; version 7\.0\.0 or newer is needed/,
+  );
   await old.close();
+});
+
+test('proveChosenIds() says what is needed when the server refuses ids chosen by clients', async () => {
+  // What ovsdb-server 2.17 answers.
+  const answer = [
+    {
+      error: 'syntax error',
+      details: "Parsing ovsdb operation 1 of 2 failed: Member 'uuid' is present but not allowed here.",
+    },
+    null,
+  ];
+  await assert.rejects(
+    proveChosenIds({ request: () => Promise.resolve(answer) }),
+    /Open vSwitch 3\.1 or newer is needed \(it said: Parsing/,
+  );
 });

@@ -27,7 +27,8 @@ function operationOf({ kind, table, uuid, after, columns }: Change, schema: Data
   if (kind === 'delete') return { op: 'delete', table, where };
   if (kind === 'drop' || after === undefined) return undefined;
   // A row id chosen by the client: "uuid" of insert, ovsdb-server(7), since OVS 3.1.
-  if (kind === 'insert') return { op: 'insert', table, uuid, row: encodeRow(after, Object.keys(after), table, schema, false) };
+  if (kind === 'insert')
+    return { op: 'insert', table, uuid, row: encodeRow(after, Object.keys(after), table, schema, false) };
   return { op: 'update', table, where, row: encodeRow(after, columns, table, schema, true) };
 }
 

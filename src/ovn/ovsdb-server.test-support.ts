@@ -33,7 +33,13 @@ export async function startOvsdbServer(schema: string): Promise<TestServer> {
   const start = async (): Promise<void> => {
     if (!existsSync(file)) await run(['ovsdb-tool', 'create', file, schemaFile]);
     rmSync(socket, { force: true });
-    const args = [file, `--remote=punix:${socket}`, `--unixctl=${join(directory, 'ctl')}`, '--no-chdir', '-vconsole:off'];
+    const args = [
+      file,
+      `--remote=punix:${socket}`,
+      `--unixctl=${join(directory, 'ctl')}`,
+      '--no-chdir',
+      '-vconsole:off',
+    ];
     child = spawn('ovsdb-server', args, { stdio: 'ignore' });
     while (!existsSync(socket)) {
       if (child.exitCode !== null) throw new Error(`ovsdb-server ended with status ${child.exitCode}`);

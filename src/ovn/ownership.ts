@@ -10,16 +10,12 @@ export const OWNER = 'trunkline';
 
 type Ids = Readonly<Record<string, string>>;
 
-/**
- * Columns that OVN itself writes into rows of others (ovn-nb(5): `up`, `dynamic_addresses`, `tag` from `tag_request`,
- * `ipv6_prefix` by prefix delegation, BFD `status`). They are left alone unless the compiler mentions them.
- */
+/** Columns that OVN itself writes into rows of others (ovn-nb(5)): left alone unless the compiler mentions them. */
 const WRITTEN_BY_OVN: Readonly<Record<string, ReadonlySet<string>>> = {
-  Logical_Switch_Port: new Set(['up', 'dynamic_addresses', 'tag']),
+  Logical_Switch_Port: new Set(['up', 'dynamic_addresses']),
   Logical_Router_Port: new Set(['ipv6_prefix', 'status']),
   BFD: new Set(['status']),
 };
-const NONE: ReadonlySet<string> = new Set();
 
 /** Root tables without external_ids: a row is ours when the router port it names is. */
 const OWNED_THROUGH_PORT: ReadonlySet<string> = new Set(['Static_MAC_Binding']);
@@ -44,9 +40,9 @@ export function* ownedRoots(actual: Actual): Generator<{ table: string; uuid: st
   for (const [table, type] of Object.entries(actual.schema.tables)) {
     if (!type.isRoot) continue;
     const throughPort = OWNED_THROUGH_PORT.has(table);
-    const ports = throughPort && actual.table(table).size > 0 ? ownedRouterPorts(actual) : NONE;
+    const ports = throughPort ? ownedRouterPorts(actual) : undefined;
     for (const [uuid, row] of actual.table(table)) {
-      if (throughPort ? ports.has(row['logical_port'] as string) : isMarked(row)) yield { table, uuid, row };
+      if (ports === undefined ? isMarked(row) : ports.has(row['logical_port'] as string)) yield { table, uuid, row };
     }
   }
 }
@@ -76,13 +72,19 @@ export function differences(row: DesiredRow, type: TableSchema, found: Row): rea
     if (column === 'external_ids') continue;
     if (!sameValue(row.columns[column]!, found[column] ?? defaultOf(columnType))) columns.push(column);
   }
-  const leftAlone = WRITTEN_BY_OVN[row.table] ?? NONE;
   for (const column of Object.keys(found)) {
-    if (column === 'external_ids' || Object.hasOwn(row.columns, column) || leftAlone.has(column)) continue;
+    if (column === 'external_ids' || Object.hasOwn(row.columns, column) || writtenByOvn(row, column)) continue;
     columns.push(column);
   }
-  if ('external_ids' in type.columns && !sameMark(row.columns['external_ids'], found['external_ids'])) columns.push('external_ids');
+  if ('external_ids' in type.columns && !sameMark(row.columns['external_ids'], found['external_ids']))
+    columns.push('external_ids');
   return columns;
+}
+
+function writtenByOvn(row: DesiredRow, column: string): boolean {
+  // A tag is OVN's to choose only where one was requested (ovn-nb(5) Logical_Switch_Port.tag_request).
+  if (column === 'tag') return row.columns['tag_request'] !== undefined;
+  return WRITTEN_BY_OVN[row.table]?.has(column) === true;
 }
 
 function sameMark(wanted: Value | undefined, found: Value | undefined): boolean {

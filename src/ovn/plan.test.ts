@@ -33,7 +33,13 @@ function contents(): unknown {
   return Object.fromEntries(
     tables.map((name) => {
       const rows = [...client.replica.table(name)].toSorted(([a], [b]) => (a < b ? -1 : 1));
-      return [name, rows.map(([uuid, row]) => [uuid, { ...row, external_ids: { ...(row['external_ids'] as object), generation: '' } }])];
+      return [
+        name,
+        rows.map(([uuid, row]) => [
+          uuid,
+          { ...row, external_ids: { ...(row['external_ids'] as object), generation: '' } },
+        ]),
+      ];
     }),
   );
 }
@@ -69,8 +75,12 @@ test('planNorthbound() never touches a row that is not ours, whatever is planned
   const write = writer();
   await write([]);
   await server.nbctl(
-    ...'ls-add foreign -- lsp-add foreign foreign-port -- lr-add foreign -- lrp-add foreign foreign-leg 02:00:00:00:00:02 10.9.0.1/24'.split(' '),
-    ...'-- lr-route-add foreign 10.8.0.0/16 10.9.0.2 -- create DHCP_Options cidr=10.9.0.0/24 -- pg-add foreign_group foreign-port'.split(' '),
+    ...'ls-add foreign -- lsp-add foreign foreign-port -- lr-add foreign -- lrp-add foreign foreign-leg 02:00:00:00:00:02 10.9.0.1/24'.split(
+      ' ',
+    ),
+    ...'-- lr-route-add foreign 10.8.0.0/16 10.9.0.2 -- create DHCP_Options cidr=10.9.0.0/24 -- pg-add foreign_group foreign-port'.split(
+      ' ',
+    ),
     ...'-- create Static_MAC_Binding logical_port=foreign-leg ip=10.9.0.3 mac="02:00:00:00:00:03"'.split(' '),
   );
   const before = contents();
@@ -91,7 +101,10 @@ test('planNorthbound() looks at a unit that is the same object as before only wh
   const state = desired(++generation, one, two);
   const { apply } = createWriter({ client, nbCfgFloor: () => 0, log: silentLog() });
   await apply(state, false);
-  const written = { units: state.units, rows: new Map([...one.rows, ...two.rows].map((row) => [row.uuid, { row, unit: 'x' }])) };
+  const written = {
+    units: state.units,
+    rows: new Map([...one.rows, ...two.rows].map((row) => [row.uuid, { row, unit: 'x' }])),
+  };
   const empty = { schema: northbound, table: () => new Map() };
   assert.equal(planNorthbound(state, empty, written, new Map()).changes.length, 0);
   const replaced = planNorthbound(desired(generation, one, unit('vpc:2')), empty, written, new Map());
@@ -105,7 +118,14 @@ test('planNorthbound() refuses a unit with a column, table or row it cannot writ
   };
   const good = unit('vpc:9');
   const plan = planNorthbound(
-    desired(1, row('Logical_Switch', { colour: 'red' }), row('Load_Balancer_Group', { name: 'x' }), row('Nothing', {}), good, { ...good, key: 'twice' }),
+    desired(
+      1,
+      row('Logical_Switch', { colour: 'red' }),
+      row('Load_Balancer_Group', { name: 'x' }),
+      row('Nothing', {}),
+      good,
+      { ...good, key: 'twice' },
+    ),
     { schema: northbound, table: () => new Map() },
   );
   const errors = Object.fromEntries(plan.failed.map((one) => [one.unit, one.error]));
@@ -119,7 +139,10 @@ test('planNorthbound() refuses a unit with a column, table or row it cannot writ
 test('stepsOf() prints commands that build, change and remove the same network when an engineer types them', async () => {
   const strip = (): unknown =>
     JSON.parse(
-      JSON.stringify(contents(), (key, value: unknown) => (key === 'external_ids' ? undefined : value)).replaceAll(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, 'UUID'),
+      JSON.stringify(contents(), (key, value: unknown) => (key === 'external_ids' ? undefined : value)).replaceAll(
+        /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g,
+        'UUID',
+      ),
     );
   const shapes = [
     unit('vpc:5', { ports: [1, 2], routes: [1, 2], rules: [1], tagged: true, dhcp: false }),
@@ -139,16 +162,32 @@ test('stepsOf() prints commands that build, change and remove the same network w
       await server.nbctl(...argv.slice(1));
     }
     assert.deepEqual(sorted(strip()), sorted(wanted));
-    await server.nbctl('--if-exists', 'ls-del', 'ls-vpc:5', '--', '--if-exists', 'lr-del', 'lr-vpc:5', '--', 'pg-del', 'pg_vpc_5');
+    await server.nbctl(
+      '--if-exists',
+      'ls-del',
+      'ls-vpc:5',
+      '--',
+      '--if-exists',
+      'lr-del',
+      'lr-vpc:5',
+      '--',
+      'pg-del',
+      'pg_vpc_5',
+    );
   }
 });
 
 /** Rows in an order of their contents: what engineers type gets row ids by chance. */
 function sorted(tables: unknown): unknown {
-  return Object.entries(tables as Readonly<Record<string, readonly unknown[]>>).map(([name, rows]) => [name, rows.map((row) => JSON.stringify(row, order)).toSorted()]);
+  return Object.entries(tables as Readonly<Record<string, readonly unknown[]>>).map(([name, rows]) => [
+    name,
+    rows.map((row) => JSON.stringify(row, order)).toSorted(),
+  ]);
 }
 
 function order(_: string, value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value;
-  return Array.isArray(value) ? value : Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)));
+  return Array.isArray(value)
+    ? value
+    : Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)));
 }

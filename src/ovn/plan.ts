@@ -100,7 +100,8 @@ export function planNorthbound(
   const remove = (table: string, uuid: string, unit: string, drift: boolean): void => {
     const row = actual.table(table).get(uuid);
     if (row === undefined || wanted.has(uuid) || refused.has(unit)) return;
-    if (actual.schema.tables[table]?.isRoot) changes.push({ kind: 'delete', table, uuid, unit, before: row, columns: [], drift });
+    if (actual.schema.tables[table]?.isRoot)
+      changes.push({ kind: 'delete', table, uuid, unit, before: row, columns: [], drift });
   };
   if (suspects === undefined) {
     for (const { table, uuid, row } of ownedRoots(actual)) {
@@ -133,7 +134,13 @@ function isCurrent(desired: Desired, before: ReadonlyMap<string, DesiredUnit> | 
   return unit !== undefined && before?.get(key) === unit;
 }
 
-function compare(row: DesiredRow, unit: string, actual: Actual, written: Written, generation: number): Change | undefined {
+function compare(
+  row: DesiredRow,
+  unit: string,
+  actual: Actual,
+  written: Written,
+  generation: number,
+): Change | undefined {
   const { table, uuid } = row;
   const type = tableOf(actual, table);
   const found = actual.table(table).get(uuid);
@@ -168,7 +175,11 @@ function tableOf(actual: Actual, table: string): TableSchema {
 }
 
 /** Children of non-root tables that lose their place in a row we change: shown in the steps, gone by themselves. */
-function* dropped(changes: readonly Change[], actual: Actual, wanted: ReadonlyMap<string, DesiredRow>): Generator<Change> {
+function* dropped(
+  changes: readonly Change[],
+  actual: Actual,
+  wanted: ReadonlyMap<string, DesiredRow>,
+): Generator<Change> {
   for (const { kind, table, columns, before, after, unit, drift } of changes) {
     if (kind !== 'update') continue;
     for (const column of columns) {

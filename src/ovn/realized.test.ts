@@ -31,7 +31,26 @@ async function report(chassis: string, nbCfg: number): Promise<void> {
 
 test('waitFor() resolves when northd and every named chassis have reported, and does not wait for the others', async () => {
   for (const [at, name] of ['h1', 'h2', 'dead'].entries()) {
-    await sbctl('--id=@c', 'create', 'Chassis', `name=${name}`, `hostname=host-${name}`, 'encaps=@e', '--', '--id=@e', 'create', 'Encap', 'type=geneve', `ip=192.0.2.${at + 1}`, `chassis_name=${name}`, '--', 'create', 'Chassis_Private', `name=${name}`, 'chassis=@c');
+    await sbctl(
+      '--id=@c',
+      'create',
+      'Chassis',
+      `name=${name}`,
+      `hostname=host-${name}`,
+      'encaps=@e',
+      '--',
+      '--id=@e',
+      'create',
+      'Encap',
+      'type=geneve',
+      `ip=192.0.2.${at + 1}`,
+      `chassis_name=${name}`,
+      '--',
+      'create',
+      'Chassis_Private',
+      `name=${name}`,
+      'chassis=@c',
+    );
   }
   const { nbCfg } = await engine.apply(desired(1, unit('vpc:1')), { full: false });
   assert.equal(nbCfg, 1);

@@ -49,5 +49,13 @@ async function dial(remote: Remote, tls: TlsFiles | undefined): Promise<Socket> 
   if (tls === undefined) throw new Error('an ssl: remote needs a key, a certificate and a CA certificate');
   const [key, cert, ca] = await Promise.all([tls.key, tls.certificate, tls.ca].map((path) => readFile(path)));
   // ovs-pki certificates carry no host names: as every program of OVS does, the chain is checked and the name is not.
-  return connectTls({ host, port, key: key!, cert: cert!, ca: ca!, minVersion: 'TLSv1.2', checkServerIdentity: () => undefined });
+  return connectTls({
+    host,
+    port,
+    key: key!,
+    cert: cert!,
+    ca: ca!,
+    minVersion: 'TLSv1.2',
+    checkServerIdentity: () => undefined,
+  });
 }

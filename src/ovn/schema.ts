@@ -34,12 +34,20 @@ interface RawBase {
 }
 type RawType =
   | Atom
-  | { readonly key: Atom | RawBase; readonly value?: Atom | RawBase; readonly min?: number; readonly max?: number | 'unlimited' };
+  | {
+      readonly key: Atom | RawBase;
+      readonly value?: Atom | RawBase;
+      readonly min?: number;
+      readonly max?: number | 'unlimited';
+    };
 interface RawSchema {
   readonly name: string;
   readonly version: string;
   readonly tables: Readonly<
-    Record<string, { readonly isRoot?: boolean; readonly columns: Readonly<Record<string, { readonly type: RawType }>> }>
+    Record<
+      string,
+      { readonly isRoot?: boolean; readonly columns: Readonly<Record<string, { readonly type: RawType }>> }
+    >
   >;
 }
 

@@ -1,9 +1,9 @@
 // Planned changes as an engineer would type them, each with its reason: an argv of ovn-nbctl(8) per row. For people only;
 // what is sent to the database is made by operations.ts from the same changes.
-import type { Value } from '../compile/desired.ts';
 import { createCommands, type Names } from './commands.ts';
 import type { Change } from './plan.ts';
 import type { Actual, Row } from './replica.ts';
+import { tellDifferences } from './tell.ts';
 
 export interface Step {
   readonly argv: readonly string[];
@@ -40,13 +40,15 @@ export function stepsOf(changes: readonly Change[], actual: Actual): readonly St
     .toSorted((a, b) => rank(a) - rank(b))
     .flatMap((change) => {
       const argv = commands.argvOf(change);
-      return argv === undefined ? [] : [{ argv: ['ovn-nbctl', ...argv], reason: reasonOf(change) }];
+      return argv === undefined
+        ? []
+        : [{ argv: ['ovn-nbctl', ...argv], reason: reasonOf(change, commands.thing(change)) }];
     });
 }
 
 /** Who is whose child, and what a uuid is called, gathered from the changes themselves and from what is there. */
 function namesIn(changes: readonly Change[], actual: Actual): Names {
-  const parents = new Map<string, { table: string; row: Row }>();
+  const parents = new Map<string, Row>();
   const rows = new Map<string, Row>();
   for (const { table, uuid, before, after } of changes) {
     const row = after ?? before;
@@ -55,7 +57,7 @@ function namesIn(changes: readonly Change[], actual: Actual): Names {
     for (const [column, type] of Object.entries(actual.schema.tables[table]?.columns ?? {})) {
       if (type.refTable === undefined || type.weak) continue;
       for (const side of [before, after]) {
-        for (const child of (side?.[column] ?? []) as readonly string[]) parents.set(child, { table, row });
+        for (const child of (side?.[column] ?? []) as readonly string[]) parents.set(child, row);
       }
     }
   }
@@ -68,19 +70,9 @@ function namesIn(changes: readonly Change[], actual: Actual): Names {
   };
 }
 
-function reasonOf(change: Change): string {
-  const { kind, table, before, after, drift } = change;
-  const thing = table.replaceAll('_', ' ').toLowerCase();
-  if (kind === 'insert') return drift ? `somebody else deleted this ${thing}` : `this ${thing} is not there yet`;
-  if (kind === 'delete' || kind === 'drop') return `nothing asks for this ${thing} any more`;
-  const told = change.columns
-    .filter((column) => column !== 'external_ids' || change.columns.length === 1)
-    .map((column) => `${column} is ${show(before?.[column])}, wanted is ${show(after?.[column])}`);
-  return `${drift ? 'somebody else changed it: ' : ''}${told.join('; ')}`;
-}
-
-function show(value: Value | undefined): string {
-  if (value === undefined || (typeof value === 'object' && Object.keys(value).length === 0)) return 'unset';
-  const text = typeof value === 'string' ? value : JSON.stringify(value);
-  return text.length > 120 ? `${text.slice(0, 120)}…` : text;
+function reasonOf(change: Change, thing: string): string {
+  const { kind, drift } = change;
+  if (kind === 'insert') return drift ? `somebody else deleted the ${thing}` : `there is no ${thing} yet`;
+  if (kind !== 'update') return `nothing asks for the ${thing} any more`;
+  return `${drift ? 'somebody else changed it: ' : ''}${tellDifferences(change)}`;
 }

@@ -96,9 +96,12 @@ export async function commit(
   const failedAt = results.findIndex((result) => result?.error !== undefined);
   if (failedAt >= 0) {
     const { error, details } = results[failedAt]!;
-    if (failedAt === before.length - 1) throw new FenceMovedError('somebody else wrote to the northbound database meanwhile');
+    if (failedAt === before.length - 1)
+      throw new FenceMovedError('somebody else wrote to the northbound database meanwhile');
     const change = encoded[failedAt - before.length]?.change;
-    throw new TransactionError(`the northbound database refused: ${error}${explain(details, change, changes, replica)}`);
+    throw new TransactionError(
+      `the northbound database refused: ${error}${explain(details, change, changes, replica)}`,
+    );
   }
   const nbCfg = results[sent.length - 2]?.rows?.[0]?.nb_cfg;
   if (nbCfg === undefined) throw new FenceMovedError('the NB_Global row is gone');
@@ -112,7 +115,12 @@ function mutateGlobal(mutations: readonly unknown[]): Operation {
 const UUID = /[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/g;
 
 /** The server's details, followed by the names of the rows it speaks of. */
-function explain(details: string | undefined, change: Change | undefined, changes: readonly Change[], replica: Replica): string {
+function explain(
+  details: string | undefined,
+  change: Change | undefined,
+  changes: readonly Change[],
+  replica: Replica,
+): string {
   const uuids = new Set([...(details ?? '').matchAll(UUID)].map(([uuid]) => uuid));
   if (change !== undefined) uuids.add(change.uuid);
   const rows = [...uuids].flatMap((uuid) => {
@@ -120,7 +128,8 @@ function explain(details: string | undefined, change: Change | undefined, change
     if (ours !== undefined) return [`${uuid} is ${label(ours.table, ours.after ?? ours.before)} of ${ours.unit}`];
     for (const table of Object.keys(replica.schema.tables)) {
       const row = replica.table(table).get(uuid);
-      if (row !== undefined) return [`${uuid} is ${label(table, row)}, ${isMarked(row) ? 'ours' : 'which is not ours'}`];
+      if (row !== undefined)
+        return [`${uuid} is ${label(table, row)}, ${isMarked(row) ? 'ours' : 'which is not ours'}`];
     }
     return [];
   });

@@ -54,7 +54,8 @@ function talkOver(socket: Socket, options: WireOptions): Wire {
     reason = why;
     clearInterval(clock);
     socket.destroy();
-    for (const { reject } of pending.values()) reject(new Error(`the connection ended before the answer: ${why.message}`));
+    for (const { reject } of pending.values())
+      reject(new Error(`the connection ended before the answer: ${why.message}`));
     pending.clear();
     closed.resolve(why);
   };
@@ -80,10 +81,14 @@ function talkOver(socket: Socket, options: WireOptions): Wire {
 
   const probe = (): void => {
     const silentMs = performance.now() - lastHeard;
-    if (silentMs > probeMs + patienceMs) end(new Error(`the server has said nothing for ${Math.round(silentMs / 1000)} s`));
+    if (silentMs > probeMs + patienceMs)
+      end(new Error(`the server has said nothing for ${Math.round(silentMs / 1000)} s`));
     else if (silentMs > probeMs && !probing) {
       probing = true;
-      request('echo', []).then(() => (probing = false), () => undefined);
+      request('echo', []).then(
+        () => (probing = false),
+        () => undefined,
+      );
     }
   };
   const clock = setInterval(probe, Math.max(10, Math.min(probeMs, patienceMs) / 2));

@@ -9,13 +9,12 @@ const SCRIPT = new URL('nodes.py', import.meta.url).pathname;
 const missing = !existsSync('/usr/lib/python3/dist-packages/libcloud') && 'python3-libcloud is not installed';
 
 test('libcloud makes, lists, stops, starts and destroys a node in a tier', { skip: missing }, async () => {
-  await using cloud = await startControlPlane();
-  const acme = cloud.accounts['acme-admin'];
-  assert.ok(acme);
+  await using plane = await startControlPlane();
+  const acme = plane.cloud.credentials['acme-admin'];
   const { stdout, stderr, code } = await tryRun(['/usr/bin/python3', SCRIPT], {
     timeoutMs: 60_000,
     env: {
-      LIBCLOUD_PORT: new URL(cloud.endpoint).port,
+      LIBCLOUD_PORT: new URL(plane.endpoint).port,
       LIBCLOUD_KEY: acme.apikey,
       LIBCLOUD_SECRET: acme.secretkey,
     },

@@ -9,6 +9,7 @@ One line a step; the last line is PASS, or the program ends with the trace of wh
 import os
 
 from libcloud.compute.providers import get_driver
+from libcloud.compute.types import NodeState
 
 driver = get_driver("cloudstack")(
     os.environ["LIBCLOUD_KEY"],
@@ -47,7 +48,7 @@ check("a tier is made", network.id in [one.id for one in driver.ex_list_networks
 
 node = driver.create_node(name="lc-node", size=size, image=image, location=zones[0], networks=[network])
 check("a node is made", node.name == "lc-node" and node.private_ips[0].startswith("10.60.1."))
-check("it is listed as running", [(one.id, str(one.state)) for one in driver.list_nodes()] == [(node.id, "running")])
+check("it is listed as running", [(one.id, one.state) for one in driver.list_nodes()] == [(node.id, NodeState.RUNNING)])
 check("it has one interface", [nic.network_id for nic in driver.ex_list_nics(node)] == [network.id])
 check("it has a volume", len(driver.list_volumes(node)) == 1)
 check("there are no key pairs", driver.list_key_pairs() == [])

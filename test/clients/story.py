@@ -214,13 +214,13 @@ def check_refusals(parts, private, gateways, chosen):
     acme.deleteVPC(id=overlapping["id"])
     refused(
         "a gateway that routes depend on is not deleted, and the routes are named",
-        431,
+        530,
         "10.42.0.0/16",
         lambda: acme.deletePrivateGateway(id=gateways[1]["id"]),
     )
-    refused("a Private network with gateways is not deleted", 431, "", lambda: acme.deleteNetwork(id=private["id"]))
-    refused("a VPC with tiers is not deleted", 431, "", lambda: acme.deleteVPC(id=second["vpc"]["id"]))
-    refused("a tier with instances is not deleted", 431, "", lambda: acme.deleteNetwork(id=first["tier"]["id"]))
+    refused("a Private network with gateways is not deleted", 530, PREFIX + ".1 of VPC cs-vpc1", lambda: acme.deleteNetwork(id=private["id"]))
+    refused("a VPC with tiers is not deleted", 530, "cs-tier2", lambda: acme.deleteVPC(id=second["vpc"]["id"]))
+    refused("a tier with instances is not deleted", 530, "cs-vm1", lambda: acme.deleteNetwork(id=first["tier"]["id"]))
 
 
 def check_globex(parts, private, gateways, routes, chosen):

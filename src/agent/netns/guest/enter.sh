@@ -27,7 +27,7 @@ mount -o bind proc/sys proc/sys
 mount -o remount,ro,bind proc/sys
 mount -o bind mnt proc/sys/net
 umount mnt
-mount -o bind /dev/null proc/sysrq-trigger
+[ ! -e proc/sysrq-trigger ] || mount -o bind /dev/null proc/sysrq-trigger
 
 # Device nodes are borrowed: making them is refused in a user namespace.
 mount -t tmpfs -o mode=755,size=64k tmpfs dev
