@@ -34,9 +34,13 @@ export function checkParameters(command: Command, wire: Wire): Checked {
   return { want: result.data, given: new Set(wire.values.keys()) };
 }
 
-/** An empty value of anything but free text means that the parameter was left out; empty required text is missing. */
+/**
+ * An empty value of anything but free text means that the parameter was left out; empty required text is missing. So does
+ * the word None there: libcloud sends what Python prints for "not given" (`forced=None`).
+ */
 function isAbsent(value: unknown, about: ParamMeta, optional: boolean): boolean {
-  return value === '' && (!optional || (about.type !== 'string' && about.type !== 'list'));
+  const free = about.type === 'string' || about.type === 'list';
+  return (value === '' && (!optional || !free)) || (value === 'None' && optional && !free);
 }
 
 /** Field names of maps are ours (key, value, networkid), unless the map is free: then they are the client's own words. */

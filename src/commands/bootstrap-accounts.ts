@@ -35,12 +35,22 @@ const DEMO: readonly Beginner[] = [
 ];
 
 /** Makes the accounts that are not there, with a user of the same name each. Answers the secrets of the new ones by name. */
-export async function addAccounts(tx: Tx, sealKey: Buffer, demo: boolean, created: string): Promise<Record<string, Credential>> {
+export async function addAccounts(
+  tx: Tx,
+  sealKey: Buffer,
+  demo: boolean,
+  created: string,
+): Promise<Record<string, Credential>> {
   const wanted = demo ? [ADMIN, ...DEMO] : [ADMIN];
   const missing: { readonly beginner: Beginner; readonly domain: string }[] = [];
   for (const beginner of wanted) {
     const domain = await domainOf(tx, beginner.domain, created);
-    const account = await tx.db.selectFrom('account').select('id').where('domain', '=', domain).where('name', '=', beginner.name).executeTakeFirst();
+    const account = await tx.db
+      .selectFrom('account')
+      .select('id')
+      .where('domain', '=', domain)
+      .where('name', '=', beginner.name)
+      .executeTakeFirst();
     if (account === undefined) missing.push({ beginner, domain });
   }
   const credentials = await Promise.all(
@@ -90,6 +100,15 @@ async function domainOf(tx: Tx, name: string | undefined, created: string): Prom
   const known = await tx.db.selectFrom('domain').select('id').where('path', '=', path).executeTakeFirst();
   if (known !== undefined) return known.id;
   const id = newId();
-  await tx.insert('domain', { id, name, path, parent: BUILT_IN.rootDomain, level: 1, networkdomain: null, state: 'Active', created });
+  await tx.insert('domain', {
+    id,
+    name,
+    path,
+    parent: BUILT_IN.rootDomain,
+    level: 1,
+    networkdomain: null,
+    state: 'Active',
+    created,
+  });
   return id;
 }

@@ -5,8 +5,30 @@ import { type NetworkService, ROUTER_PROVIDER, VPC_PROVIDER } from '../model/net
 import type { Tables } from '../store/schema.ts';
 import { OTHER_OS } from './os-type.ts';
 
-const TIER: readonly NetworkService[] = ['Dhcp', 'Dns', 'UserData', 'NetworkACL', 'PortForwarding', 'Lb', 'SourceNat', 'StaticNat', 'Gateway', 'Vpn'];
-const ISOLATED: readonly NetworkService[] = ['Dhcp', 'Dns', 'UserData', 'Firewall', 'PortForwarding', 'Lb', 'SourceNat', 'StaticNat', 'Gateway', 'Vpn'];
+const TIER: readonly NetworkService[] = [
+  'Dhcp',
+  'Dns',
+  'UserData',
+  'NetworkACL',
+  'PortForwarding',
+  'Lb',
+  'SourceNat',
+  'StaticNat',
+  'Gateway',
+  'Vpn',
+];
+const ISOLATED: readonly NetworkService[] = [
+  'Dhcp',
+  'Dns',
+  'UserData',
+  'Firewall',
+  'PortForwarding',
+  'Lb',
+  'SourceNat',
+  'StaticNat',
+  'Gateway',
+  'Vpn',
+];
 
 function servicesText(names: readonly NetworkService[], provider: string): string {
   return JSON.stringify(names.map((name) => ({ name, provider })));
@@ -54,7 +76,13 @@ export function networkOfferings(created: string): Tier[] {
     networkOffering(
       'DefaultIsolatedNetworkOfferingForVpcNetworksNoLB',
       'Tier of a VPC without load balancing',
-      { ...tier, services: servicesText(TIER.filter((name) => name !== 'Lb'), VPC_PROVIDER) },
+      {
+        ...tier,
+        services: servicesText(
+          TIER.filter((name) => name !== 'Lb'),
+          VPC_PROVIDER,
+        ),
+      },
       created,
     ),
     networkOffering(
@@ -63,7 +91,12 @@ export function networkOfferings(created: string): Tier[] {
       { services: servicesText(ISOLATED, ROUTER_PROVIDER), availability: 'Required' },
       created,
     ),
-    networkOffering('DefaultPrivateGatewayNetworkOffering', 'Private network between VPCs, on a VLAN from the pool', priv, created),
+    networkOffering(
+      'DefaultPrivateGatewayNetworkOffering',
+      'Private network between VPCs, on a VLAN from the pool',
+      priv,
+      created,
+    ),
     networkOffering(
       'DefaultPrivateGatewayNetworkOfferingSpecifyVlan',
       'Private network between VPCs, on a VLAN chosen by hand',

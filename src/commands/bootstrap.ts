@@ -25,7 +25,10 @@ export interface Bootstrapped {
  * Brings the state to where every cloud begins, in one transaction. What an operator changed or deleted since the first start stays
  * so: zone, offerings and templates are made in an empty state only.
  */
-export async function bootstrap(store: Store, { demo = false, vlan = '1000-1999' }: BootstrapOptions = {}): Promise<Bootstrapped> {
+export async function bootstrap(
+  store: Store,
+  { demo = false, vlan = '1000-1999' }: BootstrapOptions = {},
+): Promise<Bootstrapped> {
   return store.write(async (tx) => {
     const created = new Date().toISOString();
     const root = await tx.db.selectFrom('domain').select('id').where('id', '=', BUILT_IN.rootDomain).executeTakeFirst();
@@ -82,7 +85,13 @@ async function addZone(tx: Tx, vlan: string, created: string): Promise<void> {
   });
   for (const traffictype of ['Guest', 'Management', 'Public']) {
     const id = derivedId(`builtin/traffictype/${traffictype}`);
-    await tx.insert('traffictype', { id, physicalnetwork: BUILT_IN.physicalNetwork, traffictype, kvmnetworklabel: null, created });
+    await tx.insert('traffictype', {
+      id,
+      physicalnetwork: BUILT_IN.physicalNetwork,
+      traffictype,
+      kvmnetworklabel: null,
+      created,
+    });
   }
 }
 

@@ -25,7 +25,10 @@ export const diskOfferingView = z.object({
   created: field.date('when it was made'),
 });
 
-export function showDiskOfferings(_room: Room, rows: readonly DiskOfferingTable[]): Promise<z.infer<typeof diskOfferingView>[]> {
+export function showDiskOfferings(
+  _room: Room,
+  rows: readonly DiskOfferingTable[],
+): Promise<z.infer<typeof diskOfferingView>[]> {
   return Promise.resolve(
     rows.map((row) =>
       field.compact<z.infer<typeof diskOfferingView>>({
@@ -85,7 +88,8 @@ export const createDiskOffering = writeCommand({
   async write(room, want) {
     refuseLimits(want, 'disk offering');
     const customized = want.customized === true;
-    if (customized && want.disksize !== undefined) throw refuse('parameter', 'Disksize is not allowed for a customized disk offering');
+    if (customized && want.disksize !== undefined)
+      throw refuse('parameter', 'Disksize is not allowed for a customized disk offering');
     if (!customized && (want.disksize === undefined || want.disksize < 1)) {
       throw refuse('parameter', `Please specify a disksize of at least 1 Gb for ${want.name}, or customized=true`);
     }

@@ -5,7 +5,7 @@ import { EVERYBODY } from '../api/command.ts';
 import * as field from '../api/field.ts';
 import { ref } from '../api/param.ts';
 import { unknownId } from './access.ts';
-import { listParams } from './list.ts';
+import { listParams, ownedRows } from './list.ts';
 import { type Plan, listCommand } from './room.ts';
 
 const view = z.object({ id: field.string('id'), name: field.string('name') });
@@ -19,9 +19,11 @@ function emptyList(name: string, key: string, things: string): Plan {
     params: z.object({ id: ref(key, `Only this one`).optional(), ...listParams }),
     key,
     view,
-    list(room, want) {
+    async list(room, want) {
       if (want.id !== undefined) throw unknownId(room, 'id', want.id);
-      return Promise.resolve({ count: 0, rows: [] });
+      // Asked for its refusals: an account or domain that does not exist is no empty list.
+      await ownedRows(room, 'account', want);
+      return { count: 0, rows: [] };
     },
   });
 }

@@ -55,7 +55,8 @@ export const listGuestVlans = listCommand({
     ...pageParams,
   }),
   async list(room, want) {
-    if (want.physicalnetworkid !== undefined) await existing(room, 'physicalnetwork', want.physicalnetworkid, 'physicalnetworkid');
+    if (want.physicalnetworkid !== undefined)
+      await existing(room, 'physicalnetwork', want.physicalnetworkid, 'physicalnetworkid');
     if (want.zoneid !== undefined) await existing(room, 'zone', want.zoneid, 'zoneid');
     const networks = await room.db.selectFrom('physicalnetwork').selectAll().orderBy('created').orderBy('id').execute();
     const places: Place[] = [];
@@ -77,17 +78,29 @@ export const listGuestVlans = listCommand({
 });
 
 async function placesOf(room: Room, on: PhysicalNetworkTable, index: number): Promise<Place[]> {
-  const used = await room.db.selectFrom('vlan').select(['vlan', 'network']).where('physicalnetwork', '=', on.id).execute();
+  const used = await room.db
+    .selectFrom('vlan')
+    .select(['vlan', 'network'])
+    .where('physicalnetwork', '=', on.id)
+    .execute();
   const byVlan = Map.groupBy(used, (row) => row.vlan);
   const parsed = parseVlanRanges(on.vlan);
   const pool = 'ranges' in parsed ? vlansOf(parsed.ranges) : [];
   const all = [...new Set([...pool, ...byVlan.keys()])].toSorted((a, b) => a - b);
-  return all.map((vlan) => ({ id: index * 4096 + vlan, vlan, on, networks: (byVlan.get(vlan) ?? []).map((row) => row.network) }));
+  return all.map((vlan) => ({
+    id: index * 4096 + vlan,
+    vlan,
+    on,
+    networks: (byVlan.get(vlan) ?? []).map((row) => row.network),
+  }));
 }
 
 async function showPlaces(room: Room, places: readonly Place[]): Promise<z.infer<typeof guestVlanView>[]> {
   const ids = places.flatMap((place) => place.networks);
-  const networks = ids.length === 0 ? [] : await room.db.selectFrom('network').selectAll().where('id', 'in', ids).orderBy('created').execute();
+  const networks =
+    ids.length === 0
+      ? []
+      : await room.db.selectFrom('network').selectAll().where('id', 'in', ids).orderBy('created').execute();
   const owner = await ownersOf(room.db, networks);
   const zones = await namesOf(
     room.db,

@@ -1,3 +1,4 @@
+// Hosts and their join tokens as root and tenants see them.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Cloud, openCloud } from '../../test/support/cloud.ts';
@@ -8,9 +9,21 @@ import { acceptJoin, recordReport } from '../store/hosts.ts';
 import { createRegistry } from './index.ts';
 import { refused, rowOf, rowsOf } from './provider.test-support.ts';
 
-const FACTS = { hostname: 'hv1', underlayIp: '192.0.2.1', cpus: 4, memoryMb: 2048, ovs: '3.1.0', ovn: '23.03.1', kernel: '6.1', version: '0.1.0' };
+const FACTS = {
+  hostname: 'hv1',
+  underlayIp: '192.0.2.1',
+  cpus: 4,
+  memoryMb: 2048,
+  ovs: '3.1.0',
+  ovn: '23.03.1',
+  kernel: '6.1',
+  version: '0.1.0',
+};
 
-async function token(cloud: Cloud, more: Record<string, string> = {}): Promise<{ node: string; secret: string; ca: string }> {
+async function token(
+  cloud: Cloud,
+  more: Record<string, string> = {},
+): Promise<{ node: string; secret: string; ca: string }> {
   const params = { name: 'hv1', zoneid: BUILT_IN.zone, ipaddress: '192.0.2.1', ...more };
   const { jointoken } = (await cloud.callAs('admin', 'createJoinToken', params)) as { jointoken: { token: string } };
   return decodeToken(jointoken.token)!;
@@ -29,7 +42,12 @@ test('createJoinToken makes a host that is Connecting, and keeps only a hash of 
   assert.deepEqual([node, ca], ['hv1', '0'.repeat(64)]);
   const host = await rowOf(cloud, 'listHosts', 'host');
   assert.deepEqual([host['state'], host['ipaddress'], host['zonename']], ['Connecting', '192.0.2.1', 'zone1']);
-  const everything = JSON.stringify(await Promise.all([cloud.store.db.selectFrom('host').selectAll().execute(), cloud.store.db.selectFrom('event').selectAll().execute()]));
+  const everything = JSON.stringify(
+    await Promise.all([
+      cloud.store.db.selectFrom('host').selectAll().execute(),
+      cloud.store.db.selectFrom('event').selectAll().execute(),
+    ]),
+  );
   assert.ok(!everything.includes(secret), 'the secret is nowhere in the state');
 });
 
@@ -48,7 +66,12 @@ test('createJoinToken refuses bad names, foreign addresses, another zone, and a 
   await refused(token(cloud, { name: 'Hv 2' }), 'parameter', 'Invalid host name Hv 2');
   await refused(token(cloud, { name: 'hv2' }), 'parameter', '192.0.2.1 is the address of host hv1');
   await refused(cloud.callAs('admin', 'createJoinToken', { name: 'hv3' }), 'parameter', 'missing parameter ipaddress');
-  const { zone } = (await cloud.callAs('admin', 'createZone', { name: 'z', dns1: '9.9.9.9', internaldns1: '9.9.9.9', networktype: 'Advanced' })) as {
+  const { zone } = (await cloud.callAs('admin', 'createZone', {
+    name: 'z',
+    dns1: '9.9.9.9',
+    internaldns1: '9.9.9.9',
+    networktype: 'Advanced',
+  })) as {
     zone: { id: string };
   };
   await refused(token(cloud, { zoneid: zone.id }), 'parameter', 'Host hv1 is in zone');
@@ -62,12 +85,24 @@ test('listHosts shows what the node reported, and neither addresses nor versions
   await using cloud = await openCloud();
   const id = await joined(cloud);
   const host = await rowOf(cloud, 'listHosts', 'host', { id });
-  assert.deepEqual([host['state'], host['cpunumber'], host['memorytotal'], host['version']], ['Up', 4, 2048 * 1024 * 1024, '0.1.0']);
+  assert.deepEqual(
+    [host['state'], host['cpunumber'], host['memorytotal'], host['version']],
+    ['Up', 4, 2048 * 1024 * 1024, '0.1.0'],
+  );
   assert.deepEqual((host['details'] as Record<string, string>)['ovn'], '23.03.1');
   const seen = await rowOf(cloud, 'listHosts', 'host', {}, 'acme-admin');
   assert.deepEqual([seen['state'], seen['ipaddress'], seen['details']], ['Up', undefined, undefined]);
-  assert.equal((await rowsOf(cloud, 'listHosts', 'host', { state: 'up', type: 'Routing', zoneid: BUILT_IN.zone })).length, 1);
-  for (const none of [{ state: 'Down' }, { type: 'SecondaryStorageVM' }, { hypervisor: 'VMware' }, { hahost: 'true' }, { keyword: 'router' }] as Record<string, string>[]) {
+  assert.equal(
+    (await rowsOf(cloud, 'listHosts', 'host', { state: 'up', type: 'Routing', zoneid: BUILT_IN.zone })).length,
+    1,
+  );
+  for (const none of [
+    { state: 'Down' },
+    { type: 'SecondaryStorageVM' },
+    { hypervisor: 'VMware' },
+    { hahost: 'true' },
+    { keyword: 'router' },
+  ] as Record<string, string>[]) {
     assert.deepEqual(await cloud.callAs('admin', 'listHosts', none), {}, JSON.stringify(none));
   }
   await refused(cloud.callAs('acme-user', 'listHosts'), 'unsupported', 'listHosts');
@@ -77,7 +112,9 @@ test('updateHost takes a host out of placement and back', async () => {
   await using cloud = await openCloud();
   const id = await joined(cloud);
   const state = async (allocationstate: string): Promise<unknown> =>
-    ((await cloud.callAs('admin', 'updateHost', { id, allocationstate }))['host'] as Record<string, unknown>)['resourcestate'];
+    ((await cloud.callAs('admin', 'updateHost', { id, allocationstate }))['host'] as Record<string, unknown>)[
+      'resourcestate'
+    ];
   assert.equal(await state('Disable'), 'Disabled');
   assert.equal((await rowOf(cloud, 'listHosts', 'host', { resourcestate: 'Disabled' }))['id'], id);
   assert.equal(await state('enable'), 'Enabled');
@@ -88,7 +125,10 @@ test('deleteHost refuses a host that carries instances and names them', async ()
   await using cloud = await openCloud();
   const id = await joined(cloud);
   const owner = await cloud.caller('acme-user');
-  const template = await rowOf(cloud, 'listTemplates', 'template', { templatefilter: 'featured', name: 'tiny linux kvm' });
+  const template = await rowOf(cloud, 'listTemplates', 'template', {
+    templatefilter: 'featured',
+    name: 'tiny linux kvm',
+  });
   const size = await rowOf(cloud, 'listServiceOfferings', 'serviceoffering', { name: 'small instance' });
   await cloud.store.write((tx) =>
     tx.insert('instance', {
@@ -116,8 +156,14 @@ test('deleteHost refuses a host that carries instances and names them', async ()
   );
   const host = await rowOf(cloud, 'listHosts', 'host', { id });
   assert.deepEqual([host['cpuallocated'], host['memoryallocated']], ['25%', 512 * 1024 * 1024]);
-  await refused(cloud.callAs('admin', 'deleteHost', { id }), 'failed', 'Unable to delete the host hv1 as there are instances on it: i-1-VM.');
-  await cloud.store.write((tx) => tx.update('instance', '11111111-1111-4111-8111-111111111111', { host: null, power: 'stopped' }));
+  await refused(
+    cloud.callAs('admin', 'deleteHost', { id }),
+    'failed',
+    'Unable to delete the host hv1 as there are instances on it: i-1-VM.',
+  );
+  await cloud.store.write((tx) =>
+    tx.update('instance', '11111111-1111-4111-8111-111111111111', { host: null, power: 'stopped' }),
+  );
   assert.deepEqual(await cloud.callAs('admin', 'deleteHost', { id }), { success: 'true' });
   assert.deepEqual(await rowsOf(cloud, 'listHosts', 'host'), []);
 });

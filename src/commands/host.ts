@@ -1,19 +1,16 @@
-// Hosts: the hypervisors. They come by themselves, with a join token that root makes for them; nobody types their password here.
-import { randomBytes } from 'node:crypto';
+// Hosts: the hypervisors. They come by themselves, with a token (join-token.ts); what is asked of them here is to show and to go.
 import { z } from 'zod';
 import { ROOT, WATCHERS } from '../api/command.ts';
 import { refuse } from '../api/error.ts';
 import * as field from '../api/field.ts';
 import * as param from '../api/param.ts';
-import { newId } from '../lib/id.ts';
-import { type NodeFacts, encodeToken } from '../protocol/document.ts';
-import { hashSecret } from '../store/hosts.ts';
+import type { NodeFacts } from '../protocol/document.ts';
 import type { HostTable } from '../store/schema.ts';
 import { existing, visible } from './access.ts';
 import { namesOf } from './join.ts';
 import { containing, named, page, pageParams } from './list.ts';
 import { placeIn } from './pod.ts';
-import { type Plan, type Room, listCommand, writeCommand } from './room.ts';
+import { type Room, listCommand, writeCommand } from './room.ts';
 
 export const hostView = z.object({
   id: field.string('id of the host'),
@@ -89,11 +86,19 @@ export async function showHosts(room: Room, rows: readonly HostTable[]): Promise
 const MIB = 1024 * 1024;
 
 function versionsOf(facts: Partial<NodeFacts>): Record<string, string> {
-  return field.compact<Record<string, string>>({ ovs: facts.ovs, ovn: facts.ovn, kernel: facts.kernel, hostname: facts.hostname });
+  return field.compact<Record<string, string>>({
+    ovs: facts.ovs,
+    ovn: facts.ovn,
+    kernel: facts.kernel,
+    hostname: facts.hostname,
+  });
 }
 
 /** Host id -> processors and MiB that its wanted-running instances were promised. */
-async function promisedOn(room: Room, hosts: readonly string[]): Promise<Map<string, { cpus: number; memory: number }>> {
+async function promisedOn(
+  room: Room,
+  hosts: readonly string[],
+): Promise<Map<string, { cpus: number; memory: number }>> {
   if (hosts.length === 0) return new Map();
   const rows = await room.db
     .selectFrom('instance')
@@ -146,7 +151,8 @@ export const listHosts = listCommand({
       query = query.where('zone', '=', instance.zone).where('state', '=', 'Up').where('resourcestate', '=', 'Enabled');
       if (instance.host !== null) query = query.where('id', '!=', instance.host);
     }
-    const kind = (want.type ?? 'Routing').toLowerCase() === 'routing' && (want.hypervisor ?? 'KVM').toLowerCase() === 'kvm';
+    const kind =
+      (want.type ?? 'Routing').toLowerCase() === 'routing' && (want.hypervisor ?? 'KVM').toLowerCase() === 'kvm';
     if (!kind || want.hahost === true) return { count: 0, rows: [] };
     const { count, rows } = await page(query.orderBy('name'), want);
     return { count, rows: await showHosts(room, rows) };
@@ -163,75 +169,6 @@ async function zonesAt(room: Room, podid: string | undefined, clusterid: string 
   return ['', ...found.map((zone) => zone.id)];
 }
 
-export const joinTokenView = z.object({
-  token: field.string('the token: shown this once; give it to the agent of the host'),
-  name: field.string('the host it lets in'),
-  expires: field.date('until when it can be used'),
-});
-
-const TOKEN_MINUTES = 60;
-
-/** Bound to the house by hand: the token names the agent channel's certificate, which only the house knows. */
-export const createJoinToken: Plan = (house) =>
-  writeCommand({
-    name: 'createJoinToken',
-    summary: 'Makes a token that lets a host join; again for the same host, it replaces the one before',
-    roles: ROOT,
-    event: 'HOST.JOINTOKEN.CREATE',
-    answer: { kind: 'object', key: 'jointoken', view: joinTokenView },
-    params: z.object({
-      name: param.text('Name of the host: lower-case letters, digits, dash and dot', 63),
-      zoneid: param.ref('zone', 'Its zone').optional(),
-      ipaddress: param.address('Address of its tunnel endpoint').optional(),
-    }),
-    async write(room, want) {
-      if (house.caFingerprint === undefined) {
-        throw refuse('unavailable', 'This server has no agent channel, so no host can join it. Start it with one');
-      }
-      if (!/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/.test(want.name)) {
-        throw refuse('parameter', `Invalid host name ${want.name}: use lower-case letters, digits, dashes and dots, and begin and end with a letter or digit`);
-      }
-      const secret = randomBytes(32).toString('base64url');
-      const expires = new Date(Date.now() + TOKEN_MINUTES * 60_000).toISOString();
-      const known = await room.db.selectFrom('host').selectAll().where('name', '=', want.name).executeTakeFirst();
-      const other =
-        want.ipaddress === undefined
-          ? undefined
-          : await room.db.selectFrom('host').select('name').where('underlayip', '=', want.ipaddress).where('name', '!=', want.name).executeTakeFirst();
-      if (other !== undefined) throw refuse('parameter', `${want.ipaddress} is the address of host ${other.name}; each host has its own`);
-      const kept = { secret: hashSecret(secret), secretexpires: expires };
-      if (known === undefined) {
-        if (want.ipaddress === undefined) throw missing('ipaddress');
-        if (want.zoneid === undefined) throw missing('zoneid');
-        const zone = await existing(room, 'zone', want.zoneid, 'zoneid');
-        await room.tx.insert('host', {
-          id: newId(),
-          zone: zone.id,
-          name: want.name,
-          underlayip: want.ipaddress,
-          state: 'Connecting',
-          resourcestate: 'Enabled',
-          ...kept,
-          serial: null,
-          facts: null,
-          lastseen: null,
-          created: new Date().toISOString(),
-        });
-      } else {
-        if (want.zoneid !== undefined && want.zoneid !== known.zone) {
-          throw refuse('parameter', `Host ${known.name} is in zone ${known.zone} and cannot move to zone ${want.zoneid}: delete it there first`);
-        }
-        // A token alone changes nothing on the network: no generation for it.
-        await room.db.updateTable('host').set(kept).where('id', '=', known.id).execute();
-        if (want.ipaddress !== undefined && want.ipaddress !== known.underlayip) {
-          await room.tx.update('host', known.id, { underlayip: want.ipaddress });
-        }
-      }
-      const token = encodeToken({ node: want.name, secret, ca: house.caFingerprint });
-      return { jointoken: { token, name: want.name, expires: field.clientDate(expires) } };
-    },
-  })(house);
-
 export const updateHost = writeCommand({
   name: 'updateHost',
   summary: 'Lets new instances be placed on a host, or not',
@@ -245,8 +182,11 @@ export const updateHost = writeCommand({
   async write(room, want) {
     const host = await existing(room, 'host', want.id);
     if (want.allocationstate === undefined) return { host: (await showHosts(room, [host]))[0] };
-    const resourcestate = { enable: 'Enabled', enabled: 'Enabled', disable: 'Disabled', disabled: 'Disabled' }[want.allocationstate.toLowerCase()];
-    if (resourcestate === undefined) throw refuse('parameter', `Invalid allocation state: ${want.allocationstate}. Supported are: Enable, Disable`);
+    const resourcestate = { enable: 'Enabled', enabled: 'Enabled', disable: 'Disabled', disabled: 'Disabled' }[
+      want.allocationstate.toLowerCase()
+    ];
+    if (resourcestate === undefined)
+      throw refuse('parameter', `Invalid allocation state: ${want.allocationstate}. Supported are: Enable, Disable`);
     await room.tx.update('host', host.id, { resourcestate });
     return { host: (await showHosts(room, [{ ...host, resourcestate }]))[0] };
   },
@@ -261,7 +201,13 @@ export const deleteHost = writeCommand({
   params: z.object({ id: param.ref('host', 'The host') }),
   async write(room, want) {
     const host = await existing(room, 'host', want.id);
-    const on = await room.db.selectFrom('instance').select('name').where('host', '=', host.id).orderBy('name').limit(6).execute();
+    const on = await room.db
+      .selectFrom('instance')
+      .select('name')
+      .where('host', '=', host.id)
+      .orderBy('name')
+      .limit(6)
+      .execute();
     if (on.length > 0) {
       const names = on.slice(0, 5).map((instance) => instance.name);
       throw refuse(
@@ -274,7 +220,3 @@ export const deleteHost = writeCommand({
     return undefined;
   },
 });
-
-function missing(name: string): Error {
-  return refuse('parameter', `Unable to execute API command createjointoken due to missing parameter ${name}: the host is new here`);
-}

@@ -43,7 +43,8 @@ import type { Views } from './view.ts';
 import { listVolumes } from './volume.ts';
 import { createDiskOffering, deleteDiskOffering, listDiskOfferings, updateDiskOffering } from './disk-offering.ts';
 import { listGuestVlans } from './guest-vlan.ts';
-import { createJoinToken, deleteHost, listHosts, updateHost } from './host.ts';
+import { deleteHost, listHosts, updateHost } from './host.ts';
+import { createJoinToken } from './join-token.ts';
 import { createNetworkOffering } from './network-offering-create.ts';
 import { deleteNetworkOffering, listNetworkOfferings, updateNetworkOffering } from './network-offering.ts';
 import { listNetworkServiceProviders } from './network-service-provider.ts';
@@ -77,50 +78,50 @@ export const views: Views = {
 
 // One line per room; add yours in alphabetical order.
 const PLANS: readonly Plan[] = [
-  ...[createNetworkACLList, deleteNetworkACLList, listNetworkACLLists, replaceNetworkACLList, updateNetworkACLList],
-  ...[createNetworkACL, deleteNetworkACL, listNetworkACLs, updateNetworkACLItem],
+  [createNetworkACLList, deleteNetworkACLList, listNetworkACLLists, replaceNetworkACLList, updateNetworkACLList],
+  [createNetworkACL, deleteNetworkACL, listNetworkACLs, updateNetworkACLItem],
   createNetwork,
-  ...[deleteNetwork, listNetworks, restartNetwork, updateNetwork],
+  [deleteNetwork, listNetworks, restartNetwork, updateNetwork],
   createPrivateGateway,
-  ...[deletePrivateGateway, listPrivateGateways],
-  ...[destroyRouter, listRouters, rebootRouter, startRouter, stopRouter],
-  ...[createStaticRoute, deleteStaticRoute, listStaticRoutes],
-  ...[createVPC, deleteVPC, listVPCs, restartVPC, updateVPC],
-  ...[createDiskOffering, deleteDiskOffering, listDiskOfferings, updateDiskOffering],
+  [deletePrivateGateway, listPrivateGateways],
+  [destroyRouter, listRouters, rebootRouter, startRouter, stopRouter],
+  [createStaticRoute, deleteStaticRoute, listStaticRoutes],
+  [createVPC, deleteVPC, listVPCs, restartVPC, updateVPC],
+  [createDiskOffering, deleteDiskOffering, listDiskOfferings, updateDiskOffering],
   listGuestVlans,
-  ...[createJoinToken, deleteHost, listHosts, updateHost],
+  [createJoinToken, deleteHost, listHosts, updateHost],
   createNetworkOffering,
-  ...[deleteNetworkOffering, listNetworkOfferings, updateNetworkOffering],
+  [deleteNetworkOffering, listNetworkOfferings, updateNetworkOffering],
   listNetworkServiceProviders,
-  ...[listHypervisors, listOsCategories, listOsTypes],
-  ...[createPhysicalNetwork, deletePhysicalNetwork, listPhysicalNetworks, updatePhysicalNetwork],
-  ...[listClusters, listPods],
+  [listHypervisors, listOsCategories, listOsTypes],
+  [createPhysicalNetwork, deletePhysicalNetwork, listPhysicalNetworks, updatePhysicalNetwork],
+  [listClusters, listPods],
   listRegions,
-  ...[createServiceOffering, deleteServiceOffering, listServiceOfferings, updateServiceOffering],
-  ...[deleteTemplate, registerTemplate, updateTemplate, updateTemplatePermissions],
+  [createServiceOffering, deleteServiceOffering, listServiceOfferings, updateServiceOffering],
+  [deleteTemplate, registerTemplate, updateTemplate, updateTemplatePermissions],
   listTemplates,
-  ...[addTrafficType, deleteTrafficType, listTrafficTypes, updateTrafficType],
-  ...[createVPCOffering, deleteVPCOffering, listVPCOfferings, updateVPCOffering],
-  ...[createZone, deleteZone, listZones, updateZone],
-  ...[createAccount, deleteAccount, disableAccount, enableAccount, listAccounts, lockAccount, updateAccount],
-  ...[listCapabilities, listConfigurations, updateConfiguration],
-  ...[createDomain, deleteDomain, listDomainChildren, listDomains, updateDomain],
+  [addTrafficType, deleteTrafficType, listTrafficTypes, updateTrafficType],
+  [createVPCOffering, deleteVPCOffering, listVPCOfferings, updateVPCOffering],
+  [createZone, deleteZone, listZones, updateZone],
+  [createAccount, deleteAccount, disableAccount, enableAccount, listAccounts, lockAccount, updateAccount],
+  [listCapabilities, listConfigurations, updateConfiguration],
+  [createDomain, deleteDomain, listDomainChildren, listDomains, updateDomain],
   ...emptyLists,
   listEvents,
-  ...[startVirtualMachine, stopVirtualMachine, rebootVirtualMachine, resetPasswordForVirtualMachine, updateVirtualMachine],
-  ...[changeServiceForVirtualMachine, scaleVirtualMachine, getVirtualMachineUserData],
+  [startVirtualMachine, stopVirtualMachine, rebootVirtualMachine, resetPasswordForVirtualMachine, updateVirtualMachine],
+  [changeServiceForVirtualMachine, scaleVirtualMachine, getVirtualMachineUserData],
   deployVirtualMachine,
-  ...[destroyVirtualMachine, expungeVirtualMachine, recoverVirtualMachine],
+  [destroyVirtualMachine, expungeVirtualMachine, recoverVirtualMachine],
   listVirtualMachines,
   listNics,
   listResourceLimits,
   listRoles,
   listVolumes,
-  ...[listAsyncJobs, queryAsyncJobResult(views)],
-  ...[createTags, deleteTags, listTags],
-  ...[createUser, deleteUser, disableUser, enableUser, listUsers, lockUser, updateUser],
-  ...[getUserKeys, registerUserKeys],
-];
+  [listAsyncJobs, queryAsyncJobResult(views)],
+  [createTags, deleteTags, listTags],
+  [createUser, deleteUser, disableUser, enableUser, listUsers, lockUser, updateUser],
+  [getUserKeys, registerUserKeys],
+].flat();
 
 /** Kinds of objects that stand in answers under another name than the one parameters know them by. */
 export const KEY_OF_KIND: Readonly<Record<string, string>> = {

@@ -15,7 +15,7 @@ import { TAG_KIND, instanceView, showInstances, viewInstance } from './instance-
 import { type JobAnswer, type Room, type WriteRoom, jobCommand, writeCommand } from './room.ts';
 
 const object = { kind: 'object', key: 'virtualmachine', view: instanceView } as const;
-const idParam = ref('virtualmachine', 'The instance');
+const idParam = ref('instance', 'The instance');
 
 export const destroyVirtualMachine = jobCommand({
   name: 'destroyVirtualMachine',

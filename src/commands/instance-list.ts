@@ -13,8 +13,8 @@ import { type Room, listCommand } from './room.ts';
 const STATES = ['Stopped', 'Starting', 'Running', 'Stopping', 'Migrating', 'Destroyed', 'Expunging', 'Error'];
 
 const params = z.object({
-  id: ref('virtualmachine', 'Only this instance').optional(),
-  ids: list('Only these instances', 'virtualmachine').optional(),
+  id: ref('instance', 'Only this instance').optional(),
+  ids: list('Only these instances', 'instance').optional(),
   name: text('Host name, whole').optional(),
   state: text(`One of ${STATES.join(', ')}, or Present: all that are not destroyed`).optional(),
   zoneid: ref('zone', 'Only in this zone').optional(),

@@ -18,7 +18,7 @@ import { type JobAnswer, type Room, type WriteRoom, jobCommand, readCommand, wri
 type Instance = Tables['instance'];
 
 const object = { kind: 'object', key: 'virtualmachine', view: instanceView } as const;
-const idParam = ref('virtualmachine', 'The instance');
+const idParam = ref('instance', 'The instance');
 
 /** What every job about an instance answers. */
 function about(instance: Instance, text: string): JobAnswer {
@@ -201,7 +201,7 @@ export const getVirtualMachineUserData = readCommand({
   summary: 'Shows the user data of an instance',
   // Not for those who may only look: guests are given secrets this way.
   roles: WRITERS,
-  params: z.object({ virtualmachineid: ref('virtualmachine', 'The instance') }),
+  params: z.object({ virtualmachineid: ref('instance', 'The instance') }),
   answer: { kind: 'object', key: 'virtualmachineuserdata', view: userDataView },
   async read(room: Room, want) {
     const { id, userdata } = await visible(room, 'instance', want.virtualmachineid, 'virtualmachineid');

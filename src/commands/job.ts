@@ -1,6 +1,6 @@
 // Asynchronous jobs as clients poll them. A job's result is the object as it is at the moment of asking, not a copy of back then.
 import { z } from 'zod';
-import { WRITERS } from '../api/command.ts';
+import { EVERYBODY, WRITERS } from '../api/command.ts';
 import * as field from '../api/field.ts';
 import * as param from '../api/param.ts';
 import type { JobTable } from '../store/schema.ts';
@@ -74,7 +74,7 @@ export function queryAsyncJobResult(views: Views): Plan {
 export const listAsyncJobs = listCommand({
   name: 'listAsyncJobs',
   summary: 'Lists jobs, newest first, without their results (errors are shown)',
-  roles: WRITERS,
+  roles: EVERYBODY,
   params: z.object({
     startdate: param.date('Jobs asked for since').optional(),
     ...pageParams,

@@ -7,7 +7,13 @@ import { newId } from '../lib/id.ts';
 import { ROUTER_PROVIDER, VPC_PROVIDER } from '../model/network-service.ts';
 import type { Tables } from '../store/schema.ts';
 import { existing } from './access.ts';
-import { availabilityOf, networkOfferingView, refuseSecondRequired, refuseTakenOffering, showNetworkOfferings } from './network-offering.ts';
+import {
+  availabilityOf,
+  networkOfferingView,
+  refuseSecondRequired,
+  refuseTakenOffering,
+  showNetworkOfferings,
+} from './network-offering.ts';
 import { limitParams, refuseLimits } from './offering.ts';
 import { serviceParams, wantedServices, wantsRedundancy } from './offering-services.ts';
 import { type Room, writeCommand } from './room.ts';
@@ -38,13 +44,17 @@ export const createNetworkOffering = writeCommand({
     serviceofferingid: param.ref('serviceoffering', 'Size of its routers').optional(),
     tags: param.text('Tags', 4096).optional(),
     enable: param.flag('Whether it may be used at once').optional(),
-    segment: param.text('vlan or overlay: what its networks are made of. vlan where nothing routes, else overlay').optional(),
+    segment: param
+      .text('vlan or overlay: what its networks are made of. vlan where nothing routes, else overlay')
+      .optional(),
     ...limitParams,
   }),
   async write(room, want) {
     refuseLimits(want, 'network offering');
     const guesttype = guestTypeOf(want.traffictype, want.guestiptype);
-    const named = (want.serviceproviderlist ?? []).some((entry) => entry['provider']?.toLowerCase() === VPC_PROVIDER.toLowerCase());
+    const named = (want.serviceproviderlist ?? []).some(
+      (entry) => entry['provider']?.toLowerCase() === VPC_PROVIDER.toLowerCase(),
+    );
     const forvpc = want.forvpc ?? named;
     const services = wantedServices(want, forvpc ? VPC_PROVIDER : ROUTER_PROVIDER);
     const routed = services.length > 0 || forvpc;
@@ -57,8 +67,11 @@ export const createNetworkOffering = writeCommand({
         `A network of type ${guesttype} has no router, so no services (${services.map((service) => service.name).join(', ')}): leave supportedservices empty`,
       );
     }
-    if (want.specifyipranges === true && (guesttype !== 'Shared') && (guesttype !== 'Isolated' || has('SourceNat'))) {
-      throw refuse('parameter', 'SpecifyIpRanges can only be true for Shared network offerings and Isolated with no SourceNat service');
+    if (want.specifyipranges === true && guesttype !== 'Shared' && (guesttype !== 'Isolated' || has('SourceNat'))) {
+      throw refuse(
+        'parameter',
+        'SpecifyIpRanges can only be true for Shared network offerings and Isolated with no SourceNat service',
+      );
     }
     if (want.specifyipranges === false && guesttype === 'Shared') {
       throw refuse('parameter', 'SpecifyIpRanges should always be true for Shared network offerings');
@@ -67,7 +80,10 @@ export const createNetworkOffering = writeCommand({
       throw refuse('parameter', "isPersistent should be false if network offering's type is Shared");
     }
     if (want.networkrate !== undefined && want.networkrate < 0) {
-      throw refuse('parameter', `Failed to create network offering ${want.name}: specify the network rate value more than 0; ${want.networkrate} was given`);
+      throw refuse(
+        'parameter',
+        `Failed to create network offering ${want.name}: specify the network rate value more than 0; ${want.networkrate} was given`,
+      );
     }
     await refuseTakenOffering(room, want.name);
     const row: Tables['networkoffering'] = {
@@ -88,7 +104,9 @@ export const createNetworkOffering = writeCommand({
       networkrate: want.networkrate ?? null,
       tags: want.tags ?? null,
       serviceoffering: await routerSize(room, want.serviceofferingid),
-      segment: segmentOf(want.segment, want.specifyvlan === true) ?? (routed && guesttype === 'Isolated' && want.specifyvlan !== true ? 'overlay' : 'vlan'),
+      segment:
+        segmentOf(want.segment, want.specifyvlan === true) ??
+        (routed && guesttype === 'Isolated' && want.specifyvlan !== true ? 'overlay' : 'vlan'),
       sort: 0,
       created: new Date().toISOString(),
     };
@@ -100,12 +118,19 @@ export const createNetworkOffering = writeCommand({
 
 function guestTypeOf(traffictype: string, guestiptype: string): (typeof GUEST_TYPES)[number] {
   if (!TRAFFIC_TYPES.some((name) => name.toLowerCase() === traffictype.toLowerCase())) {
-    throw refuse('parameter', 'Invalid value for traffictype. Supported traffic types: Public, Management, Control, Guest, Vlan or Storage');
+    throw refuse(
+      'parameter',
+      'Invalid value for traffictype. Supported traffic types: Public, Management, Control, Guest, Vlan or Storage',
+    );
   }
-  if (traffictype.toLowerCase() !== 'guest') throw refuse('parameter', `Only traffic type Guest is supported in the current release; ${traffictype} was given`);
+  if (traffictype.toLowerCase() !== 'guest')
+    throw refuse('parameter', `Only traffic type Guest is supported in the current release; ${traffictype} was given`);
   const guesttype = GUEST_TYPES.find((name) => name.toLowerCase() === guestiptype.toLowerCase());
   if (guesttype === undefined) {
-    throw refuse('parameter', `Invalid "type" parameter is given; can have Shared and Isolated values, and L2 and Private; ${guestiptype} is none`);
+    throw refuse(
+      'parameter',
+      `Invalid "type" parameter is given; can have Shared and Isolated values, and L2 and Private; ${guestiptype} is none`,
+    );
   }
   return guesttype;
 }
@@ -117,12 +142,19 @@ function refuseForVpc(
   conservemode: boolean | undefined,
 ): void {
   if (guesttype !== 'Isolated') {
-    throw refuse('parameter', `Only networks of type Isolated can belong to VPC; an offering of type ${guesttype} cannot have forvpc=true`);
+    throw refuse(
+      'parameter',
+      `Only networks of type Isolated can belong to VPC; an offering of type ${guesttype} cannot have forvpc=true`,
+    );
   }
-  if (conservemode === true) throw refuse('parameter', 'Only networks with conserve mode Off can belong to VPC: set conservemode=false');
+  if (conservemode === true)
+    throw refuse('parameter', 'Only networks with conserve mode Off can belong to VPC: set conservemode=false');
   const foreign = services.find(({ provider }) => provider !== VPC_PROVIDER);
   if (foreign !== undefined) {
-    throw refuse('parameter', `Provider of type ${foreign.provider} is not supported for network offerings that can be used in VPC: name ${VPC_PROVIDER}`);
+    throw refuse(
+      'parameter',
+      `Provider of type ${foreign.provider} is not supported for network offerings that can be used in VPC: name ${VPC_PROVIDER}`,
+    );
   }
 }
 
@@ -131,7 +163,10 @@ async function routerSize(room: Room, id: string | undefined): Promise<string | 
   const size = await existing(room, 'serviceoffering', id, 'serviceofferingid');
   if (size.removed === 1) throw refuse('parameter', `Cannot find specified service offering: ${id}`);
   if (size.issystem !== 1) {
-    throw refuse('parameter', `The specified service offering ${id} cannot be used by virtual router! ${size.name} is for instances`);
+    throw refuse(
+      'parameter',
+      `The specified service offering ${id} cannot be used by virtual router! ${size.name} is for instances`,
+    );
   }
   return size.id;
 }
@@ -141,7 +176,10 @@ function segmentOf(text: string | undefined, specifyvlan: boolean): 'vlan' | 'ov
   const segment = (['vlan', 'overlay'] as const).find((name) => name === text.toLowerCase());
   if (segment === undefined) throw refuse('parameter', `Invalid segment ${text}. Supported are: vlan, overlay`);
   if (segment === 'overlay' && specifyvlan) {
-    throw refuse('parameter', 'A network on an overlay has no VLAN to choose: specifyvlan=true goes with segment=vlan only');
+    throw refuse(
+      'parameter',
+      'A network on an overlay has no VLAN to choose: specifyvlan=true goes with segment=vlan only',
+    );
   }
   return segment;
 }

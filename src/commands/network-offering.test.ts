@@ -1,3 +1,4 @@
+// Network offerings: what goes together, what is refused, how clients find them.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Cloud, type Params, openCloud } from '../../test/support/cloud.ts';
@@ -12,7 +13,15 @@ test('createNetworkOffering with no services makes one without a router, on a VL
   await using cloud = await openCloud();
   const made = await create(cloud, { supportedservices: '', specifyvlan: true });
   assert.deepEqual(
-    [made['service'], made['state'], made['segment'], made['specifyvlan'], made['forvpc'], made['serviceofferingid'], made['conservemode']],
+    [
+      made['service'],
+      made['state'],
+      made['segment'],
+      made['specifyvlan'],
+      made['forvpc'],
+      made['serviceofferingid'],
+      made['conservemode'],
+    ],
     [[], 'Disabled', 'vlan', true, false, '', true],
   );
 });
@@ -64,11 +73,20 @@ const REFUSALS: readonly (readonly [Params, string])[] = [
   [{ traffictype: 'Public' }, 'Only traffic type Guest is supported in the current release'],
   [{ guestiptype: 'Sync' }, 'Invalid "type" parameter is given; can have Shared and Isolated values'],
   [{ availability: 'Always' }, 'Invalid value for Availability. Supported types: Required, Optional'],
-  [{ availability: 'Required' }, 'Availability can be Required only for networkOfferings of type Isolated and with SourceNat enabled'],
+  [
+    { availability: 'Required' },
+    'Availability can be Required only for networkOfferings of type Isolated and with SourceNat enabled',
+  ],
   [{ availability: 'Required', supportedservices: 'SourceNat' }, 'System already has network offering id='],
   [{ supportedservices: 'Dhcp,Magic' }, 'Invalid service Magic'],
-  [{ supportedservices: 'Dhcp', serviceproviderlist: [{ service: 'Dhcp', provider: 'Nsx' }] }, 'Invalid service provider: Nsx'],
-  [{ supportedservices: 'Dhcp', serviceproviderlist: LB }, "Service Lb is not enabled for the network offering, can't add a provider to it"],
+  [
+    { supportedservices: 'Dhcp', serviceproviderlist: [{ service: 'Dhcp', provider: 'Nsx' }] },
+    'Invalid service provider: Nsx',
+  ],
+  [
+    { supportedservices: 'Dhcp', serviceproviderlist: LB },
+    "Service Lb is not enabled for the network offering, can't add a provider to it",
+  ],
   [
     {
       supportedservices: 'Dhcp',
@@ -82,17 +100,32 @@ const REFUSALS: readonly (readonly [Params, string])[] = [
   [{ supportedservices: 'UserData' }, "Without VR as dhcp provider, User data can't selected for VR"],
   [{ supportedservices: 'NetworkACL' }, "Provider VirtualRouter doesn't support the service NetworkACL"],
   [
-    { supportedservices: 'Dhcp', servicecapabilitylist: [{ service: 'Lb', capabilitytype: 'SupportedLBIsolation', capabilityvalue: 'dedicated' }] },
+    {
+      supportedservices: 'Dhcp',
+      servicecapabilitylist: [{ service: 'Lb', capabilitytype: 'SupportedLBIsolation', capabilityvalue: 'dedicated' }],
+    },
     'Capabilities for LB service can be specifed only when LB service is enabled for network offering.',
   ],
   [
-    { supportedservices: 'Lb', servicecapabilitylist: [{ service: 'Lb', capabilitytype: 'SupportedLBIsolation', capabilityvalue: 'none' }] },
+    {
+      supportedservices: 'Lb',
+      servicecapabilitylist: [{ service: 'Lb', capabilitytype: 'SupportedLBIsolation', capabilityvalue: 'none' }],
+    },
     'Unknown specified value for SupportedLBIsolation: none',
   ],
-  [{ specifyipranges: true, supportedservices: 'SourceNat' }, 'SpecifyIpRanges can only be true for Shared network offerings and Isolated with no SourceNat'],
-  [{ guestiptype: 'Shared', specifyipranges: false }, 'SpecifyIpRanges should always be true for Shared network offerings'],
+  [
+    { specifyipranges: true, supportedservices: 'SourceNat' },
+    'SpecifyIpRanges can only be true for Shared network offerings and Isolated with no SourceNat',
+  ],
+  [
+    { guestiptype: 'Shared', specifyipranges: false },
+    'SpecifyIpRanges should always be true for Shared network offerings',
+  ],
   [{ guestiptype: 'Shared', ispersistent: true }, "isPersistent should be false if network offering's type is Shared"],
-  [{ guestiptype: 'Private', supportedservices: 'Dhcp' }, 'A network of type Private has no router, so no services (Dhcp)'],
+  [
+    { guestiptype: 'Private', supportedservices: 'Dhcp' },
+    'A network of type Private has no router, so no services (Dhcp)',
+  ],
   [{ forvpc: true, guestiptype: 'Shared' }, 'Only networks of type Isolated can belong to VPC'],
   [{ forvpc: true, conservemode: true }, 'Only networks with conserve mode Off can belong to VPC'],
   [
@@ -109,7 +142,11 @@ test('createNetworkOffering refuses what does not go together, in CloudStack wor
   const before = await rowsOf(cloud, 'listNetworkOfferings', 'networkoffering');
   for (const [params, words] of REFUSALS) await refused(create(cloud, params), 'parameter', words);
   const [small] = await rowsOf(cloud, 'listServiceOfferings', 'serviceoffering');
-  await refused(create(cloud, { serviceofferingid: String(small?.['id']) }), 'parameter', 'cannot be used by virtual router!');
+  await refused(
+    create(cloud, { serviceofferingid: String(small?.['id']) }),
+    'parameter',
+    'cannot be used by virtual router!',
+  );
   assert.deepEqual(await rowsOf(cloud, 'listNetworkOfferings', 'networkoffering'), before, 'nothing was made');
 });
 
@@ -118,13 +155,19 @@ test('listNetworkOfferings filters as clients do', async () => {
   await create(cloud, { tags: 'fast' });
   const names = async (params: Params): Promise<unknown[]> =>
     (await rowsOf(cloud, 'listNetworkOfferings', 'networkoffering', params, 'acme-user')).map((row) => row['name']);
-  assert.deepEqual(await names({ name: 'defaultISOLATEDnetworkofferingforvpcnetworks' }), ['DefaultIsolatedNetworkOfferingForVpcNetworks']);
+  assert.deepEqual(await names({ name: 'defaultISOLATEDnetworkofferingforvpcnetworks' }), [
+    'DefaultIsolatedNetworkOfferingForVpcNetworks',
+  ]);
   assert.deepEqual(await names({ state: 'Disabled' }), ['mine']);
-  assert.deepEqual(await names({ forvpc: true, supportedservices: 'Lb,SourceNat' }), ['DefaultIsolatedNetworkOfferingForVpcNetworks']);
+  assert.deepEqual(await names({ forvpc: true, supportedservices: 'Lb,SourceNat' }), [
+    'DefaultIsolatedNetworkOfferingForVpcNetworks',
+  ]);
   assert.deepEqual(await names({ isdefault: false }), ['mine']);
   assert.deepEqual(await names({ istagged: true }), ['mine']);
   assert.deepEqual(await names({ tags: 'fast' }), ['mine']);
-  assert.deepEqual(await names({ guestiptype: 'PRIVATE', specifyvlan: true }), ['DefaultPrivateGatewayNetworkOfferingSpecifyVlan']);
+  assert.deepEqual(await names({ guestiptype: 'PRIVATE', specifyvlan: true }), [
+    'DefaultPrivateGatewayNetworkOfferingSpecifyVlan',
+  ]);
   assert.equal((await names({ sourcenatsupported: true })).length, 3);
   assert.equal((await names({ sourcenatsupported: false })).length, 4);
   assert.deepEqual(await names({ availability: 'required' }), ['DefaultIsolatedNetworkOfferingWithSourceNatService']);
@@ -134,12 +177,21 @@ test('listNetworkOfferings filters as clients do', async () => {
 
 test('listNetworkOfferings by network shows what it could change to, and another tenant does not know it', async () => {
   await using cloud = await openCloud();
-  const tier = await rowOf(cloud, 'listNetworkOfferings', 'networkoffering', { name: 'DefaultIsolatedNetworkOfferingWithSourceNatService' });
+  const tier = await rowOf(cloud, 'listNetworkOfferings', 'networkoffering', {
+    name: 'DefaultIsolatedNetworkOfferingWithSourceNatService',
+  });
   const { id } = await putNetwork(cloud, 'acme-admin', { offering: String(tier['id']) });
   assert.deepEqual(await rowsOf(cloud, 'listNetworkOfferings', 'networkoffering', { networkid: id }, 'acme-admin'), []);
   await create(cloud, { supportedservices: 'Dhcp', enable: true });
-  assert.equal((await rowOf(cloud, 'listNetworkOfferings', 'networkoffering', { networkid: id }, 'acme-admin'))['name'], 'mine');
-  await refused(cloud.callAs('globex-admin', 'listNetworkOfferings', { networkid: id }), 'parameter', `Invalid parameter networkid value=${id}`);
+  assert.equal(
+    (await rowOf(cloud, 'listNetworkOfferings', 'networkoffering', { networkid: id }, 'acme-admin'))['name'],
+    'mine',
+  );
+  await refused(
+    cloud.callAs('globex-admin', 'listNetworkOfferings', { networkid: id }),
+    'parameter',
+    `Invalid parameter networkid value=${id}`,
+  );
 });
 
 test('updateNetworkOffering enables an offering, and deleteNetworkOffering removes one that nothing uses', async () => {
@@ -148,12 +200,28 @@ test('updateNetworkOffering enables an offering, and deleteNetworkOffering remov
   const updated = await cloud.callAs('admin', 'updateNetworkOffering', { id, state: 'enabled', sortkey: -1 });
   assert.equal((updated['networkoffering'] as Record<string, unknown>)['state'], 'Enabled');
   assert.equal((await rowsOf(cloud, 'listNetworkOfferings', 'networkoffering'))[0]?.['id'], id);
-  await refused(cloud.callAs('admin', 'updateNetworkOffering', { id, state: 'On' }), 'parameter', 'Incorrect state value: On');
-  await refused(cloud.callAs('admin', 'updateNetworkOffering', { id, name: 'DefaultPrivateGatewayNetworkOffering' }), 'parameter', 'exists already');
+  await refused(
+    cloud.callAs('admin', 'updateNetworkOffering', { id, state: 'On' }),
+    'parameter',
+    'Incorrect state value: On',
+  );
+  await refused(
+    cloud.callAs('admin', 'updateNetworkOffering', { id, name: 'DefaultPrivateGatewayNetworkOffering' }),
+    'parameter',
+    'exists already',
+  );
   const network = await putNetwork(cloud, 'acme-admin', { offering: id });
-  await refused(cloud.callAs('admin', 'deleteNetworkOffering', { id }), 'parameter', `Can't delete network offering ${id} as its used by 1 networks.`);
+  await refused(
+    cloud.callAs('admin', 'deleteNetworkOffering', { id }),
+    'parameter',
+    `Can't delete network offering ${id} as its used by 1 networks.`,
+  );
   await cloud.store.write((tx) => tx.remove('network', network.id));
   assert.deepEqual(await cloud.callAs('admin', 'deleteNetworkOffering', { id }), { success: 'true' });
   const [first] = await rowsOf(cloud, 'listNetworkOfferings', 'networkoffering');
-  await refused(cloud.callAs('admin', 'deleteNetworkOffering', { id: String(first?.['id']) }), 'parameter', "Default network offering can't be deleted");
+  await refused(
+    cloud.callAs('admin', 'deleteNetworkOffering', { id: String(first?.['id']) }),
+    'parameter',
+    "Default network offering can't be deleted",
+  );
 });

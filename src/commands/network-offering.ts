@@ -38,7 +38,10 @@ export const networkOfferingView = z.object({
   created: field.date('when it was made'),
 });
 
-export async function showNetworkOfferings(room: Room, rows: readonly NetworkOfferingTable[]): Promise<z.infer<typeof networkOfferingView>[]> {
+export async function showNetworkOfferings(
+  room: Room,
+  rows: readonly NetworkOfferingTable[],
+): Promise<z.infer<typeof networkOfferingView>[]> {
   const sizes = await namesOf(
     room.db,
     'serviceoffering',
@@ -149,7 +152,11 @@ export const AVAILABILITIES = ['Optional', 'Required'] as const;
 export function availabilityOf(text: string | undefined): (typeof AVAILABILITIES)[number] | undefined {
   if (text === undefined) return undefined;
   const found = AVAILABILITIES.find((name) => name.toLowerCase() === text.toLowerCase());
-  if (found === undefined) throw refuse('parameter', `Invalid value for Availability. Supported types: Required, Optional; ${text} is neither`);
+  if (found === undefined)
+    throw refuse(
+      'parameter',
+      `Invalid value for Availability. Supported types: Required, Optional; ${text} is neither`,
+    );
   return found;
 }
 
@@ -160,7 +167,10 @@ export async function refuseSecondRequired(
 ): Promise<void> {
   if (offering.availability !== 'Required') return;
   if (offering.guesttype !== 'Isolated' || !offering.services.includes('"SourceNat"')) {
-    throw refuse('parameter', 'Availability can be Required only for networkOfferings of type Isolated and with SourceNat enabled');
+    throw refuse(
+      'parameter',
+      'Availability can be Required only for networkOfferings of type Isolated and with SourceNat enabled',
+    );
   }
   const other = await room.db
     .selectFrom('networkoffering')
@@ -169,7 +179,10 @@ export async function refuseSecondRequired(
     .where('id', '!=', offering.id)
     .executeTakeFirst();
   if (other !== undefined) {
-    throw refuse('parameter', `System already has network offering id=${other.id} with availability Required (${other.name})`);
+    throw refuse(
+      'parameter',
+      `System already has network offering id=${other.id} with availability Required (${other.name})`,
+    );
   }
 }
 
@@ -215,14 +228,21 @@ export const deleteNetworkOffering = writeCommand({
   params: z.object({ id: param.ref('networkoffering', 'The offering') }),
   async write(room, want) {
     const row = await existing(room, 'networkoffering', want.id);
-    if (row.isdefault === 1) throw refuse('parameter', `Default network offering can't be deleted: ${row.name}. Disable it to make it unavailable`);
+    if (row.isdefault === 1)
+      throw refuse(
+        'parameter',
+        `Default network offering can't be deleted: ${row.name}. Disable it to make it unavailable`,
+      );
     const { count } = await room.db
       .selectFrom('network')
       .select(({ fn }) => fn.countAll<number>().as('count'))
       .where('offering', '=', row.id)
       .executeTakeFirstOrThrow();
     if (count > 0) {
-      throw refuse('parameter', `Can't delete network offering ${row.id} as its used by ${count} networks. To make the network offering unavaiable, disable it`);
+      throw refuse(
+        'parameter',
+        `Can't delete network offering ${row.id} as its used by ${count} networks. To make the network offering unavaiable, disable it`,
+      );
     }
     await room.tx.remove('networkoffering', row.id);
     return undefined;
@@ -232,5 +252,9 @@ export const deleteNetworkOffering = writeCommand({
 /** Names of network offerings are what clients find them by: no two are alike. */
 export async function refuseTakenOffering(room: Room, name: string): Promise<void> {
   const other = await room.db.selectFrom('networkoffering').select('id').where(named('name', name)).executeTakeFirst();
-  if (other !== undefined) throw refuse('parameter', `A network offering called ${name} exists already (${other.id}). Please choose another name`);
+  if (other !== undefined)
+    throw refuse(
+      'parameter',
+      `A network offering called ${name} exists already (${other.id}). Please choose another name`,
+    );
 }

@@ -32,7 +32,8 @@ export const listNetworkServiceProviders = listCommand({
     ...pageParams,
   }),
   async list(room, want) {
-    if (want.physicalnetworkid !== undefined) await existing(room, 'physicalnetwork', want.physicalnetworkid, 'physicalnetworkid');
+    if (want.physicalnetworkid !== undefined)
+      await existing(room, 'physicalnetwork', want.physicalnetworkid, 'physicalnetworkid');
     let query = room.db.selectFrom('physicalnetwork').select('id');
     if (want.physicalnetworkid !== undefined) query = query.where('id', '=', want.physicalnetworkid);
     const networks = await query.orderBy('created').orderBy('id').execute();

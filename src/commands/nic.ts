@@ -87,7 +87,7 @@ export const listNics = listCommand({
   summary: 'Lists the network interfaces of an instance',
   roles: EVERYBODY,
   params: z.object({
-    virtualmachineid: ref('virtualmachine', 'The instance'),
+    virtualmachineid: ref('instance', 'The instance'),
     nicid: ref('nic', 'Only this interface').optional(),
     networkid: ref('network', 'Only the interface in this network').optional(),
     ...pageParams,

@@ -4,7 +4,14 @@ import { z } from 'zod';
 import { refuse } from '../api/error.ts';
 import * as field from '../api/field.ts';
 import * as param from '../api/param.ts';
-import { NETWORK_SERVICES, type NetworkService, type OfferedService, PROVIDED, SERVICE_PROVIDERS, servicesOf } from '../model/network-service.ts';
+import {
+  NETWORK_SERVICES,
+  type NetworkService,
+  type OfferedService,
+  PROVIDED,
+  SERVICE_PROVIDERS,
+  servicesOf,
+} from '../model/network-service.ts';
 
 export const serviceView = z.object({
   name: field.string('name of the service'),
@@ -35,34 +42,55 @@ export function wantedServices(want: ServiceWant, standard: (typeof SERVICE_PROV
     const service = serviceNamed(entry['service'] ?? '');
     const text = entry['provider'] ?? '';
     const provider = SERVICE_PROVIDERS.find((name) => name.toLowerCase() === text.toLowerCase());
-    if (provider === undefined) throw refuse('parameter', `Invalid service provider: ${text}. Supported are: ${SERVICE_PROVIDERS.join(', ')}`);
+    if (provider === undefined)
+      throw refuse('parameter', `Invalid service provider: ${text}. Supported are: ${SERVICE_PROVIDERS.join(', ')}`);
     if (!names.has(service)) {
-      throw refuse('parameter', `Service ${service} is not enabled for the network offering, can't add a provider to it. Name it in supportedservices, too`);
+      throw refuse(
+        'parameter',
+        `Service ${service} is not enabled for the network offering, can't add a provider to it. Name it in supportedservices, too`,
+      );
     }
     const before = providers.get(service);
     if (before !== undefined && before !== provider) {
-      throw refuse('parameter', `In the current release only one provider can be specified for the service if the service is not LB: ${service} has ${before} and ${provider}`);
+      throw refuse(
+        'parameter',
+        `In the current release only one provider can be specified for the service if the service is not LB: ${service} has ${before} and ${provider}`,
+      );
     }
     providers.set(service, provider);
   }
-  const services = NETWORK_SERVICES.filter((name) => names.has(name)).map((name) => ({ name, provider: providers.get(name) ?? standard }));
+  const services = NETWORK_SERVICES.filter((name) => names.has(name)).map((name) => ({
+    name,
+    provider: providers.get(name) ?? standard,
+  }));
   for (const { name, provider } of services) {
     if (!PROVIDED[provider].includes(name)) {
-      throw refuse('parameter', `Provider ${provider} doesn't support the service ${name}; it supports ${PROVIDED[provider].join(', ')}`);
+      throw refuse(
+        'parameter',
+        `Provider ${provider} doesn't support the service ${name}; it supports ${PROVIDED[provider].join(', ')}`,
+      );
     }
   }
   const mixed = new Set(services.map(({ provider }) => provider));
   if (mixed.size > 1) {
-    throw refuse('parameter', `One router makes all services of a network: ${[...mixed].join(' and ')} cannot share an offering. Name one of them for all`);
+    throw refuse(
+      'parameter',
+      `One router makes all services of a network: ${[...mixed].join(' and ')} cannot share an offering. Name one of them for all`,
+    );
   }
   if (names.has('UserData') && !names.has('Dhcp')) {
-    throw refuse('parameter', "Without VR as dhcp provider, User data can't selected for VR. Please select VR as DHCP provider : add Dhcp to supportedservices");
+    throw refuse(
+      'parameter',
+      "Without VR as dhcp provider, User data can't selected for VR. Please select VR as DHCP provider : add Dhcp to supportedservices",
+    );
   }
   return services;
 }
 
 /** What each capability may be set to. */
-const CAPABILITIES: Readonly<Record<string, { readonly service: NetworkService; readonly title: string; readonly values: readonly string[] }>> = {
+const CAPABILITIES: Readonly<
+  Record<string, { readonly service: NetworkService; readonly title: string; readonly values: readonly string[] }>
+> = {
   supportedlbisolation: { service: 'Lb', title: 'LB', values: ['dedicated', 'shared'] },
   redundantrouter: { service: 'SourceNat', title: 'source NAT', values: ['true', 'false'] },
   supportedsourcenattypes: { service: 'SourceNat', title: 'source NAT', values: ['peraccount', 'perzone'] },
@@ -80,13 +108,22 @@ export function wantsRedundancy(want: ServiceWant, services: readonly OfferedSer
     const known = CAPABILITIES[type.toLowerCase()];
     const service = serviceNamed(entry['service'] ?? '');
     if (known === undefined || known.service !== service) {
-      throw refuse('parameter', `Capability ${type} is not supported for service ${service}. Supported are: ${capabilitiesOf(service)}`);
+      throw refuse(
+        'parameter',
+        `Capability ${type} is not supported for service ${service}. Supported are: ${capabilitiesOf(service)}`,
+      );
     }
     if (!services.some(({ name }) => name === service)) {
-      throw refuse('parameter', `Capabilities for ${known.title} service can be specifed only when ${known.title} service is enabled for network offering.`);
+      throw refuse(
+        'parameter',
+        `Capabilities for ${known.title} service can be specifed only when ${known.title} service is enabled for network offering.`,
+      );
     }
     if (!known.values.includes(value)) {
-      throw refuse('parameter', `Unknown specified value for ${type}: ${value}. Supported are: ${known.values.join(', ')}`);
+      throw refuse(
+        'parameter',
+        `Unknown specified value for ${type}: ${value}. Supported are: ${known.values.join(', ')}`,
+      );
     }
     redundant ||= type.toLowerCase() === 'redundantrouter' && value === 'true';
   }
@@ -101,6 +138,7 @@ function capabilitiesOf(service: NetworkService): string {
 /** A service by its name in any case. */
 export function serviceNamed(text: string): NetworkService {
   const service = NETWORK_SERVICES.find((name) => name.toLowerCase() === text.toLowerCase());
-  if (service === undefined) throw refuse('parameter', `Invalid service ${text}. Supported are: ${NETWORK_SERVICES.join(', ')}`);
+  if (service === undefined)
+    throw refuse('parameter', `Invalid service ${text}. Supported are: ${NETWORK_SERVICES.join(', ')}`);
   return service;
 }

@@ -21,10 +21,16 @@ export function refuseLimits(
   what: string,
 ): void {
   if ((want.domainid?.length ?? 0) > 0) {
-    throw refuse('parameter', `A ${what} for some domains only is not offered: every tenant sees it. Leave domainid out`);
+    throw refuse(
+      'parameter',
+      `A ${what} for some domains only is not offered: every tenant sees it. Leave domainid out`,
+    );
   }
   if ((want.zoneid?.length ?? 0) > 0) {
-    throw refuse('parameter', `A ${what} for some zones only is not offered: it is good in every zone. Leave zoneid out`);
+    throw refuse(
+      'parameter',
+      `A ${what} for some zones only is not offered: it is good in every zone. Leave zoneid out`,
+    );
   }
 }
 
@@ -32,6 +38,7 @@ export function refuseLimits(
 export function offeringState(text: string | undefined): 'Enabled' | 'Disabled' | undefined {
   if (text === undefined) return undefined;
   const state = (['Enabled', 'Disabled'] as const).find((name) => name.toLowerCase() === text.toLowerCase());
-  if (state === undefined) throw refuse('parameter', `Incorrect state value: ${text}. Supported are: Enabled, Disabled`);
+  if (state === undefined)
+    throw refuse('parameter', `Incorrect state value: ${text}. Supported are: Enabled, Disabled`);
   return state;
 }

@@ -38,7 +38,7 @@ const CATEGORIES = Object.keys(FAMILIES).map((name) => ({ id: derivedId(`oscateg
 
 const OS_TYPES = CATEGORIES.flatMap((category) =>
   (FAMILIES[category.name] ?? []).map((name) => ({
-    id: osTypeId(name),
+    id: derivedId(`ostype/${name}`),
     name,
     description: name,
     oscategoryid: category.id,
@@ -46,12 +46,15 @@ const OS_TYPES = CATEGORIES.flatMap((category) =>
   })),
 );
 
+// A page of templates asks for a hundred of them: no hash for each.
+const KNOWN_IDS = new Map(OS_TYPES.map(({ id, name }) => [name, id]));
+
 /** What a template is of when it does not say. */
 export const OTHER_OS = 'Other Linux (64-bit)';
 
-/** The id clients know a kind by; it follows from the name. */
+/** The id clients know a kind by; it follows from the name, also for a kind that is no longer listed. */
 export function osTypeId(name: string): string {
-  return derivedId(`ostype/${name}`);
+  return KNOWN_IDS.get(name) ?? derivedId(`ostype/${name}`);
 }
 
 /** The name of a kind by its id; undefined when there is none. */
@@ -96,7 +99,8 @@ export const listOsCategories = listCommand({
     ...pageParams,
   }),
   list(room, want) {
-    if (want.id !== undefined && !CATEGORIES.some((category) => category.id === want.id)) throw unknownId(room, 'id', want.id);
+    if (want.id !== undefined && !CATEGORIES.some((category) => category.id === want.id))
+      throw unknownId(room, 'id', want.id);
     const categories = CATEGORIES.filter(
       (category) =>
         (want.id === undefined || category.id === want.id) &&

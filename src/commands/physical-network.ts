@@ -52,7 +52,12 @@ export async function showPhysicalNetworks(
 
 /** The one with this id, for the result of a job; undefined when it is gone. */
 export async function viewPhysicalNetwork(room: Room, id: string): Promise<object | undefined> {
-  return (await showPhysicalNetworks(room, await room.db.selectFrom('physicalnetwork').selectAll().where('id', '=', id).execute()))[0];
+  return (
+    await showPhysicalNetworks(
+      room,
+      await room.db.selectFrom('physicalnetwork').selectAll().where('id', '=', id).execute(),
+    )
+  )[0];
 }
 
 export const listPhysicalNetworks = listCommand({
@@ -106,19 +111,36 @@ export const createPhysicalNetwork = jobCommand({
         `Cannot create PhysicalNetwork since the Zone is currently enabled, zone Id: ${zone.id}. Disable it first: updateZone allocationstate=Disabled`,
       );
     }
-    if (want.domainid !== undefined) throw refuse('parameter', 'A physical network cannot be kept for one domain: leave domainid out');
+    if (want.domainid !== undefined)
+      throw refuse('parameter', 'A physical network cannot be kept for one domain: leave domainid out');
     // The name becomes OVN's network_name and part of a comma-separated bridge mapping on each host.
     if (!/^[A-Za-z0-9][A-Za-z0-9._ -]*$/.test(want.name)) {
-      throw refuse('parameter', `Invalid name ${want.name}: hosts map it to a bridge, so only letters, digits, blank, dot, dash and underscore`);
+      throw refuse(
+        'parameter',
+        `Invalid name ${want.name}: hosts map it to a bridge, so only letters, digits, blank, dot, dash and underscore`,
+      );
     }
-    const other = await room.db.selectFrom('physicalnetwork').select('id').where('zone', '=', zone.id).where(named('name', want.name)).executeTakeFirst();
-    if (other !== undefined) throw refuse('parameter', `A physical network called ${want.name} exists in zone ${zone.name}. Please choose another name`);
+    const other = await room.db
+      .selectFrom('physicalnetwork')
+      .select('id')
+      .where('zone', '=', zone.id)
+      .where(named('name', want.name))
+      .executeTakeFirst();
+    if (other !== undefined)
+      throw refuse(
+        'parameter',
+        `A physical network called ${want.name} exists in zone ${zone.name}. Please choose another name`,
+      );
     const range = (want.broadcastdomainrange ?? 'ZONE').toUpperCase();
     if (range !== 'ZONE' && range !== 'POD') {
-      throw refuse('parameter', `Invalid broadcastDomainRange ${want.broadcastdomainrange}. Supported values are: POD, ZONE`);
+      throw refuse(
+        'parameter',
+        `Invalid broadcastDomainRange ${want.broadcastdomainrange}. Supported values are: POD, ZONE`,
+      );
     }
     for (const method of want.isolationmethods ?? []) {
-      if (method.toUpperCase() !== 'VLAN') throw refuse('parameter', `Isolation method ${method} is not offered; supported are: VLAN`);
+      if (method.toUpperCase() !== 'VLAN')
+        throw refuse('parameter', `Isolation method ${method} is not offered; supported are: VLAN`);
     }
     const row: Tables['physicalnetwork'] = {
       id: newId(),
@@ -182,9 +204,18 @@ export const deletePhysicalNetwork = jobCommand({
   params: z.object({ id: param.ref('physicalnetwork', 'The physical network') }),
   async job(room, want) {
     const network = await existing(room, 'physicalnetwork', want.id);
-    const users = await room.db.selectFrom('network').select('name').where('physicalnetwork', '=', network.id).orderBy('name').limit(6).execute();
+    const users = await room.db
+      .selectFrom('network')
+      .select('name')
+      .where('physicalnetwork', '=', network.id)
+      .orderBy('name')
+      .limit(6)
+      .execute();
     if (users.length > 0) {
-      throw refuse('failed', `The physical network ${network.name} is not deletable because networks use it: ${some(users.map((user) => user.name))}`);
+      throw refuse(
+        'failed',
+        `The physical network ${network.name} is not deletable because networks use it: ${some(users.map((user) => user.name))}`,
+      );
     }
     await room.db.deleteFrom('traffictype').where('physicalnetwork', '=', network.id).execute();
     await room.tx.remove('physicalnetwork', network.id);
@@ -207,7 +238,13 @@ function pool(text: string): readonly VlanRange[] {
 
 /** A pool may neither lose a VLAN that was given from it nor take in one that was chosen by hand. */
 async function refuseUsedVlans(room: Room, network: PhysicalNetworkTable, ranges: readonly VlanRange[]): Promise<void> {
-  const used = await room.db.selectFrom('vlan').select(['vlan', 'pool']).distinct().where('physicalnetwork', '=', network.id).orderBy('vlan').execute();
+  const used = await room.db
+    .selectFrom('vlan')
+    .select(['vlan', 'pool'])
+    .distinct()
+    .where('physicalnetwork', '=', network.id)
+    .orderBy('vlan')
+    .execute();
   const lost = used.filter((row) => row.pool === 1 && !inVlanRanges(ranges, row.vlan)).map((row) => row.vlan);
   if (lost.length > 0) {
     throw refuse(
@@ -229,13 +266,15 @@ function some(values: readonly (string | number)[]): string {
 }
 
 function oneTag(tags: readonly string[] | undefined): string | undefined {
-  if (tags !== undefined && tags.length > 1) throw refuse('parameter', 'Only one tag can be specified for a physical network at this time');
+  if (tags !== undefined && tags.length > 1)
+    throw refuse('parameter', 'Only one tag can be specified for a physical network at this time');
   return tags?.[0];
 }
 
 function stateOf(text: string | undefined): 'Enabled' | 'Disabled' | undefined {
   if (text === undefined) return undefined;
   const state = (['Enabled', 'Disabled'] as const).find((name) => name.toLowerCase() === text.toLowerCase());
-  if (state === undefined) throw refuse('parameter', `Unable to resolve Resource State ${text} to a supported state: Enabled, Disabled`);
+  if (state === undefined)
+    throw refuse('parameter', `Unable to resolve Resource State ${text} to a supported state: Enabled, Disabled`);
   return state;
 }

@@ -26,21 +26,42 @@ export async function refused(work: Promise<unknown>, kind: string, words: strin
 }
 
 /** The rows of a list, as admin unless said. */
-export async function rowsOf(cloud: Cloud, command: string, key: string, params: Params = {}, who: Who = 'admin'): Promise<Row[]> {
+export async function rowsOf(
+  cloud: Cloud,
+  command: string,
+  key: string,
+  params: Params = {},
+  who: Who = 'admin',
+): Promise<Row[]> {
   return ((await cloud.callAs(who, command, params))[key] ?? []) as Row[];
 }
 
 /** The only row of a list. */
-export async function rowOf(cloud: Cloud, command: string, key: string, params: Params = {}, who: Who = 'admin'): Promise<Row> {
+export async function rowOf(
+  cloud: Cloud,
+  command: string,
+  key: string,
+  params: Params = {},
+  who: Who = 'admin',
+): Promise<Row> {
   const rows = await rowsOf(cloud, command, key, params, who);
   assert.equal(rows.length, 1, `${command} finds one, not ${rows.length}`);
   return rows[0]!;
 }
 
 /** A network row of an account on the first physical network, and on a VLAN if one is given: from the pool, or by hand. */
-export async function putNetwork(cloud: Cloud, who: Who, more: Partial<Tables['network']> = {}, pool: 0 | 1 = 1): Promise<Tables['network']> {
+export async function putNetwork(
+  cloud: Cloud,
+  who: Who,
+  more: Partial<Tables['network']> = {},
+  pool: 0 | 1 = 1,
+): Promise<Tables['network']> {
   const owner = await cloud.caller(who);
-  const offering = await cloud.store.db.selectFrom('networkoffering').select('id').orderBy('sort').executeTakeFirstOrThrow();
+  const offering = await cloud.store.db
+    .selectFrom('networkoffering')
+    .select('id')
+    .orderBy('sort')
+    .executeTakeFirstOrThrow();
   const id = newId();
   const row: Tables['network'] = {
     id,

@@ -33,7 +33,10 @@ export const serviceOfferingView = z.object({
   created: field.date('when it was made'),
 });
 
-export function showServiceOfferings(_room: Room, rows: readonly ServiceOfferingTable[]): Promise<z.infer<typeof serviceOfferingView>[]> {
+export function showServiceOfferings(
+  _room: Room,
+  rows: readonly ServiceOfferingTable[],
+): Promise<z.infer<typeof serviceOfferingView>[]> {
   return Promise.resolve(
     rows.map((row) =>
       field.compact<z.infer<typeof serviceOfferingView>>({
@@ -77,7 +80,8 @@ export const listServiceOfferings = listCommand({
   }),
   async list(room, want) {
     const { caller } = room.call;
-    if (want.issystem === true && caller.role !== 'admin') throw refuse('permission', "Only ROOT admins can access system's offering");
+    if (want.issystem === true && caller.role !== 'admin')
+      throw refuse('permission', "Only ROOT admins can access system's offering");
     if (want.id !== undefined) await offering(room, want.id);
     let query = room.db
       .selectFrom('serviceoffering')
@@ -119,21 +123,39 @@ export const createServiceOffering = writeCommand({
   }),
   async write(room, want) {
     refuseLimits(want, 'service offering');
-    if (want.customized === true) throw refuse('parameter', 'A size that each instance chooses (customized=true) is not offered: give cpunumber and memory');
-    if (want.hosttags !== undefined && want.hosttags !== '') throw refuse('parameter', `Host tags (${want.hosttags}) are not offered: any host may run any size`);
+    if (want.customized === true)
+      throw refuse(
+        'parameter',
+        'A size that each instance chooses (customized=true) is not offered: give cpunumber and memory',
+      );
+    if (want.hosttags !== undefined && want.hosttags !== '')
+      throw refuse('parameter', `Host tags (${want.hosttags}) are not offered: any host may run any size`);
     if (want.storagetype !== undefined && want.storagetype.toLowerCase() !== 'shared') {
       throw refuse('parameter', `Invalid storage type ${want.storagetype} specified; supported types are: shared`);
     }
     const { cpunumber, memory, cpuspeed = 1000, networkrate } = want;
     if (cpunumber === undefined || cpunumber < 1 || cpunumber > 256) {
-      throw refuse('parameter', `Failed to create service offering ${want.name}: specify the cpu number value between 1 and 256${given(cpunumber)}`);
+      throw refuse(
+        'parameter',
+        `Failed to create service offering ${want.name}: specify the cpu number value between 1 and 256${given(cpunumber)}`,
+      );
     }
     if (memory === undefined || memory < 32) {
-      throw refuse('parameter', `Failed to create service offering ${want.name}: specify the memory value between 32 and 2147483647 MB${given(memory)}`);
+      throw refuse(
+        'parameter',
+        `Failed to create service offering ${want.name}: specify the memory value between 32 and 2147483647 MB${given(memory)}`,
+      );
     }
-    if (cpuspeed < 1) throw refuse('parameter', `Failed to create service offering ${want.name}: specify the cpu speed value between 1 and 2147483647${given(cpuspeed)}`);
+    if (cpuspeed < 1)
+      throw refuse(
+        'parameter',
+        `Failed to create service offering ${want.name}: specify the cpu speed value between 1 and 2147483647${given(cpuspeed)}`,
+      );
     if (networkrate !== undefined && networkrate < 0) {
-      throw refuse('parameter', `Failed to create service offering ${want.name}: specify the network rate value more than 0${given(networkrate)}`);
+      throw refuse(
+        'parameter',
+        `Failed to create service offering ${want.name}: specify the network rate value more than 0${given(networkrate)}`,
+      );
     }
     const row: Tables['serviceoffering'] = {
       id: newId(),

@@ -45,7 +45,8 @@ export const registerTemplate = writeCommand({
   async write(room, want) {
     const owner = await ownerOf(room, want);
     if (want.isfeatured === true) refuseFeaturing(room);
-    if (want.hypervisor.toLowerCase() !== 'kvm') throw refuse('parameter', `Hypervisor ${want.hypervisor} is not offered; supported are: KVM`);
+    if (want.hypervisor.toLowerCase() !== 'kvm')
+      throw refuse('parameter', `Hypervisor ${want.hypervisor} is not offered; supported are: KVM`);
     const row: Tables['template'] = {
       id: newId(),
       name: want.name,
@@ -117,13 +118,16 @@ export const updateTemplatePermissions = writeCommand({
     ispublic: param.flag('Whether everybody may use it').optional(),
     isfeatured: param.flag('Whether it is recommended to everybody; root only').optional(),
     isextractable: param.flag('Whether the image may be taken out').optional(),
-    accounts: param.list('Not offered: a template is public, or its owner\'s').optional(),
+    accounts: param.list("Not offered: a template is public, or its owner's").optional(),
   }),
   async write(room, want) {
     const old = await ownTemplate(room, want.id);
     if (want.isfeatured === true) refuseFeaturing(room);
     if ((want.accounts?.length ?? 0) > 0) {
-      throw refuse('parameter', `Sharing a template with single accounts (${want.accounts?.join(', ')}) is not offered: make it public with ispublic=true`);
+      throw refuse(
+        'parameter',
+        `Sharing a template with single accounts (${want.accounts?.join(', ')}) is not offered: make it public with ispublic=true`,
+      );
     }
     await room.tx.update('template', old.id, {
       ispublic: bit(want.ispublic) ?? old.ispublic,
@@ -149,11 +153,20 @@ export const deleteTemplate = jobCommand({
     const row = await ownTemplate(room, want.id);
     if (want.zoneid !== undefined) {
       const zone = await existing(room, 'zone', want.zoneid, 'zoneid');
-      if (row.zone !== null && row.zone !== zone.id) throw refuse('parameter', `Template ${row.name} is not in zone ${zone.name}`);
+      if (row.zone !== null && row.zone !== zone.id)
+        throw refuse('parameter', `Template ${row.name} is not in zone ${zone.name}`);
     }
-    const user = await room.db.selectFrom('instance').select('name').where('template', '=', row.id).orderBy('name').executeTakeFirst();
+    const user = await room.db
+      .selectFrom('instance')
+      .select('name')
+      .where('template', '=', row.id)
+      .orderBy('name')
+      .executeTakeFirst();
     if (user !== undefined && want.forced !== true) {
-      throw refuse('failed', `Unable to delete template ${row.name}: instances made from it exist, such as ${user.name}. Destroy them, or use forced=true`);
+      throw refuse(
+        'failed',
+        `Unable to delete template ${row.name}: instances made from it exist, such as ${user.name}. Destroy them, or use forced=true`,
+      );
     }
     await room.tx.update('template', row.id, { removed: 1 });
     return { about: { type: 'Template', id: row.id }, text: `deleting template ${row.name}` };
@@ -172,7 +185,10 @@ async function ownTemplate(room: Room, id: string): Promise<TemplateTable> {
 
 function refuseFeaturing(room: Room): void {
   if (room.call.caller.role !== 'admin') {
-    throw refuse('permission', 'Only ROOT admins can feature a template (isfeatured=true). Leave it out, or make it public with ispublic=true');
+    throw refuse(
+      'permission',
+      'Only ROOT admins can feature a template (isfeatured=true). Leave it out, or make it public with ispublic=true',
+    );
   }
 }
 
@@ -182,7 +198,8 @@ async function zoneFor(room: Room, named: readonly string[]): Promise<string | n
   if (zones.length === 0) throw refuse('parameter', 'Please specify a zone with zoneid, or all zones with zoneids=-1');
   if (zones.includes('-1')) return null;
   const [zone, second] = zones;
-  if (second !== undefined) throw refuse('parameter', `A template is in one zone or in all: name one of ${zones.join(', ')}, or -1 for all`);
+  if (second !== undefined)
+    throw refuse('parameter', `A template is in one zone or in all: name one of ${zones.join(', ')}, or -1 for all`);
   if (zone === undefined || !isUuid(zone)) throw unknownId(room, 'zoneids', zone ?? '');
   return (await existing(room, 'zone', zone, 'zoneid')).id;
 }
@@ -196,7 +213,8 @@ function osTypeOf(room: Room, id: string | undefined): string | undefined {
 
 function formatOf(text: string): string {
   const format = text.toUpperCase();
-  if (!FORMATS.includes(format)) throw refuse('parameter', `Please specify a valid format: ${text} is none of ${FORMATS.join(', ')}`);
+  if (!FORMATS.includes(format))
+    throw refuse('parameter', `Please specify a valid format: ${text} is none of ${FORMATS.join(', ')}`);
   return format;
 }
 

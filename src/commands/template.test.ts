@@ -1,3 +1,4 @@
+// Templates: who sees which, who may change them.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Cloud, type Who, openCloud } from '../../test/support/cloud.ts';
@@ -18,7 +19,12 @@ async function register(cloud: Cloud, who: Who, more: Record<string, string> = {
   return String((body['template'] as Record<string, unknown>[])[0]?.['id']);
 }
 
-const names = async (cloud: Cloud, who: Who, templatefilter: string, more: Record<string, string> = {}): Promise<unknown[]> =>
+const names = async (
+  cloud: Cloud,
+  who: Who,
+  templatefilter: string,
+  more: Record<string, string> = {},
+): Promise<unknown[]> =>
   (await rowsOf(cloud, 'listTemplates', 'template', { templatefilter, ...more }, who)).map((row) => row['name']);
 
 const BUILTIN = ['tiny linux kvm', 'tiny linux kvm with password'];
@@ -49,7 +55,11 @@ test('listTemplates finds by name in any case, keyword, zone and id, and an id o
   assert.deepEqual(await names(cloud, 'acme-admin', 'self', { id }), ['mine']);
   for (const command of ['listTemplates', 'updateTemplate', 'deleteTemplate', 'updateTemplatePermissions']) {
     const foreign = cloud.callAs('globex-admin', command, { id, templatefilter: 'executable' });
-    await refused(foreign, 'parameter', `Invalid parameter id value=${id} due to incorrect long value format, or entity does not exist`);
+    await refused(
+      foreign,
+      'parameter',
+      `Invalid parameter id value=${id} due to incorrect long value format, or entity does not exist`,
+    );
   }
 });
 
@@ -57,25 +67,67 @@ test('registerTemplate refuses what is no image', async () => {
   await using cloud = await openCloud();
   await refused(register(cloud, 'acme-user', { format: 'ZIP' }), 'parameter', 'Please specify a valid format: ZIP');
   await refused(register(cloud, 'acme-user', { url: 'file:///etc/passwd' }), 'parameter', 'Please specify a valid URL');
-  await refused(register(cloud, 'acme-user', { url: 'https://me:secret@example.org/x' }), 'parameter', 'holds a user name or password');
-  await refused(register(cloud, 'acme-user', { hypervisor: 'VMware' }), 'parameter', 'Hypervisor VMware is not offered');
-  await refused(register(cloud, 'acme-user', { isfeatured: 'true' }), 'permission', 'Only ROOT admins can feature a template');
+  await refused(
+    register(cloud, 'acme-user', { url: 'https://me:secret@example.org/x' }),
+    'parameter',
+    'holds a user name or password',
+  );
+  await refused(
+    register(cloud, 'acme-user', { hypervisor: 'VMware' }),
+    'parameter',
+    'Hypervisor VMware is not offered',
+  );
+  await refused(
+    register(cloud, 'acme-user', { isfeatured: 'true' }),
+    'permission',
+    'Only ROOT admins can feature a template',
+  );
   await refused(register(cloud, 'acme-user', { ostypeid: BUILT_IN.zone }), 'parameter', 'Invalid parameter ostypeid');
-  await refused(register(cloud, 'acme-user', { zoneids: `${BUILT_IN.zone},${BUILT_IN.rootDomain}` }), 'parameter', 'A template is in one zone or in all');
+  await refused(
+    register(cloud, 'acme-user', { zoneids: `${BUILT_IN.zone},${BUILT_IN.rootDomain}` }),
+    'parameter',
+    'A template is in one zone or in all',
+  );
 });
 
 test('updateTemplate and updateTemplatePermissions change a template; the built-in ones are for root to change', async () => {
   await using cloud = await openCloud();
   const id = await register(cloud, 'acme-user', { zoneids: '-1' });
-  const debian = await rowOf(cloud, 'listOsTypes', 'ostype', { description: 'debian gnu/linux 12 (64-bit)' }, 'acme-user');
-  await cloud.callAs('acme-user', 'updateTemplate', { id, name: 'renamed', passwordenabled: 'true', ostypeid: String(debian['id']) });
+  const debian = await rowOf(
+    cloud,
+    'listOsTypes',
+    'ostype',
+    { description: 'debian gnu/linux 12 (64-bit)' },
+    'acme-user',
+  );
+  await cloud.callAs('acme-user', 'updateTemplate', {
+    id,
+    name: 'renamed',
+    passwordenabled: 'true',
+    ostypeid: String(debian['id']),
+  });
   await cloud.callAs('acme-user', 'updateTemplatePermissions', { id, ispublic: 'true' });
   const seen = await rowOf(cloud, 'listTemplates', 'template', { id, templatefilter: 'community' }, 'globex-admin');
-  assert.deepEqual([seen['name'], seen['passwordenabled'], seen['ostypename'], seen['crossZones']], ['renamed', true, debian['name'], true]);
-  await refused(cloud.callAs('acme-user', 'updateTemplatePermissions', { id, isfeatured: 'true' }), 'permission', 'Only ROOT admins');
-  await refused(cloud.callAs('acme-user', 'updateTemplatePermissions', { id, accounts: 'globex-admin' }), 'parameter', 'single accounts (globex-admin)');
+  assert.deepEqual(
+    [seen['name'], seen['passwordenabled'], seen['ostypename'], seen['crossZones']],
+    ['renamed', true, debian['name'], true],
+  );
+  await refused(
+    cloud.callAs('acme-user', 'updateTemplatePermissions', { id, isfeatured: 'true' }),
+    'permission',
+    'Only ROOT admins',
+  );
+  await refused(
+    cloud.callAs('acme-user', 'updateTemplatePermissions', { id, accounts: 'globex-admin' }),
+    'parameter',
+    'single accounts (globex-admin)',
+  );
   const [builtIn] = await rowsOf(cloud, 'listTemplates', 'template', { templatefilter: 'featured' });
-  await refused(cloud.callAs('acme-admin', 'updateTemplate', { id: String(builtIn?.['id']), name: 'x' }), 'parameter', 'Invalid parameter id');
+  await refused(
+    cloud.callAs('acme-admin', 'updateTemplate', { id: String(builtIn?.['id']), name: 'x' }),
+    'parameter',
+    'Invalid parameter id',
+  );
   await cloud.callAs('admin', 'updateTemplate', { id: String(builtIn?.['id']), displaytext: 'changed' });
 });
 

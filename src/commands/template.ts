@@ -42,7 +42,10 @@ export const templateView = z.object({
 });
 
 /** Templates as their answers show them; one that is in all zones is shown in the first, as clients expect one. */
-export async function showTemplates(room: Room, rows: readonly TemplateTable[]): Promise<z.infer<typeof templateView>[]> {
+export async function showTemplates(
+  room: Room,
+  rows: readonly TemplateTable[],
+): Promise<z.infer<typeof templateView>[]> {
   const owner = await ownersOf(room.db, rows);
   const first = rows.some((row) => row.zone === null)
     ? await room.db.selectFrom('zone').select('id').orderBy('created').orderBy('id').limit(1).executeTakeFirst()
@@ -89,7 +92,13 @@ export async function showTemplates(room: Room, rows: readonly TemplateTable[]):
 
 /** Refuses a template that the caller may not use (neither his own nor public) as if it did not exist. */
 async function refuseUnusable(room: Room, id: string): Promise<void> {
-  const row = await room.db.selectFrom('template').select('id').where('id', '=', id).where('removed', '=', 0).where(usableBy(room)).executeTakeFirst();
+  const row = await room.db
+    .selectFrom('template')
+    .select('id')
+    .where('id', '=', id)
+    .where('removed', '=', 0)
+    .where(usableBy(room))
+    .executeTakeFirst();
   if (row === undefined) throw unknownId(room, 'id', id);
 }
 
@@ -97,7 +106,16 @@ function usableBy(room: Room): RawBuilder<SqlBool> {
   return sql<SqlBool>`(template.ispublic = 1 or ${visibleRows(room.call.caller, 'template')})`;
 }
 
-const FILTERS = ['featured', 'self', 'selfexecutable', 'sharedexecutable', 'executable', 'community', 'shared', 'all'] as const;
+const FILTERS = [
+  'featured',
+  'self',
+  'selfexecutable',
+  'sharedexecutable',
+  'executable',
+  'community',
+  'shared',
+  'all',
+] as const;
 type Filter = (typeof FILTERS)[number];
 
 export const listTemplates = listCommand({
@@ -118,8 +136,13 @@ export const listTemplates = listCommand({
   }),
   async list(room, want) {
     const filter = FILTERS.find((name) => name === want.templatefilter.toLowerCase());
-    if (filter === undefined) throw refuse('parameter', `Please specify a valid template filter; ${want.templatefilter} is none of ${FILTERS.join(', ')}`);
-    if (filter === 'all' && room.call.caller.role !== 'admin') throw refuse('parameter', 'Filter all can be specified by root admin only');
+    if (filter === undefined)
+      throw refuse(
+        'parameter',
+        `Please specify a valid template filter; ${want.templatefilter} is none of ${FILTERS.join(', ')}`,
+      );
+    if (filter === 'all' && room.call.caller.role !== 'admin')
+      throw refuse('parameter', 'Filter all can be specified by root admin only');
     if (want.zoneid !== undefined) await existing(room, 'zone', want.zoneid, 'zoneid');
     if (want.id !== undefined) await refuseUnusable(room, want.id);
     let query = room.db
@@ -141,7 +164,11 @@ export const listTemplates = listCommand({
 });
 
 /** Which templates a filter means, never more than the caller may use. */
-async function filtered(room: Room, filter: Filter, want: Parameters<typeof ownedRows>[2]): Promise<RawBuilder<SqlBool>> {
+async function filtered(
+  room: Room,
+  filter: Filter,
+  want: Parameters<typeof ownedRows>[2],
+): Promise<RawBuilder<SqlBool>> {
   switch (filter) {
     case 'featured':
       return sql<SqlBool>`template.ispublic = 1 and template.isfeatured = 1`;

@@ -19,7 +19,10 @@ export const trafficTypeView = z.object({
   state: field.string('Enabled'),
 });
 
-export function showTrafficTypes(_room: Room, rows: readonly TrafficTypeTable[]): Promise<z.infer<typeof trafficTypeView>[]> {
+export function showTrafficTypes(
+  _room: Room,
+  rows: readonly TrafficTypeTable[],
+): Promise<z.infer<typeof trafficTypeView>[]> {
   return Promise.resolve(
     rows.map((row) =>
       field.compact<z.infer<typeof trafficTypeView>>({
@@ -38,7 +41,9 @@ const TRAFFIC_TYPES = ['Guest', 'Public', 'Management', 'Storage', 'Vpn'];
 
 /** The one with this id, for the result of a job; undefined when it is gone. */
 export async function viewTrafficType(room: Room, id: string): Promise<object | undefined> {
-  return (await showTrafficTypes(room, await room.db.selectFrom('traffictype').selectAll().where('id', '=', id).execute()))[0];
+  return (
+    await showTrafficTypes(room, await room.db.selectFrom('traffictype').selectAll().where('id', '=', id).execute())
+  )[0];
 }
 
 export const listTrafficTypes = listCommand({
@@ -73,10 +78,16 @@ export const addTrafficType = jobCommand({
     const network = await existing(room, 'physicalnetwork', want.physicalnetworkid, 'physicalnetworkid');
     const type = TRAFFIC_TYPES.find((name) => name.toLowerCase() === want.traffictype.toLowerCase());
     if (type === undefined) {
-      throw refuse('parameter', `Invalid value for traffictype ${want.traffictype}. Supported traffic types: ${TRAFFIC_TYPES.join(', ')}`);
+      throw refuse(
+        'parameter',
+        `Invalid value for traffictype ${want.traffictype}. Supported traffic types: ${TRAFFIC_TYPES.join(', ')}`,
+      );
     }
     if (want.vlan !== undefined && want.vlan !== 'untagged') {
-      throw refuse('parameter', `A VLAN for all ${type} traffic (${want.vlan}) is not offered: Public takes it from its IP range, Guest from the pool. Leave vlan out`);
+      throw refuse(
+        'parameter',
+        `A VLAN for all ${type} traffic (${want.vlan}) is not offered: Public takes it from its IP range, Guest from the pool. Leave vlan out`,
+      );
     }
     const same = await room.db
       .selectFrom('traffictype')
@@ -114,8 +125,13 @@ export const updateTrafficType = jobCommand({
   }),
   async job(room, want) {
     const row = await existing(room, 'traffictype', want.id);
-    if (want.kvmnetworklabel !== undefined) await room.tx.update('traffictype', row.id, { kvmnetworklabel: want.kvmnetworklabel });
-    return { about: { type: 'TrafficType', id: row.id }, view: 'traffictype', text: `updating traffic type ${row.traffictype}` };
+    if (want.kvmnetworklabel !== undefined)
+      await room.tx.update('traffictype', row.id, { kvmnetworklabel: want.kvmnetworklabel });
+    return {
+      about: { type: 'TrafficType', id: row.id },
+      view: 'traffictype',
+      text: `updating traffic type ${row.traffictype}`,
+    };
   },
 });
 
@@ -129,9 +145,17 @@ export const deleteTrafficType = jobCommand({
   async job(room, want) {
     const row = await existing(room, 'traffictype', want.id);
     if (row.traffictype === 'Guest') {
-      const user = await room.db.selectFrom('network').select('name').where('physicalnetwork', '=', row.physicalnetwork).orderBy('name').executeTakeFirst();
+      const user = await room.db
+        .selectFrom('network')
+        .select('name')
+        .where('physicalnetwork', '=', row.physicalnetwork)
+        .orderBy('name')
+        .executeTakeFirst();
       if (user !== undefined) {
-        throw refuse('failed', `The Traffic Type is not deletable because there are existing networks with this traffic type: Guest (such as ${user.name})`);
+        throw refuse(
+          'failed',
+          `The Traffic Type is not deletable because there are existing networks with this traffic type: Guest (such as ${user.name})`,
+        );
       }
     }
     await room.tx.remove('traffictype', row.id);

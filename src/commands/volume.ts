@@ -56,7 +56,7 @@ export const listVolumes = listCommand({
     ids: list('Only these volumes', 'volume').optional(),
     name: text('Name of the volume, whole').optional(),
     type: text('ROOT; there are no data disks').optional(),
-    virtualmachineid: ref('virtualmachine', 'Only of this instance').optional(),
+    virtualmachineid: ref('instance', 'Only of this instance').optional(),
     zoneid: ref('zone', 'Only in this zone').optional(),
     ...listParams,
   }),

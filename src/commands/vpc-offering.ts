@@ -12,7 +12,14 @@ import { namesOf } from './join.ts';
 import { containing, named, page, pageParams } from './list.ts';
 import { withService } from './network-offering.ts';
 import { limitParams, offeringState, refuseLimits } from './offering.ts';
-import { serviceNamed, serviceParams, serviceView, showServices, wantedServices, wantsRedundancy } from './offering-services.ts';
+import {
+  serviceNamed,
+  serviceParams,
+  serviceView,
+  showServices,
+  wantedServices,
+  wantsRedundancy,
+} from './offering-services.ts';
 import { type Room, jobCommand, listCommand } from './room.ts';
 
 export const vpcOfferingView = z.object({
@@ -29,7 +36,10 @@ export const vpcOfferingView = z.object({
   created: field.date('when it was made'),
 });
 
-export async function showVpcOfferings(room: Room, rows: readonly VpcOfferingTable[]): Promise<z.infer<typeof vpcOfferingView>[]> {
+export async function showVpcOfferings(
+  room: Room,
+  rows: readonly VpcOfferingTable[],
+): Promise<z.infer<typeof vpcOfferingView>[]> {
   const sizes = await namesOf(
     room.db,
     'serviceoffering',
@@ -54,7 +64,9 @@ export async function showVpcOfferings(room: Room, rows: readonly VpcOfferingTab
 
 /** The one with this id, for the result of a job; undefined when it is gone. */
 export async function viewVpcOffering(room: Room, id: string): Promise<object | undefined> {
-  return (await showVpcOfferings(room, await room.db.selectFrom('vpcoffering').selectAll().where('id', '=', id).execute()))[0];
+  return (
+    await showVpcOfferings(room, await room.db.selectFrom('vpcoffering').selectAll().where('id', '=', id).execute())
+  )[0];
 }
 
 export const listVPCOfferings = listCommand({
@@ -107,14 +119,22 @@ export const createVPCOffering = jobCommand({
   async job(room, want) {
     refuseLimits(want, 'VPC offering');
     const services = wantedServices(want, VPC_PROVIDER);
-    if (services.length === 0) throw refuse('parameter', 'Please specify the services of the VPC offering in supportedservices, such as Dhcp,NetworkACL,SourceNat');
+    if (services.length === 0)
+      throw refuse(
+        'parameter',
+        'Please specify the services of the VPC offering in supportedservices, such as Dhcp,NetworkACL,SourceNat',
+      );
     const foreign = services.find(({ provider }) => provider !== VPC_PROVIDER);
-    if (foreign !== undefined) throw refuse('parameter', `Provider ${foreign.provider} is not supported in VPC: name ${VPC_PROVIDER}`);
+    if (foreign !== undefined)
+      throw refuse('parameter', `Provider ${foreign.provider} is not supported in VPC: name ${VPC_PROVIDER}`);
     const redundant = wantsRedundancy(want, services);
     if (want.serviceofferingid !== undefined) {
       const size = await existing(room, 'serviceoffering', want.serviceofferingid, 'serviceofferingid');
       if (size.issystem !== 1) {
-        throw refuse('parameter', `The specified service offering ${size.id} cannot be used by virtual router! ${size.name} is for instances`);
+        throw refuse(
+          'parameter',
+          `The specified service offering ${size.id} cannot be used by virtual router! ${size.name} is for instances`,
+        );
       }
     }
     await refuseTakenName(room, want.name);
@@ -131,7 +151,12 @@ export const createVPCOffering = jobCommand({
       created: new Date().toISOString(),
     };
     await room.tx.insert('vpcoffering', row);
-    return { id: row.id, about: { type: 'VpcOffering', id: row.id }, view: 'vpcoffering', text: `creating VPC offering ${row.name}` };
+    return {
+      id: row.id,
+      about: { type: 'VpcOffering', id: row.id },
+      view: 'vpcoffering',
+      text: `creating VPC offering ${row.name}`,
+    };
   },
 });
 
@@ -157,7 +182,11 @@ export const updateVPCOffering = jobCommand({
       state: offeringState(want.state) ?? old.state,
       sort: want.sortkey ?? old.sort,
     });
-    return { about: { type: 'VpcOffering', id: old.id }, view: 'vpcoffering', text: `updating VPC offering ${old.name}` };
+    return {
+      about: { type: 'VpcOffering', id: old.id },
+      view: 'vpcoffering',
+      text: `updating VPC offering ${old.name}`,
+    };
   },
 });
 
@@ -170,14 +199,21 @@ export const deleteVPCOffering = jobCommand({
   params: z.object({ id: param.ref('vpcoffering', 'The offering') }),
   async job(room, want) {
     const row = await existing(room, 'vpcoffering', want.id);
-    if (row.isdefault === 1) throw refuse('parameter', `Default VPC offering can't be deleted: ${row.name}. Disable it to make it unavailable`);
+    if (row.isdefault === 1)
+      throw refuse(
+        'parameter',
+        `Default VPC offering can't be deleted: ${row.name}. Disable it to make it unavailable`,
+      );
     const { count } = await room.db
       .selectFrom('vpc')
       .select(({ fn }) => fn.countAll<number>().as('count'))
       .where('offering', '=', row.id)
       .executeTakeFirstOrThrow();
     if (count > 0) {
-      throw refuse('parameter', `Can't delete vpc offering ${row.id} as its used by ${count} vpcs. To make the vpc offering unavailable, disable it`);
+      throw refuse(
+        'parameter',
+        `Can't delete vpc offering ${row.id} as its used by ${count} vpcs. To make the vpc offering unavailable, disable it`,
+      );
     }
     await room.tx.remove('vpcoffering', row.id);
     return { about: { type: 'VpcOffering', id: row.id }, text: `deleting VPC offering ${row.name}` };
@@ -186,5 +222,6 @@ export const deleteVPCOffering = jobCommand({
 
 async function refuseTakenName(room: Room, name: string): Promise<void> {
   const other = await room.db.selectFrom('vpcoffering').select('id').where(named('name', name)).executeTakeFirst();
-  if (other !== undefined) throw refuse('parameter', `A VPC offering called ${name} exists already (${other.id}). Please choose another name`);
+  if (other !== undefined)
+    throw refuse('parameter', `A VPC offering called ${name} exists already (${other.id}). Please choose another name`);
 }

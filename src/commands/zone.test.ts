@@ -1,3 +1,4 @@
+// Zones and the places in them.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { openCloud } from '../../test/support/cloud.ts';
@@ -11,12 +12,24 @@ test('createZone makes a disabled zone that listZones shows to root alone until 
   const { zone } = (await cloud.callAs('admin', 'createZone', NEW_ZONE)) as { zone: Record<string, string> };
   assert.equal(zone['allocationstate'], 'Disabled');
   assert.equal(zone['dns1'], '9.9.9.9');
-  assert.deepEqual((await rowsOf(cloud, 'listZones', 'zone')).map((row) => row['name']), ['zone1', 'zone2']);
-  assert.deepEqual((await rowsOf(cloud, 'listZones', 'zone', {}, 'acme-user')).map((row) => row['name']), ['zone1']);
+  assert.deepEqual(
+    (await rowsOf(cloud, 'listZones', 'zone')).map((row) => row['name']),
+    ['zone1', 'zone2'],
+  );
+  assert.deepEqual(
+    (await rowsOf(cloud, 'listZones', 'zone', {}, 'acme-user')).map((row) => row['name']),
+    ['zone1'],
+  );
   await cloud.callAs('admin', 'updateZone', { id: zone['id']!, allocationstate: 'enabled', name: 'zone two' });
-  assert.deepEqual((await rowsOf(cloud, 'listZones', 'zone', {}, 'acme-user')).map((row) => row['name']), ['zone1', 'zone two']);
+  assert.deepEqual(
+    (await rowsOf(cloud, 'listZones', 'zone', {}, 'acme-user')).map((row) => row['name']),
+    ['zone1', 'zone two'],
+  );
   assert.deepEqual(await cloud.callAs('admin', 'deleteZone', { id: zone['id']! }), { success: 'true' });
-  assert.deepEqual((await rowsOf(cloud, 'listZones', 'zone')).map((row) => row['name']), ['zone1']);
+  assert.deepEqual(
+    (await rowsOf(cloud, 'listZones', 'zone')).map((row) => row['name']),
+    ['zone1'],
+  );
 });
 
 test('listZones shows resolvers of the provider to root alone', async () => {
@@ -29,14 +42,18 @@ test('listZones shows resolvers of the provider to root alone', async () => {
 test('listZones finds by id, name in any case, keyword and page, and refuses an unknown id', async () => {
   await using cloud = await openCloud();
   await cloud.callAs('admin', 'createZone', NEW_ZONE);
-  const names = async (params: Record<string, string>): Promise<unknown[]> => (await rowsOf(cloud, 'listZones', 'zone', params)).map((row) => row['name']);
+  const names = async (params: Record<string, string>): Promise<unknown[]> =>
+    (await rowsOf(cloud, 'listZones', 'zone', params)).map((row) => row['name']);
   assert.deepEqual(await names({ id: BUILT_IN.zone }), ['zone1']);
   assert.deepEqual(await names({ name: 'ZONE2' }), ['zone2']);
   assert.deepEqual(await names({ name: 'zone' }), []);
   assert.deepEqual(await names({ keyword: 'one2' }), ['zone2']);
   assert.deepEqual(await names({ ids: BUILT_IN.zone }), ['zone1']);
   assert.deepEqual(await names({ available: 'false' }), []);
-  assert.deepEqual(await cloud.callAs('admin', 'listZones', { page: '2', pagesize: '1' }).then(({ count }) => count), 2);
+  assert.deepEqual(
+    await cloud.callAs('admin', 'listZones', { page: '2', pagesize: '1' }).then(({ count }) => count),
+    2,
+  );
   assert.deepEqual(await cloud.callAs('admin', 'listZones', { name: 'nowhere' }), {});
   const missing = '00000000-0000-4000-8000-000000000000';
   await refused(
@@ -48,8 +65,13 @@ test('listZones finds by id, name in any case, keyword and page, and refuses an 
 
 test('createZone refuses what this cloud cannot be', async () => {
   await using cloud = await openCloud();
-  const create = (more: Record<string, string>): Promise<unknown> => cloud.callAs('admin', 'createZone', { ...NEW_ZONE, ...more });
-  await refused(create({ name: 'Zone1' }), 'parameter', 'A zone with that name already exists. Please specify a unique zone name.');
+  const create = (more: Record<string, string>): Promise<unknown> =>
+    cloud.callAs('admin', 'createZone', { ...NEW_ZONE, ...more });
+  await refused(
+    create({ name: 'Zone1' }),
+    'parameter',
+    'A zone with that name already exists. Please specify a unique zone name.',
+  );
   await refused(create({ networktype: 'Basic' }), 'parameter', 'Network type Basic is not offered');
   await refused(create({ securitygroupenabled: 'true' }), 'parameter', 'Security groups are not offered');
   await refused(create({ localstorageenabled: 'true' }), 'parameter', 'Local storage is not offered');
@@ -60,7 +82,11 @@ test('createZone refuses what this cloud cannot be', async () => {
 
 test('deleteZone refuses a zone that holds things and says which', async () => {
   await using cloud = await openCloud();
-  await refused(cloud.callAs('admin', 'deleteZone', { id: BUILT_IN.zone }), 'failed', 'there are 1 physical networks in it');
+  await refused(
+    cloud.callAs('admin', 'deleteZone', { id: BUILT_IN.zone }),
+    'failed',
+    'there are 1 physical networks in it',
+  );
 });
 
 test('listPods, listClusters and listRegions show one place each', async () => {

@@ -8,6 +8,7 @@ import * as param from '../api/param.ts';
 import { derivedId, newId } from '../lib/id.ts';
 import type { Tables, ZoneTable } from '../store/schema.ts';
 import { existing } from './access.ts';
+import { domainInReach } from './domain.ts';
 import { tagView, tagsOf } from './join.ts';
 import { containing, named, page, pageParams, tagParams, taggedRows } from './list.ts';
 import { type Room, type WriteRoom, listCommand, writeCommand } from './room.ts';
@@ -85,8 +86,11 @@ export const listZones = listCommand({
   async list(room, want) {
     const { caller } = room.call;
     if (want.id !== undefined) await existing(room, 'zone', want.id);
-    if (want.domainid !== undefined) await existing(room, 'domain', want.domainid, 'domainid');
-    let query = room.db.selectFrom('zone').selectAll().where(taggedRows('zone', 'Zone', want.tags));
+    if (want.domainid !== undefined) await domainInReach(room, want.domainid, 'domainid');
+    let query = room.db
+      .selectFrom('zone')
+      .selectAll()
+      .where(taggedRows('zone', 'Zone', want.tags));
     if (want.id !== undefined) query = query.where('id', '=', want.id);
     if (want.ids !== undefined && want.ids.length > 0) query = query.where('id', 'in', want.ids);
     if (want.name !== undefined) query = query.where(named('name', want.name));
@@ -94,7 +98,9 @@ export const listZones = listCommand({
     if (want.networktype !== undefined) query = query.where(named('networktype', want.networktype));
     if (caller.role !== 'admin') query = query.where('allocationstate', '=', 'Enabled');
     if (want.available === false) {
-      query = query.where('id', 'in', (eb) => eb.selectFrom('instance').select('zone').where('account', '=', caller.accountId));
+      query = query.where('id', 'in', (eb) =>
+        eb.selectFrom('instance').select('zone').where('account', '=', caller.accountId),
+      );
     }
     const { count, rows } = await page(query.orderBy('created').orderBy('id'), want);
     return { count, rows: await showZones(room, rows) };
@@ -127,10 +133,15 @@ export const createZone = writeCommand({
   }),
   async write(room, want) {
     if (want.networktype.toLowerCase() !== 'advanced') {
-      throw refuse('parameter', `Network type ${want.networktype} is not offered: zones are Advanced, with networks of their own for each tenant`);
+      throw refuse(
+        'parameter',
+        `Network type ${want.networktype} is not offered: zones are Advanced, with networks of their own for each tenant`,
+      );
     }
-    if (want.securitygroupenabled === true) throw refuse('parameter', 'Security groups are not offered: tenants are told apart by networks and ACLs');
-    if (want.domainid !== undefined) throw refuse('parameter', 'A zone cannot be kept for one domain: leave domainid out');
+    if (want.securitygroupenabled === true)
+      throw refuse('parameter', 'Security groups are not offered: tenants are told apart by networks and ACLs');
+    if (want.domainid !== undefined)
+      throw refuse('parameter', 'A zone cannot be kept for one domain: leave domainid out');
     refuseLocalStorage(want);
     await refuseTakenName(room, want.name);
     const row: Tables['zone'] = {
@@ -195,7 +206,10 @@ export const deleteZone = writeCommand({
     const zone = await existing(room, 'zone', want.id);
     const inTheWay = await contentsOf(room, zone.id);
     if (inTheWay.length > 0) {
-      throw refuse('failed', `The zone ${zone.name} is not deletable because there are ${inTheWay.join(', ')} in it. Delete these first`);
+      throw refuse(
+        'failed',
+        `The zone ${zone.name} is not deletable because there are ${inTheWay.join(', ')} in it. Delete these first`,
+      );
     }
     await room.tx.remove('zone', zone.id);
     return undefined;
@@ -214,7 +228,9 @@ const CONTENTS = {
 async function contentsOf(room: Room, zone: string): Promise<string[]> {
   const found: string[] = [];
   for (const [table, name] of Object.entries(CONTENTS)) {
-    const counted = await sql<{ count: number }>`select count(*) as count from ${sql.table(table)} where zone = ${zone}`.execute(room.db);
+    const counted = await sql<{
+      count: number;
+    }>`select count(*) as count from ${sql.table(table)} where zone = ${zone}`.execute(room.db);
     const count = counted.rows[0]?.count ?? 0;
     if (count > 0) found.push(`${count} ${name}`);
   }
@@ -229,13 +245,15 @@ async function refuseTakenName(room: WriteRoom, name: string): Promise<void> {
 }
 
 function refuseLocalStorage(want: { readonly localstorageenabled?: boolean | undefined }): void {
-  if (want.localstorageenabled === true) throw refuse('parameter', 'Local storage is not offered: localstorageenabled must be false');
+  if (want.localstorageenabled === true)
+    throw refuse('parameter', 'Local storage is not offered: localstorageenabled must be false');
 }
 
 /** The state by its name in any case. */
 function allocationState(text: string | undefined): 'Enabled' | 'Disabled' | undefined {
   if (text === undefined) return undefined;
   const state = (['Enabled', 'Disabled'] as const).find((name) => name.toLowerCase() === text.toLowerCase());
-  if (state === undefined) throw refuse('parameter', `Invalid Allocation state ${text}. Supported states are: Enabled, Disabled`);
+  if (state === undefined)
+    throw refuse('parameter', `Invalid Allocation state ${text}. Supported states are: Enabled, Disabled`);
   return state;
 }

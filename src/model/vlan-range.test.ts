@@ -1,6 +1,7 @@
+// Ranges of VLANs: what is one, and that writing and reading agree.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { formatVlanRanges, inVlanRanges, parseVlanRanges, vlansOf } from './vlan-range.ts';
 
 test('parseVlanRanges() takes ranges and single ids, sorts them and merges what touches', () => {

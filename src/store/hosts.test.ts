@@ -1,3 +1,4 @@
+// Joining, reporting and falling silent, and which of these are changes of intent.
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -57,7 +58,9 @@ async function open(): Promise<Opened> {
   return {
     store,
     host: (name) => store.db.selectFrom('host').selectAll().where('name', '=', name).executeTakeFirstOrThrow(),
-    generation: async () => (await store.db.selectFrom('counter').select('value').where('name', '=', 'generation').executeTakeFirstOrThrow()).value,
+    generation: async () =>
+      (await store.db.selectFrom('counter').select('value').where('name', '=', 'generation').executeTakeFirstOrThrow())
+        .value,
     async [Symbol.asyncDispose]() {
       await store.close();
       await rm(directory, { recursive: true });
@@ -87,7 +90,9 @@ test('acceptJoin() refuses a wrong secret, another node, and a token that has ex
 
 test('acceptJoin() lets in one of a hundred that come at once with the same token', async () => {
   await using state = await open();
-  const tries = await Promise.all(Array.from({ length: 100 }, (_, index) => acceptJoin(state.store, 'h1', 'sesame', String(index), NOON)));
+  const tries = await Promise.all(
+    Array.from({ length: 100 }, (_, index) => acceptJoin(state.store, 'h1', 'sesame', String(index), NOON)),
+  );
   assert.equal(tries.filter(Boolean).length, 1);
 });
 
@@ -99,7 +104,10 @@ test('recordReport() makes a node Up in a new generation, and later ones change 
   await recordReport(state.store, 'h1', facts('192.0.2.1'), later(5));
   assert.equal((await state.host('h1')).lastseen, NOON.toISOString(), 'nothing new within ten seconds is not written');
   await recordReport(state.store, 'h1', facts('192.0.2.1'), later(10));
-  assert.deepEqual([(await state.host('h1')).lastseen, await state.generation()], [later(10).toISOString(), before + 1]);
+  assert.deepEqual(
+    [(await state.host('h1')).lastseen, await state.generation()],
+    [later(10).toISOString(), before + 1],
+  );
   await recordReport(state.store, 'h9', facts('192.0.2.9'), NOON);
 });
 

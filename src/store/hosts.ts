@@ -17,12 +17,21 @@ export function hashSecret(secret: string): string {
  * Lets a node in once: true when `secret` is the one its token holds and the token has neither expired nor been used. From then
  * on `serial` is the one certificate the node may come with; an earlier one is no longer current.
  */
-export async function acceptJoin(store: Store, node: string, secret: string, serial: string, now = new Date()): Promise<boolean> {
+export async function acceptJoin(
+  store: Store,
+  node: string,
+  secret: string,
+  serial: string,
+  now = new Date(),
+): Promise<boolean> {
   return store.write(async (tx) => {
     const host = await tx.db.selectFrom('host').selectAll().where('name', '=', node).executeTakeFirst();
     // Compared even where there is nothing to compare with: how long it takes tells nobody which nodes exist.
     const offered = Buffer.from(hashSecret(secret), 'hex');
-    const wanted = host?.secret === null || host?.secret === undefined ? Buffer.alloc(offered.length) : Buffer.from(host.secret, 'hex');
+    const wanted =
+      host?.secret === null || host?.secret === undefined
+        ? Buffer.alloc(offered.length)
+        : Buffer.from(host.secret, 'hex');
     const right = timingSafeEqual(offered, wanted);
     if (!right || host === undefined || host.secret === null) return false;
     if (host.secretexpires === null || host.secretexpires <= now.toISOString()) return false;
@@ -59,7 +68,13 @@ export async function recordReport(store: Store, node: string, facts: string, no
 export async function markDown(store: Store, olderThanMs: number, now = new Date()): Promise<string[]> {
   const before = new Date(now.getTime() - olderThanMs).toISOString();
   const silent = (db: Store['db']): Promise<Pick<HostTable, 'id' | 'name'>[]> =>
-    db.selectFrom('host').select(['id', 'name']).where('state', '=', 'Up').where('lastseen', '<', before).orderBy('name').execute();
+    db
+      .selectFrom('host')
+      .select(['id', 'name'])
+      .where('state', '=', 'Up')
+      .where('lastseen', '<', before)
+      .orderBy('name')
+      .execute();
   if ((await silent(store.db)).length === 0) return [];
   return store.write(async (tx) => {
     const hosts = await silent(tx.db);
@@ -76,7 +91,8 @@ function isFresh(host: HostTable, facts: string, now: Date): boolean {
 /** The tunnel address a node says it has, unless it is none or another node's: a node speaks for itself only. */
 async function newUnderlay(db: Store['db'], host: HostTable, facts: string): Promise<string> {
   const { underlayIp } = JSON.parse(facts) as { underlayIp?: unknown };
-  if (typeof underlayIp !== 'string' || underlayIp === host.underlayip || parseIp(underlayIp) === undefined) return host.underlayip;
+  if (typeof underlayIp !== 'string' || underlayIp === host.underlayip || parseIp(underlayIp) === undefined)
+    return host.underlayip;
   const other = await db.selectFrom('host').select('id').where('underlayip', '=', underlayIp).executeTakeFirst();
   return other === undefined ? underlayIp : host.underlayip;
 }

@@ -46,7 +46,7 @@ network = driver.ex_create_network(
 )
 check("a tier is made", network.id in [one.id for one in driver.ex_list_networks()])
 
-node = driver.create_node(name="lc-node", size=size, image=image, location=zones[0], networks=[network])
+node = driver.create_node(name="lc-node", size=size, image=image, location=zones[0], networks=[network], ex_start_vm=True)
 check("a node is made", node.name == "lc-node" and node.private_ips[0].startswith("10.60.1."))
 check("it is listed as running", [(one.id, one.state) for one in driver.list_nodes()] == [(node.id, NodeState.RUNNING)])
 check("it has one interface", [nic.network_id for nic in driver.ex_list_nics(node)] == [network.id])

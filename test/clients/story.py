@@ -215,7 +215,7 @@ def check_refusals(parts, private, gateways, chosen):
     refused(
         "a gateway that routes depend on is not deleted, and the routes are named",
         530,
-        "10.42.0.0/16",
+        "10.41.0.0/16",
         lambda: acme.deletePrivateGateway(id=gateways[1]["id"]),
     )
     refused("a Private network with gateways is not deleted", 530, PREFIX + ".1 of VPC cs-vpc1", lambda: acme.deleteNetwork(id=private["id"]))
