@@ -62,7 +62,8 @@ lab
   .argument('<command...>')
   .passThroughOptions()
   .action(async (name: string, argv: string[], { state }: { state: string }) => {
-    process.exitCode = await labExec({ state, name, argv });
+    // `lab exec vm1 -- ping` and `lab exec vm1 ping` are the same: with options passed through, the dashes arrive here.
+    process.exitCode = await labExec({ state, name, argv: argv[0] === '--' ? argv.slice(1) : argv });
   });
 lab
   .command('status')

@@ -11,7 +11,12 @@ export function visibleAcls(room: Room): RawBuilder<SqlBool> {
 
 /** The list with this id, if the caller may see it; else refuses as unknown. */
 export async function usableAcl(room: Room, id: string, param: string): Promise<Tables['acl']> {
-  const row = await room.db.selectFrom('acl').selectAll().where('id', '=', id).where(visibleAcls(room)).executeTakeFirst();
+  const row = await room.db
+    .selectFrom('acl')
+    .selectAll()
+    .where('id', '=', id)
+    .where(visibleAcls(room))
+    .executeTakeFirst();
   if (row === undefined) throw unknownId(room, param, id);
   return row;
 }
@@ -21,5 +26,10 @@ export const DEFAULT_DENY = 'default_deny';
 
 /** A global list by name. Bootstrap makes them; without them nothing works, so their absence is a fault of ours. */
 export async function globalAcl(room: Room, name: string): Promise<Tables['acl']> {
-  return room.db.selectFrom('acl').selectAll().where('vpc', 'is', null).where('name', '=', name).executeTakeFirstOrThrow();
+  return room.db
+    .selectFrom('acl')
+    .selectAll()
+    .where('vpc', 'is', null)
+    .where('name', '=', name)
+    .executeTakeFirstOrThrow();
 }

@@ -38,8 +38,16 @@ type AclItemView = z.infer<typeof aclItemView>;
 
 /** Rules as their answers show them. Ports are text: the Go clients read them so. */
 export async function showAclItems(room: Room, rows: readonly Tables['aclitem'][]): Promise<AclItemView[]> {
-  const lists = await namesOf(room.db, 'acl', rows.map((row) => row.acl));
-  const tags = await tagsOf(room.db, 'NetworkACL', rows.map((row) => row.id));
+  const lists = await namesOf(
+    room.db,
+    'acl',
+    rows.map((row) => row.acl),
+  );
+  const tags = await tagsOf(
+    room.db,
+    'NetworkACL',
+    rows.map((row) => row.id),
+  );
   return rows.map((row) =>
     field.compact<AclItemView>({
       id: row.id,
@@ -91,11 +99,19 @@ export const listNetworkACLs = listCommand({
     let query = room.db
       .selectFrom('aclitem')
       .selectAll()
-      .where('acl', 'in', room.db.selectFrom('acl').select('acl.id').where(sql<SqlBool>`(acl.vpc is null or (${owned}))`))
+      .where(
+        'acl',
+        'in',
+        room.db
+          .selectFrom('acl')
+          .select('acl.id')
+          .where(sql<SqlBool>`(acl.vpc is null or (${owned}))`),
+      )
       .where(taggedRows('aclitem', 'NetworkACL', want.tags));
     if (want.id !== undefined) query = query.where('id', '=', want.id);
     if (want.aclid !== undefined) query = query.where('acl', '=', want.aclid);
-    if (want.networkid !== undefined) query = query.where('acl', 'in', room.db.selectFrom('network').select('acl').where('id', '=', want.networkid));
+    if (want.networkid !== undefined)
+      query = query.where('acl', 'in', room.db.selectFrom('network').select('acl').where('id', '=', want.networkid));
     for (const [column, value] of [
       ['traffictype', want.traffictype],
       ['protocol', want.protocol],
@@ -137,19 +153,32 @@ export const createNetworkACL = jobCommand({
   }),
   async job(room, want) {
     const acl = await listFor(room, want);
-    if (acl.vpc === null) throw refuse('parameter', `Default ACL cannot be modified: ${acl.name} is everybody's. Create a list of the VPC's own`);
+    if (acl.vpc === null)
+      throw refuse(
+        'parameter',
+        `Default ACL cannot be modified: ${acl.name} is everybody's. Create a list of the VPC's own`,
+      );
     const rule = readRule(want as RuleWant);
     const number = await placeOf(room, acl, want.number, undefined);
     const id = newId();
     await room.tx.insert('aclitem', { id, acl: acl.id, number, ...rule, created: new Date().toISOString() });
-    return { id, about: { type: 'NetworkACL', id }, view: 'networkacl', text: `creating rule ${number} of ACL list ${acl.name}` };
+    return {
+      id,
+      about: { type: 'NetworkACL', id },
+      view: 'networkacl',
+      text: `creating rule ${number} of ACL list ${acl.name}`,
+    };
   },
 });
 
 /** The list meant. A tier without one gets one, as in CloudStack. */
-async function listFor(room: WriteRoom, want: { readonly aclid?: string | undefined; readonly networkid?: string | undefined }): Promise<Tables['acl']> {
+async function listFor(
+  room: WriteRoom,
+  want: { readonly aclid?: string | undefined; readonly networkid?: string | undefined },
+): Promise<Tables['acl']> {
   if (want.aclid !== undefined) return usableAcl(room, want.aclid, 'aclid');
-  if (want.networkid === undefined) throw refuse('parameter', 'Cannot create Network ACL Item. ACL Id or network Id is required');
+  if (want.networkid === undefined)
+    throw refuse('parameter', 'Cannot create Network ACL Item. ACL Id or network Id is required');
   const network = await visible(room, 'network', want.networkid, 'networkid');
   if (network.vpc === null) throw refuse('parameter', `Network: ${network.name} does not belong to VPC`);
   if (network.acl !== null) return usableAcl(room, network.acl, 'networkid');
@@ -167,7 +196,12 @@ async function listFor(room: WriteRoom, want: { readonly aclid?: string | undefi
   return acl;
 }
 
-async function placeOf(room: Room, acl: Tables['acl'], number: number | undefined, own: string | undefined): Promise<number> {
+async function placeOf(
+  room: Room,
+  acl: Tables['acl'],
+  number: number | undefined,
+  own: string | undefined,
+): Promise<number> {
   const items = await room.db.selectFrom('aclitem').select(['id', 'number']).where('acl', '=', acl.id).execute();
   if (number === undefined) return Math.max(0, ...items.map((item) => item.number)) + 1;
   if (number < 1) throw refuse('parameter', `Invalid number. Number cannot be < 1: ${number}`);
@@ -194,7 +228,11 @@ export const updateNetworkACLItem = jobCommand({
     const rule = readRule(want as RuleWant, want.partialupgrade === false ? undefined : item);
     const number = want.number === undefined ? item.number : await placeOf(room, acl, want.number, item.id);
     await room.tx.update('aclitem', item.id, { ...rule, number });
-    return { about: { type: 'NetworkACL', id: item.id }, view: 'networkacl', text: `updating rule ${number} of ACL list ${acl.name}` };
+    return {
+      about: { type: 'NetworkACL', id: item.id },
+      view: 'networkacl',
+      text: `updating rule ${number} of ACL list ${acl.name}`,
+    };
   },
 });
 
@@ -214,12 +252,21 @@ export const deleteNetworkACL = jobCommand({
 });
 
 async function usableItem(room: Room, id: string): Promise<Tables['aclitem']> {
-  const item = await room.db.selectFrom('aclitem').selectAll().where('id', '=', id).where('acl', 'in', seenLists(room)).executeTakeFirst();
+  const item = await room.db
+    .selectFrom('aclitem')
+    .selectAll()
+    .where('id', '=', id)
+    .where('acl', 'in', seenLists(room))
+    .executeTakeFirst();
   if (item === undefined) throw unknownId(room, 'id', id);
   return item;
 }
 
-async function ownItem(room: Room, id: string, refusal: string): Promise<{ item: Tables['aclitem']; acl: Tables['acl'] }> {
+async function ownItem(
+  room: Room,
+  id: string,
+  refusal: string,
+): Promise<{ item: Tables['aclitem']; acl: Tables['acl'] }> {
   const item = await usableItem(room, id);
   const acl = await usableAcl(room, item.acl, 'id');
   if (acl.vpc === null) throw refuse('parameter', `${refusal}: ${acl.name} is everybody's`);

@@ -15,7 +15,10 @@ export interface RuleWant {
 }
 
 /** What a rule says, without whose it is and its place. */
-export type Rule = Pick<Tables['aclitem'], 'protocol' | 'startport' | 'endport' | 'icmptype' | 'icmpcode' | 'traffictype' | 'action' | 'cidrlist'>;
+export type Rule = Pick<
+  Tables['aclitem'],
+  'protocol' | 'startport' | 'endport' | 'icmptype' | 'icmpcode' | 'traffictype' | 'action' | 'cidrlist'
+>;
 
 const NAMED = ['tcp', 'udp', 'icmp', 'all'];
 
@@ -37,9 +40,11 @@ export function readRule(want: RuleWant, was?: Rule): Rule {
 function readProtocol(text: string): string {
   const lower = text.toLowerCase();
   if (NAMED.includes(lower)) return lower;
-  if (!/^-?[0-9]+$/.test(text)) throw refuse('parameter', `Invalid protocol: ${text}. It can be ${NAMED.join(', ')}, or a number from 0 to 255`);
+  if (!/^-?[0-9]+$/.test(text))
+    throw refuse('parameter', `Invalid protocol: ${text}. It can be ${NAMED.join(', ')}, or a number from 0 to 255`);
   const number = Number(text);
-  if (number < 0 || number > 255) throw refuse('parameter', `Invalid protocol number: ${text}. Protocol numbers are 0 to 255`);
+  if (number < 0 || number > 255)
+    throw refuse('parameter', `Invalid protocol number: ${text}. Protocol numbers are 0 to 255`);
   return String(number);
 }
 
@@ -66,23 +71,36 @@ function readCidrs(list: readonly string[] | undefined): string | undefined {
   return list.join(',');
 }
 
-function readPorts({ startport, endport }: RuleWant, protocol: string, icmp: boolean, was: Rule | undefined): Pick<Rule, 'startport' | 'endport'> {
-  if (startport === undefined && endport === undefined) return { startport: was?.startport ?? null, endport: was?.endport ?? null };
+function readPorts(
+  { startport, endport }: RuleWant,
+  protocol: string,
+  icmp: boolean,
+  was: Rule | undefined,
+): Pick<Rule, 'startport' | 'endport'> {
+  if (startport === undefined && endport === undefined)
+    return { startport: was?.startport ?? null, endport: was?.endport ?? null };
   if (icmp) throw refuse('parameter', "Can't specify start/end port when protocol is ICMP");
   if (protocol === 'all') throw refuse('parameter', "start port and end port must be null if protocol = 'all'");
-  if (!['tcp', 'udp', '6', '17', '132'].includes(protocol)) throw refuse('parameter', `Protocol ${protocol} has no ports: leave startport and endport out`);
+  if (!['tcp', 'udp', '6', '17', '132'].includes(protocol))
+    throw refuse('parameter', `Protocol ${protocol} has no ports: leave startport and endport out`);
   const start = startport ?? was?.startport ?? endport!;
   const end = endport ?? (startport === undefined ? (was?.endport ?? start) : startport);
   for (const port of [start, end]) {
-    if (port < 1 || port > 65535) throw refuse('parameter', `publicPort is an invalid value: ${port}. Ports are 1 to 65535`);
+    if (port < 1 || port > 65535)
+      throw refuse('parameter', `publicPort is an invalid value: ${port}. Ports are 1 to 65535`);
   }
   if (start > end) throw refuse('parameter', `Start port can't be bigger than end port: ${start} and ${end}`);
   return { startport: start, endport: end };
 }
 
-function readIcmp({ icmptype, icmpcode }: RuleWant, icmp: boolean, was: Rule | undefined): Pick<Rule, 'icmptype' | 'icmpcode'> {
+function readIcmp(
+  { icmptype, icmpcode }: RuleWant,
+  icmp: boolean,
+  was: Rule | undefined,
+): Pick<Rule, 'icmptype' | 'icmpcode'> {
   if (!icmp) {
-    if (icmptype !== undefined || icmpcode !== undefined) throw refuse('parameter', 'Can specify icmpCode and icmpType for ICMP protocol only');
+    if (icmptype !== undefined || icmpcode !== undefined)
+      throw refuse('parameter', 'Can specify icmpCode and icmpType for ICMP protocol only');
     return { icmptype: null, icmpcode: null };
   }
   const type = icmptype ?? was?.icmptype ?? null;
@@ -91,7 +109,10 @@ function readIcmp({ icmptype, icmpcode }: RuleWant, icmp: boolean, was: Rule | u
     throw refuse('parameter', `Invalid icmp type; should belong to [0-255] range: ${type}`);
   }
   if (code !== null && code !== -1 && (code < 0 || code > 15 || type === null || type === -1 || type > 40)) {
-    throw refuse('parameter', `Invalid icmp code; should belong to [0-15] range and can be defined when icmpType belongs to [0-40] range: ${code}`);
+    throw refuse(
+      'parameter',
+      `Invalid icmp code; should belong to [0-15] range and can be defined when icmpType belongs to [0-40] range: ${code}`,
+    );
   }
   return { icmptype: type, icmpcode: code };
 }

@@ -7,7 +7,11 @@ import { NOBODY, openCloud, unknown } from './network.test-support.ts';
 test('listNetworkACLLists shows the global lists to everybody, and those of a VPC to its owners', async () => {
   await using cloud = await openCloud();
   const vpcid = await cloud.vpc('acme-user', 'blue', '10.1.0.0/16');
-  const { networkacllist } = (await cloud.doAs('acme-user', 'createNetworkACLList', { name: 'web', vpcid, description: 'front' })) as { networkacllist: Body };
+  const { networkacllist } = (await cloud.doAs('acme-user', 'createNetworkACLList', {
+    name: 'web',
+    vpcid,
+    description: 'front',
+  })) as { networkacllist: Body };
   const id = String(networkacllist['id']);
   assert.deepEqual([networkacllist['description'], networkacllist['vpcname']], ['front', 'blue']);
   const names = async (who: 'acme-user' | 'acme-admin' | 'globex-admin' | 'admin', params = {}) =>
@@ -38,8 +42,18 @@ test('the global lists and their rules cannot be changed', async () => {
   await cloud.refused('admin', 'updateNetworkACLList', { id, name: 'x' }, 'Default ACL cannot be modified');
   await cloud.refused('admin', 'createNetworkACL', { aclid: id, protocol: 'tcp' }, 'Default ACL cannot be modified');
   const [item] = await cloud.list('admin', 'listNetworkACLs', { aclid: id });
-  await cloud.refused('admin', 'deleteNetworkACL', { id: String(item?.['id']) }, 'ACL Items in default ACL cannot be deleted');
-  await cloud.refused('admin', 'updateNetworkACLItem', { id: String(item?.['id']), action: 'deny' }, 'Default ACL Items cannot be updated');
+  await cloud.refused(
+    'admin',
+    'deleteNetworkACL',
+    { id: String(item?.['id']) },
+    'ACL Items in default ACL cannot be deleted',
+  );
+  await cloud.refused(
+    'admin',
+    'updateNetworkACLItem',
+    { id: String(item?.['id']), action: 'deny' },
+    'Default ACL Items cannot be updated',
+  );
 });
 
 test('replaceNetworkACLList gives tiers and gateways of the same VPC another list', async () => {
@@ -50,19 +64,38 @@ test('replaceNetworkACLList gives tiers and gateways of the same VPC another lis
   const meet = String((await cloud.privateNetwork('acme-admin', 'meet', '172.16.0.0/24'))['id']);
   const gatewayid = await cloud.join('acme-admin', vpcid, meet, '172.16.0.1');
   const { id: own } = await cloud.callAs('acme-admin', 'createNetworkACLList', { name: 'greens', vpcid: green });
-  const replace = (params: object) => cloud.doAs('acme-admin', 'replaceNetworkACLList', params as Record<string, string>);
+  const replace = (params: object) =>
+    cloud.doAs('acme-admin', 'replaceNetworkACLList', params as Record<string, string>);
   assert.deepEqual(await replace({ aclid: BUILT_IN.allowList, networkid: tier }), { success: true });
   assert.deepEqual(await replace({ aclid: BUILT_IN.allowList, gatewayid }), { success: true });
   assert.equal((await cloud.list('acme-admin', 'listNetworks', { id: tier }))[0]?.['aclid'], BUILT_IN.allowList);
-  assert.equal((await cloud.list('acme-admin', 'listPrivateGateways', { id: gatewayid }))[0]?.['aclid'], BUILT_IN.allowList);
-  assert.equal((await cloud.list('acme-admin', 'listNetworkACLLists', { networkid: tier }))[0]?.['name'], 'default_allow');
-  const refused = (params: object, text: string) => cloud.refused('acme-admin', 'replaceNetworkACLList', params as Record<string, string>, text);
-  await refused({ aclid: String(own), networkid: tier }, 'Network: tier-10.1.1.0/24 and ACL: greens do not belong to the same VPC');
-  await refused({ aclid: String(own), gatewayid }, 'private gateway: 172.16.0.1 and ACL: greens do not belong to the same VPC');
+  assert.equal(
+    (await cloud.list('acme-admin', 'listPrivateGateways', { id: gatewayid }))[0]?.['aclid'],
+    BUILT_IN.allowList,
+  );
+  assert.equal(
+    (await cloud.list('acme-admin', 'listNetworkACLLists', { networkid: tier }))[0]?.['name'],
+    'default_allow',
+  );
+  const refused = (params: object, text: string) =>
+    cloud.refused('acme-admin', 'replaceNetworkACLList', params as Record<string, string>, text);
+  await refused(
+    { aclid: String(own), networkid: tier },
+    'Network: tier-10.1.1.0/24 and ACL: greens do not belong to the same VPC',
+  );
+  await refused(
+    { aclid: String(own), gatewayid },
+    'private gateway: 172.16.0.1 and ACL: greens do not belong to the same VPC',
+  );
   await refused({ aclid: BUILT_IN.denyList, networkid: meet }, 'Network is not part of a VPC: meet');
   await refused({ aclid: BUILT_IN.denyList }, 'missing parameter networkid');
   await refused({ aclid: NOBODY, networkid: tier }, unknown('aclid', NOBODY));
-  await cloud.refused('globex-admin', 'replaceNetworkACLList', { aclid: BUILT_IN.denyList, networkid: tier }, unknown('networkid', tier));
+  await cloud.refused(
+    'globex-admin',
+    'replaceNetworkACLList',
+    { aclid: BUILT_IN.denyList, networkid: tier },
+    unknown('networkid', tier),
+  );
 });
 
 test('a list in use cannot be deleted, and says by whom', async () => {
@@ -71,7 +104,13 @@ test('a list in use cannot be deleted, and says by whom', async () => {
   const tier = String((await cloud.tier('acme-admin', vpcid, '10.1.1.0/24'))['id']);
   const { id } = await cloud.callAs('acme-admin', 'createNetworkACLList', { name: 'web', vpcid });
   await cloud.doAs('acme-admin', 'replaceNetworkACLList', { aclid: String(id), networkid: tier });
-  await cloud.refused('acme-admin', 'deleteNetworkACLList', { id: String(id) }, 'ACL is still associated with 1 tier(s). Cannot delete network ACL: web, used by tier-10.1.1.0/24', 530);
+  await cloud.refused(
+    'acme-admin',
+    'deleteNetworkACLList',
+    { id: String(id) },
+    'ACL is still associated with 1 tier(s). Cannot delete network ACL: web, used by tier-10.1.1.0/24',
+    530,
+  );
   await cloud.doAs('acme-admin', 'replaceNetworkACLList', { aclid: BUILT_IN.denyList, networkid: tier });
   assert.deepEqual(await cloud.doAs('acme-admin', 'deleteNetworkACLList', { id: String(id) }), { success: true });
 });
@@ -81,18 +120,37 @@ test('createNetworkACL adds rules with their place, ports as text', async () => 
   const vpcid = await cloud.vpc('acme-admin', 'blue', '10.1.0.0/16');
   const aclid = String((await cloud.callAs('acme-admin', 'createNetworkACLList', { name: 'web', vpcid }))['id']);
   const add = async (params: object) =>
-    ((await cloud.doAs('acme-admin', 'createNetworkACL', { aclid, ...params } as Record<string, string>)) as { networkacl: Body }).networkacl;
-  const first = await add({ protocol: 'TCP', startport: 80, endport: 90, cidrlist: '10.2.0.0/16,10.3.0.0/16', traffictype: 'ingress', action: 'deny' });
+    (
+      (await cloud.doAs('acme-admin', 'createNetworkACL', { aclid, ...params } as Record<string, string>)) as {
+        networkacl: Body;
+      }
+    ).networkacl;
+  const first = await add({
+    protocol: 'TCP',
+    startport: 80,
+    endport: 90,
+    cidrlist: '10.2.0.0/16,10.3.0.0/16',
+    traffictype: 'ingress',
+    action: 'deny',
+  });
   assert.deepEqual(
-    ['protocol', 'startport', 'endport', 'cidrlist', 'traffictype', 'action', 'number', 'state', 'aclid'].map((key) => first[key]),
+    ['protocol', 'startport', 'endport', 'cidrlist', 'traffictype', 'action', 'number', 'state', 'aclid'].map(
+      (key) => first[key],
+    ),
     ['tcp', '80', '90', '10.2.0.0/16,10.3.0.0/16', 'Ingress', 'Deny', 1, 'Active', aclid],
   );
   const second = await add({ protocol: 'icmp', icmptype: -1, icmpcode: -1, traffictype: 'Egress' });
   assert.deepEqual([second['number'], second['icmptype'], second['cidrlist']], [2, -1, '0.0.0.0/0']);
   const id = String(first['id']);
-  const { networkacl } = (await cloud.doAs('acme-admin', 'updateNetworkACLItem', { id, number: 7, endport: 80 })) as { networkacl: Body };
-  assert.deepEqual([networkacl['number'], networkacl['startport'], networkacl['endport'], networkacl['action']], [7, '80', '80', 'Deny']);
-  const refused = (params: object, text: string) => cloud.refused('acme-admin', 'createNetworkACL', { aclid, ...params } as Record<string, string>, text);
+  const { networkacl } = (await cloud.doAs('acme-admin', 'updateNetworkACLItem', { id, number: 7, endport: 80 })) as {
+    networkacl: Body;
+  };
+  assert.deepEqual(
+    [networkacl['number'], networkacl['startport'], networkacl['endport'], networkacl['action']],
+    [7, '80', '80', 'Deny'],
+  );
+  const refused = (params: object, text: string) =>
+    cloud.refused('acme-admin', 'createNetworkACL', { aclid, ...params } as Record<string, string>, text);
   await refused({ protocol: 'tcp', number: 7 }, 'ACL item with number 7 already exists in ACL');
   await refused({ protocol: 'tcp', number: 0 }, 'Invalid number. Number cannot be < 1');
   await refused({ protocol: 'tcp', startport: 9, endport: 8 }, "Start port can't be bigger than end port");
@@ -106,8 +164,14 @@ test('createNetworkACL adds rules with their place, ports as text', async () => 
   await refused({ protocol: 'sctpp' }, 'Invalid protocol: sctpp');
   await refused({ protocol: 'tcp', cidrlist: '10.2.0.0/16,x' }, 'Source cidrs formatting error x');
   await refused({ protocol: 'tcp', action: 'maybe' }, 'Invalid action. Allowed actions are Allow and Deny');
-  await cloud.refused('acme-admin', 'createNetworkACL', { protocol: 'tcp' }, 'Cannot create Network ACL Item. ACL Id or network Id is required');
-  for (const command of ['deleteNetworkACL', 'updateNetworkACLItem', 'listNetworkACLs']) await cloud.refused('globex-admin', command, { id }, unknown('id', id));
+  await cloud.refused(
+    'acme-admin',
+    'createNetworkACL',
+    { protocol: 'tcp' },
+    'Cannot create Network ACL Item. ACL Id or network Id is required',
+  );
+  for (const command of ['deleteNetworkACL', 'updateNetworkACLItem', 'listNetworkACLs'])
+    await cloud.refused('globex-admin', command, { id }, unknown('id', id));
   assert.deepEqual(await cloud.doAs('acme-admin', 'deleteNetworkACL', { id }), { success: true });
 });
 

@@ -29,7 +29,11 @@ type AclListView = z.infer<typeof aclListView>;
 
 /** ACL lists as their answers show them. */
 export async function showAclLists(room: Room, rows: readonly Tables['acl'][]): Promise<AclListView[]> {
-  const vpcs = await namesOf(room.db, 'vpc', rows.map((row) => row.vpc));
+  const vpcs = await namesOf(
+    room.db,
+    'vpc',
+    rows.map((row) => row.vpc),
+  );
   return rows.map((row) =>
     field.compact<AclListView>({
       id: row.id,
@@ -64,7 +68,11 @@ export const listNetworkACLLists = listCommand({
   async list(room, want) {
     if (want.id !== undefined) await usableAcl(room, want.id, 'id');
     await knownIds(room, want, { networkid: 'network', vpcid: 'vpc' });
-    const owned = await ownedRows(room, 'acl', want.vpcid === undefined && want.networkid === undefined ? want : { ...want, listall: true });
+    const owned = await ownedRows(
+      room,
+      'acl',
+      want.vpcid === undefined && want.networkid === undefined ? want : { ...want, listall: true },
+    );
     let query = room.db
       .selectFrom('acl')
       .selectAll()
@@ -73,8 +81,10 @@ export const listNetworkACLLists = listCommand({
     if (want.id !== undefined) query = query.where('id', '=', want.id);
     if (want.name !== undefined) query = query.where(named('name', want.name));
     if (want.keyword !== undefined) query = query.where(containing('name', want.keyword));
-    if (want.vpcid !== undefined) query = query.where((eb) => eb.or([eb('vpc', 'is', null), eb('vpc', '=', want.vpcid!)]));
-    if (want.networkid !== undefined) query = query.where('id', 'in', room.db.selectFrom('network').select('acl').where('id', '=', want.networkid));
+    if (want.vpcid !== undefined)
+      query = query.where((eb) => eb.or([eb('vpc', 'is', null), eb('vpc', '=', want.vpcid!)]));
+    if (want.networkid !== undefined)
+      query = query.where('id', 'in', room.db.selectFrom('network').select('acl').where('id', '=', want.networkid));
     if (want.fordisplay === false) query = query.where(sql<SqlBool>`1 = 0`);
     const { count, rows } = await page(query.orderBy('created', 'desc').orderBy('id'), want);
     return { count, rows: await showAclLists(room, rows) };
@@ -105,7 +115,12 @@ export const createNetworkACLList = jobCommand({
       domain: vpc.domain,
       created: new Date().toISOString(),
     });
-    return { id, about: { type: 'NetworkACLList', id }, view: 'networkacllist', text: `creating ACL list ${want.name} of VPC ${vpc.name}` };
+    return {
+      id,
+      about: { type: 'NetworkACLList', id },
+      view: 'networkacllist',
+      text: `creating ACL list ${want.name} of VPC ${vpc.name}`,
+    };
   },
 });
 
@@ -142,13 +157,29 @@ export const deleteNetworkACLList = jobCommand({
   async job(room, want) {
     const acl = await usableAcl(room, want.id, 'id');
     if (acl.vpc === null) throw refuse('parameter', `Default ACL cannot be removed: ${acl.name} is everybody's`);
-    const tiers = await room.db.selectFrom('network').select('name').where('acl', '=', acl.id).orderBy('name').execute();
+    const tiers = await room.db
+      .selectFrom('network')
+      .select('name')
+      .where('acl', '=', acl.id)
+      .orderBy('name')
+      .execute();
     if (tiers.length > 0) {
-      throw refuse('failed', `ACL is still associated with ${tiers.length} tier(s). Cannot delete network ACL: ${acl.name}, used by ${some(tiers.map((row) => row.name))}`);
+      throw refuse(
+        'failed',
+        `ACL is still associated with ${tiers.length} tier(s). Cannot delete network ACL: ${acl.name}, used by ${some(tiers.map((row) => row.name))}`,
+      );
     }
-    const gateways = await room.db.selectFrom('privategateway').select('ip').where('acl', '=', acl.id).orderBy('ip').execute();
+    const gateways = await room.db
+      .selectFrom('privategateway')
+      .select('ip')
+      .where('acl', '=', acl.id)
+      .orderBy('ip')
+      .execute();
     if (gateways.length > 0) {
-      throw refuse('failed', `ACL is still associated with ${gateways.length} private gateway(s). Cannot delete network ACL: ${acl.name}, used by ${some(gateways.map((row) => row.ip))}`);
+      throw refuse(
+        'failed',
+        `ACL is still associated with ${gateways.length} private gateway(s). Cannot delete network ACL: ${acl.name}, used by ${some(gateways.map((row) => row.ip))}`,
+      );
     }
     const items = await room.db.selectFrom('aclitem').select('id').where('acl', '=', acl.id).execute();
     for (const { id } of items) await room.tx.remove('aclitem', id);
@@ -181,13 +212,19 @@ export const replaceNetworkACLList = jobCommand({
       }
       const offering = await existing(room, 'networkoffering', network.offering);
       if (!offers(offering, 'NetworkACL')) {
-        throw refuse('parameter', `Cannot apply NetworkACL. Network Offering does not support NetworkACL service: ${offering.name}`);
+        throw refuse(
+          'parameter',
+          `Cannot apply NetworkACL. Network Offering does not support NetworkACL service: ${offering.name}`,
+        );
       }
       await room.tx.update('network', network.id, { acl: acl.id });
       return { about: { type: 'Network', id: network.id }, text: `giving tier ${network.name} ACL list ${acl.name}` };
     }
     if (want.gatewayid === undefined) {
-      throw refuse('parameter', 'Unable to execute API command replacenetworkacllist due to missing parameter networkid: name the tier by networkid, or the private gateway by gatewayid');
+      throw refuse(
+        'parameter',
+        'Unable to execute API command replacenetworkacllist due to missing parameter networkid: name the tier by networkid, or the private gateway by gatewayid',
+      );
     }
     const gateway = await visible(room, 'privategateway', want.gatewayid, 'gatewayid');
     if (gateway.state === 'Deleting') throw refuse('parameter', `Gateway is not in Ready state: ${gateway.state}`);
@@ -195,7 +232,10 @@ export const replaceNetworkACLList = jobCommand({
       throw refuse('parameter', `private gateway: ${gateway.ip} and ACL: ${acl.name} do not belong to the same VPC`);
     }
     await room.tx.update('privategateway', gateway.id, { acl: acl.id });
-    return { about: { type: 'PrivateGateway', id: gateway.id }, text: `giving private gateway ${gateway.ip} ACL list ${acl.name}` };
+    return {
+      about: { type: 'PrivateGateway', id: gateway.id },
+      text: `giving private gateway ${gateway.ip} ACL list ${acl.name}`,
+    };
   },
 });
 

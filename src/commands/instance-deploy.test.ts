@@ -1,3 +1,4 @@
+// deployVirtualMachine: what it makes, every refusal with its reason, where instances land, and that passwords stay secret.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { newId } from '../lib/id.ts';

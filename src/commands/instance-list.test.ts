@@ -1,3 +1,4 @@
+// The lists around instances: filters, paging, interfaces, disks, and that no tenant sees another's.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { newId } from '../lib/id.ts';

@@ -1,3 +1,4 @@
+// The life of an instance: stop, start, reboot, new password, change, destroy, recover, expunge.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { expungeOverdue } from './instance-destroy.ts';

@@ -7,7 +7,11 @@ import type { Owner } from './owner.ts';
 import type { Room } from './room.ts';
 
 /** Refuses the first parameter whose id is none the caller may see: `owned` says of which table each is. */
-export async function knownIds<W extends object>(room: Room, want: W, owned: Partial<Record<keyof W & string, OwnedTable>>): Promise<void> {
+export async function knownIds<W extends object>(
+  room: Room,
+  want: W,
+  owned: Partial<Record<keyof W & string, OwnedTable>>,
+): Promise<void> {
   for (const [param, table] of Object.entries(owned) as [keyof W & string, OwnedTable][]) {
     const id = want[param];
     if (typeof id === 'string') await visible(room, table, id, param);
@@ -18,7 +22,10 @@ export async function knownIds<W extends object>(room: Room, want: W, owned: Par
 export async function openZone(room: Room, id: string, param = 'zoneid'): Promise<Tables['zone']> {
   const zone = await existing(room, 'zone', id, param);
   if (zone.allocationstate !== 'Enabled' && room.call.caller.role !== 'admin') {
-    throw refuse('permission', `Cannot perform this operation since specified Zone is currently disabled: ${zone.name}`);
+    throw refuse(
+      'permission',
+      `Cannot perform this operation since specified Zone is currently disabled: ${zone.name}`,
+    );
   }
   return zone;
 }

@@ -70,21 +70,39 @@ export const createNetwork = writeCommand({
     const addresses = addressesOf(want, offering, zone, vpc);
     checkUnsupported(want);
     await checkSize(room, addresses);
-    if (want.startip !== undefined && offering.specifyipranges === 0 && vpc === undefined && offers(offering, 'SourceNat')) {
-      throw refuse('parameter', `Network offering with specified id doesn't support adding multiple ip ranges: leave startip and endip out with ${offering.name}`);
+    if (
+      want.startip !== undefined &&
+      offering.specifyipranges === 0 &&
+      vpc === undefined &&
+      offers(offering, 'SourceNat')
+    ) {
+      throw refuse(
+        'parameter',
+        `Network offering with specified id doesn't support adding multiple ip ranges: leave startip and endip out with ${offering.name}`,
+      );
     }
     const owner = await ownerFor(room, want, vpc);
     if (want.networkdomain !== undefined) checkNetworkDomain(want.networkdomain);
     if (vpc === undefined) checkOutsideVpc(want, offering);
     else await checkTier(room, { want, offering, vpc, addresses, owner, zone });
     if (offering.state !== 'Enabled') {
-      throw refuse('parameter', `Can't use specified network offering id as its stat is not Enabled: ${offering.name} is ${offering.state}`);
+      throw refuse(
+        'parameter',
+        `Can't use specified network offering id as its stat is not Enabled: ${offering.name} is ${offering.state}`,
+      );
     }
     const wish = segmentWish(offering, want.vlan);
     const id = newId();
     if (wish.kind === 'vlan') {
       const bypass = want.bypassvlanoverlapcheck === true && room.call.caller.role === 'admin';
-      await checkVlan(room, zone, physical, { id, guesttype: offering.guesttype, domain: owner.domain.id }, wish.vlan, bypass);
+      await checkVlan(
+        room,
+        zone,
+        physical,
+        { id, guesttype: offering.guesttype, domain: owner.domain.id },
+        wish.vlan,
+        bypass,
+      );
     }
     if (offering.guesttype !== 'Shared') checkRfc1918(addresses.cidr);
     const row: Tables['network'] = {
@@ -132,26 +150,46 @@ function checkGuestType(want: Want, { guesttype }: Offering): void {
   if (guesttype !== 'Private') return;
   const { startip, endip, vpcid, gateway, netmask } = want;
   if ([startip, endip, vpcid, gateway, netmask].some((value) => value !== undefined)) {
-    throw refuse('parameter', "StartIp/endIp/vpcId/gateway/netmask can't be specified for guest type Private: give its cidr, and connect VPCs by private gateways");
+    throw refuse(
+      'parameter',
+      "StartIp/endIp/vpcId/gateway/netmask can't be specified for guest type Private: give its cidr, and connect VPCs by private gateways",
+    );
   }
-  if (want.dns1 !== undefined || want.dns2 !== undefined) throw refuse('parameter', 'Network of type Private does not support setting DNS servers');
-  if (want.aclid !== undefined) throw refuse('parameter', 'A network of type Private has no ACL list: each private gateway on it has one of its own');
+  if (want.dns1 !== undefined || want.dns2 !== undefined)
+    throw refuse('parameter', 'Network of type Private does not support setting DNS servers');
+  if (want.aclid !== undefined)
+    throw refuse(
+      'parameter',
+      'A network of type Private has no ACL list: each private gateway on it has one of its own',
+    );
 }
 
 function checkAclType({ acltype, subdomainaccess }: Want, { guesttype }: Offering): void {
-  if (subdomainaccess === true) throw refuse('parameter', 'Parameter subDomainAccess can be specified only with aclType=Domain, which is not offered: a network belongs to one account');
+  if (subdomainaccess === true)
+    throw refuse(
+      'parameter',
+      'Parameter subDomainAccess can be specified only with aclType=Domain, which is not offered: a network belongs to one account',
+    );
   if (acltype === undefined) return;
   const kind = acltype.toLowerCase();
-  if (kind !== 'account' && kind !== 'domain') throw refuse('parameter', 'Incorrect aclType specified. Check the API documentation for supported types: Account');
+  if (kind !== 'account' && kind !== 'domain')
+    throw refuse('parameter', 'Incorrect aclType specified. Check the API documentation for supported types: Account');
   if (kind === 'account') return;
   if (guesttype === 'Isolated') throw refuse('parameter', 'AclType should be Account for network of type Isolated');
-  throw refuse('parameter', 'AclType Domain is not offered: a network belongs to one account. Name it by account and domainid');
+  throw refuse(
+    'parameter',
+    'AclType Domain is not offered: a network belongs to one account. Name it by account and domainid',
+  );
 }
 
 function checkRole(room: WriteRoom, want: Want, { guesttype, name }: Offering): void {
   const { role } = room.call.caller;
   if (role === 'admin') return;
-  if (guesttype === 'Shared' || guesttype === 'L2') throw refuse('parameter', `Only Admins can create network with guest type ${guesttype}: ${name} is such an offering`);
+  if (guesttype === 'Shared' || guesttype === 'L2')
+    throw refuse(
+      'parameter',
+      `Only Admins can create network with guest type ${guesttype}: ${name} is such an offering`,
+    );
   if (role !== 'user') return;
   if (guesttype !== 'Isolated') {
     throw refuse(
@@ -159,7 +197,8 @@ function checkRole(room: WriteRoom, want: Want, { guesttype, name }: Offering): 
       `Regular user can create a network only from the network offering having traffic type Guest and network type Isolated with a service SourceNat enabled; ${name} is of type ${guesttype}. Ask an admin of your domain`,
     );
   }
-  if (want.vlan !== undefined) throw refuse('parameter', 'Only ROOT admin and domain admins are allowed to specify vlanId');
+  if (want.vlan !== undefined)
+    throw refuse('parameter', 'Only ROOT admin and domain admins are allowed to specify vlanId');
 }
 
 /** Outside of VPCs, a network with a router gets this CIDR where neither caller nor zone says another. */
@@ -169,9 +208,16 @@ function addressesOf(want: Want, offering: Offering, zone: Tables['zone'], vpc: 
   const routed = vpc !== undefined || offers(offering, 'SourceNat') || offers(offering, 'Gateway');
   const addresses = readAddresses(want, routed);
   if (addresses !== undefined) return addresses;
-  if (vpc !== undefined) throw refuse('parameter', `Gateway/netmask are required when create network for VPC: or give cidr, a part of ${vpc.name}'s ${vpc.cidr}`);
+  if (vpc !== undefined)
+    throw refuse(
+      'parameter',
+      `Gateway/netmask are required when create network for VPC: or give cidr, a part of ${vpc.name}'s ${vpc.cidr}`,
+    );
   if (offering.guesttype === 'Private') {
-    throw refuse('parameter', "Can't design network; netmask/gateway or cidr must be passed in: a Private network is given by its cidr, such as 172.16.0.0/24");
+    throw refuse(
+      'parameter',
+      "Can't design network; netmask/gateway or cidr must be passed in: a Private network is given by its cidr, such as 172.16.0.0/24",
+    );
   }
   if (offering.guesttype === 'Isolated' && offers(offering, 'SourceNat')) {
     return readAddresses({ ...want, cidr: zone.guestcidr ?? DEFAULT_GUEST_CIDR }, true)!;
@@ -184,10 +230,16 @@ function addressesOf(want: Want, offering: Offering, zone: Tables['zone'], vpc: 
 
 function checkUnsupported(want: Want): void {
   if ([want.ip6cidr, want.ip6gateway, want.startipv6, want.endipv6].some((value) => value !== undefined)) {
-    throw refuse('parameter', 'Can only support create IPv6 network with advance shared network!, which is not offered: leave the IPv6 parameters out');
+    throw refuse(
+      'parameter',
+      'Can only support create IPv6 network with advance shared network!, which is not offered: leave the IPv6 parameters out',
+    );
   }
   if (want.isolatedpvlan !== undefined) {
-    throw refuse('parameter', 'Can only support create Private VLAN network with advance shared network!, which is not offered: leave isolatedpvlan out');
+    throw refuse(
+      'parameter',
+      'Can only support create Private VLAN network with advance shared network!, which is not offered: leave isolatedpvlan out',
+    );
   }
 }
 
@@ -201,15 +253,28 @@ async function checkSize(room: WriteRoom, addresses: Addresses): Promise<void> {
 
 /** A tier belongs to its VPC's owner, whoever makes it for him. */
 async function ownerFor(room: WriteRoom, want: Want, vpc: Tables['vpc'] | undefined): Promise<Owner> {
-  if (vpc === undefined || want.account !== undefined || want.domainid !== undefined || want.projectid !== undefined) return ownerOf(room, want);
-  const account = await room.db.selectFrom('account').selectAll().where('id', '=', vpc.account).executeTakeFirstOrThrow();
+  if (vpc === undefined || want.account !== undefined || want.domainid !== undefined || want.projectid !== undefined)
+    return ownerOf(room, want);
+  const account = await room.db
+    .selectFrom('account')
+    .selectAll()
+    .where('id', '=', vpc.account)
+    .executeTakeFirstOrThrow();
   const domain = await room.db.selectFrom('domain').selectAll().where('id', '=', vpc.domain).executeTakeFirstOrThrow();
   return { account, domain };
 }
 
 function checkOutsideVpc(want: Want, offering: Offering): void {
-  if (offering.forvpc === 1) throw refuse('parameter', `Network offering can be used for VPC networks only: give the vpcid that ${offering.name} needs`);
-  if (want.aclid !== undefined) throw refuse('parameter', 'Cannot apply NetworkACL. ACL lists are for tiers of a VPC: leave aclid out, or give vpcid');
+  if (offering.forvpc === 1)
+    throw refuse(
+      'parameter',
+      `Network offering can be used for VPC networks only: give the vpcid that ${offering.name} needs`,
+    );
+  if (want.aclid !== undefined)
+    throw refuse(
+      'parameter',
+      'Cannot apply NetworkACL. ACL lists are for tiers of a VPC: leave aclid out, or give vpcid',
+    );
 }
 
 interface TierCheck {
@@ -222,43 +287,70 @@ interface TierCheck {
 }
 
 async function checkTier(room: WriteRoom, { want, offering, vpc, addresses, owner, zone }: TierCheck): Promise<void> {
-  if (vpc.state !== 'Enabled') throw refuse('parameter', `Unable to find Enabled VPC by id specified: ${vpc.name} is ${vpc.state}`);
+  if (vpc.state !== 'Enabled')
+    throw refuse('parameter', `Unable to find Enabled VPC by id specified: ${vpc.name} is ${vpc.state}`);
   if (vpc.zone !== zone.id) throw refuse('parameter', `VPC ${vpc.name} is in another zone than ${zone.name}`);
-  if (offering.forvpc === 0) throw refuse('parameter', `Network offering can't be used for VPC networks: ${offering.name}`);
-  if (offering.conservemode === 1) throw refuse('parameter', `Only networks with conserve mode Off can belong to VPC: ${offering.name} has it on`);
+  if (offering.forvpc === 0)
+    throw refuse('parameter', `Network offering can't be used for VPC networks: ${offering.name}`);
+  if (offering.conservemode === 1)
+    throw refuse('parameter', `Only networks with conserve mode Off can belong to VPC: ${offering.name} has it on`);
   await checkServices(room, offering, vpc);
   if (want.aclid !== undefined) {
     const acl = await usableAcl(room, want.aclid, 'aclid');
-    if (acl.vpc !== null && acl.vpc !== vpc.id) throw refuse('parameter', `ACL: ${acl.name} do not belong to the VPC ${vpc.name}`);
+    if (acl.vpc !== null && acl.vpc !== vpc.id)
+      throw refuse('parameter', `ACL: ${acl.name} do not belong to the VPC ${vpc.name}`);
     if (!offers(offering, 'NetworkACL')) {
-      throw refuse('parameter', `Cannot apply NetworkACL. Network Offering does not support NetworkACL service: ${offering.name}`);
+      throw refuse(
+        'parameter',
+        `Cannot apply NetworkACL. Network Offering does not support NetworkACL service: ${offering.name}`,
+      );
     }
   }
   const tiers = await room.db.selectFrom('network').select(['name', 'cidr']).where('vpc', '=', vpc.id).execute();
   const most = await readNumber(room.db, 'vpc.max.networks', 3);
   if (tiers.length >= most) {
-    throw refuse('failed', `Number of networks per VPC can't extend ${most}; increase it using global config vpc.max.networks: ${vpc.name} has ${tiers.length}`);
+    throw refuse(
+      'failed',
+      `Number of networks per VPC can't extend ${most}; increase it using global config vpc.max.networks: ${vpc.name} has ${tiers.length}`,
+    );
   }
   const prefix = cidr(addresses.cidr);
-  if (!covers(cidr(vpc.cidr), prefix)) throw refuse('parameter', `Network cidr ${addresses.cidr} is not within vpc ${vpc.name} cidr ${vpc.cidr}`);
+  if (!covers(cidr(vpc.cidr), prefix))
+    throw refuse('parameter', `Network cidr ${addresses.cidr} is not within vpc ${vpc.name} cidr ${vpc.cidr}`);
   const crossed = tiers.find((tier) => tier.cidr !== null && overlaps(cidr(tier.cidr), prefix));
   if (crossed !== undefined) {
-    throw refuse('parameter', `Network cidr ${addresses.cidr} crosses other network cidr ${crossed.cidr} belonging to the same vpc ${vpc.name}: that of tier ${crossed.name}`);
+    throw refuse(
+      'parameter',
+      `Network cidr ${addresses.cidr} crosses other network cidr ${crossed.cidr} belonging to the same vpc ${vpc.name}: that of tier ${crossed.name}`,
+    );
   }
   if (owner.account.id !== vpc.account) {
-    throw refuse('parameter', `Vpc ${vpc.name} owner is different from the network owner ${owner.account.name}: leave account and domainid out`);
+    throw refuse(
+      'parameter',
+      `Vpc ${vpc.name} owner is different from the network owner ${owner.account.name}: leave account and domainid out`,
+    );
   }
   if (want.networkdomain !== undefined && want.networkdomain !== vpc.networkdomain) {
-    throw refuse('parameter', `Network domain of the new network should match network domain of vpc ${vpc.name}: ${vpc.networkdomain}`);
+    throw refuse(
+      'parameter',
+      `Network domain of the new network should match network domain of vpc ${vpc.name}: ${vpc.networkdomain}`,
+    );
   }
 }
 
 async function checkServices(room: WriteRoom, offering: Offering, vpc: Tables['vpc']): Promise<void> {
-  const vpcOffering = await room.db.selectFrom('vpcoffering').select('services').where('id', '=', vpc.offering).executeTakeFirstOrThrow();
+  const vpcOffering = await room.db
+    .selectFrom('vpcoffering')
+    .select('services')
+    .where('id', '=', vpc.offering)
+    .executeTakeFirstOrThrow();
   const supported = new Set(servicesOf(vpcOffering).map(({ name }) => name));
   const missing = servicesOf(offering).find(({ name }) => !supported.has(name));
   if (missing !== undefined) {
-    throw refuse('parameter', `Service/provider combination ${missing.name}/${missing.provider} is not supported by VPC ${vpc.name}, whose offering has ${[...supported].join(', ')}`);
+    throw refuse(
+      'parameter',
+      `Service/provider combination ${missing.name}/${missing.provider} is not supported by VPC ${vpc.name}, whose offering has ${[...supported].join(', ')}`,
+    );
   }
 }
 

@@ -77,11 +77,23 @@ export async function showNetworks(room: Room, rows: readonly Tables['network'][
   const { db } = room;
   const root = room.call.caller.role === 'admin';
   const owner = await ownersOf(db, rows);
-  const zones = await namesOf(db, 'zone', rows.map((row) => row.zone));
-  const acls = await namesOf(db, 'acl', rows.map((row) => row.acl));
+  const zones = await namesOf(
+    db,
+    'zone',
+    rows.map((row) => row.zone),
+  );
+  const acls = await namesOf(
+    db,
+    'acl',
+    rows.map((row) => row.acl),
+  );
   const vpcs = await vpcsOf(room, rows);
   const offerings = await offeringsOf(room, rows);
-  const tags = await tagsOf(db, 'Network', rows.map((row) => row.id));
+  const tags = await tagsOf(
+    db,
+    'Network',
+    rows.map((row) => row.id),
+  );
   return rows.map((row) => {
     const offering = offerings.get(row.offering);
     const vpc = row.vpc === null ? undefined : vpcs.get(row.vpc);
@@ -137,14 +149,24 @@ export async function showNetworks(room: Room, rows: readonly Tables['network'][
   });
 }
 
-async function vpcsOf(room: Room, rows: readonly Tables['network'][]): Promise<Map<string, { name: string; networkdomain: string }>> {
+async function vpcsOf(
+  room: Room,
+  rows: readonly Tables['network'][],
+): Promise<Map<string, { name: string; networkdomain: string }>> {
   const ids = [...new Set(rows.map((row) => row.vpc).filter((id) => id !== null))];
   if (ids.length === 0) return new Map();
-  const found = await room.db.selectFrom('vpc').select(['id', 'name', 'networkdomain']).where('id', 'in', ids).execute();
+  const found = await room.db
+    .selectFrom('vpc')
+    .select(['id', 'name', 'networkdomain'])
+    .where('id', 'in', ids)
+    .execute();
   return new Map(found.map((row) => [row.id, row]));
 }
 
-type ShownOffering = Pick<Tables['networkoffering'], 'name' | 'displaytext' | 'availability' | 'conservemode' | 'ispersistent' | 'specifyipranges' | 'specifyvlan'> & {
+type ShownOffering = Pick<
+  Tables['networkoffering'],
+  'name' | 'displaytext' | 'availability' | 'conservemode' | 'ispersistent' | 'specifyipranges' | 'specifyvlan'
+> & {
   readonly service: z.infer<typeof serviceView>[];
 };
 

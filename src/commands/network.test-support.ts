@@ -14,6 +14,8 @@ export interface NetworkCloud extends Cloud {
   /** Joins a VPC to a Private network; gives the gateway's id. */
   join(who: Who, vpcid: string, networkid: string, ipaddress: string, more?: Params): Promise<string>;
   route(who: Who, vpcid: string, cidr: string, nexthop: string): Promise<string>;
+  /** What an instance is deployed from. */
+  guest(): Promise<{ serviceofferingid: string; templateid: string }>;
   /** The rows of a list. */
   list(who: Who, command: string, params?: Params): Promise<Body[]>;
   /** That the call is refused with a text that holds `text`, and that nothing was changed. */
@@ -27,7 +29,8 @@ export async function openCloud(): Promise<NetworkCloud> {
   const cloud = await openBare();
   const offerings = new Map<string, string>();
   for (const table of ['networkoffering', 'vpcoffering'] as const) {
-    for (const row of await cloud.store.db.selectFrom(table).select(['id', 'name']).execute()) offerings.set(row.name, row.id);
+    for (const row of await cloud.store.db.selectFrom(table).select(['id', 'name']).execute())
+      offerings.set(row.name, row.id);
   }
   const offering = (name: string): string => {
     const id = offerings.get(name);
@@ -46,11 +49,34 @@ export async function openCloud(): Promise<NetworkCloud> {
     [Symbol.asyncDispose]: () => cloud[Symbol.asyncDispose](),
     offering,
     vpc: (who, name, cidr, more = {}) =>
-      made(who, 'createVPC', { name, displaytext: name, cidr, zoneid: BUILT_IN.zone, vpcofferingid: offering('Default VPC offering'), ...more }),
-    tier: (who, vpcid, cidr, more = {}) => network(who, { name: `tier-${cidr}`, vpcid, cidr, networkofferingid: offering(TIER_OFFERING), ...more }),
-    privateNetwork: (who, name, cidr, more = {}) => network(who, { name, cidr, networkofferingid: offering(PRIVATE_OFFERING), ...more }),
-    join: (who, vpcid, networkid, ipaddress, more = {}) => made(who, 'createPrivateGateway', { vpcid, networkid, ipaddress, ...more }),
+      made(who, 'createVPC', {
+        name,
+        displaytext: name,
+        cidr,
+        zoneid: BUILT_IN.zone,
+        vpcofferingid: offering('Default VPC offering'),
+        ...more,
+      }),
+    tier: (who, vpcid, cidr, more = {}) =>
+      network(who, { name: `tier-${cidr}`, vpcid, cidr, networkofferingid: offering(TIER_OFFERING), ...more }),
+    privateNetwork: (who, name, cidr, more = {}) =>
+      network(who, { name, cidr, networkofferingid: offering(PRIVATE_OFFERING), ...more }),
+    join: (who, vpcid, networkid, ipaddress, more = {}) =>
+      made(who, 'createPrivateGateway', { vpcid, networkid, ipaddress, ...more }),
     route: (who, vpcid, cidr, nexthop) => made(who, 'createStaticRoute', { vpcid, cidr, nexthop }),
+    async guest() {
+      const size = await cloud.store.db
+        .selectFrom('serviceoffering')
+        .select('id')
+        .orderBy('sort')
+        .executeTakeFirstOrThrow();
+      const image = await cloud.store.db
+        .selectFrom('template')
+        .select('id')
+        .where('passwordenabled', '=', 0)
+        .executeTakeFirstOrThrow();
+      return { serviceofferingid: size.id, templateid: image.id };
+    },
     async list(who, command, params = {}) {
       const { count: _, ...rest } = await cloud.callAs(who, command, params);
       return (Object.values(rest)[0] as Body[] | undefined) ?? [];
@@ -71,10 +97,26 @@ export async function openCloud(): Promise<NetworkCloud> {
 
 /** Everything a refused call could have left behind. */
 async function contents(cloud: Cloud): Promise<unknown> {
-  const tables = ['vpc', 'network', 'vlan', 'address', 'privategateway', 'staticroute', 'acl', 'aclitem', 'job', 'event', 'transition', 'change'] as const;
+  const tables = [
+    'vpc',
+    'network',
+    'vlan',
+    'address',
+    'privategateway',
+    'staticroute',
+    'acl',
+    'aclitem',
+    'job',
+    'event',
+    'transition',
+    'change',
+  ] as const;
   const counts: Record<string, unknown> = {};
   for (const table of tables) {
-    counts[table] = await cloud.store.db.selectFrom(table).select((eb) => eb.fn.countAll().as('count')).executeTakeFirstOrThrow();
+    counts[table] = await cloud.store.db
+      .selectFrom(table)
+      .select((eb) => eb.fn.countAll().as('count'))
+      .executeTakeFirstOrThrow();
   }
   return counts;
 }

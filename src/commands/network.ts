@@ -48,7 +48,8 @@ export const listNetworks = listCommand({
   async list(room, want) {
     await knownIds(room, want, { id: 'network', vpcid: 'vpc' });
     if (want.zoneid !== undefined) await existing(room, 'zone', want.zoneid, 'zoneid');
-    if (want.networkofferingid !== undefined) await existing(room, 'networkoffering', want.networkofferingid, 'networkofferingid');
+    if (want.networkofferingid !== undefined)
+      await existing(room, 'networkoffering', want.networkofferingid, 'networkofferingid');
     let query = room.db
       .selectFrom('network')
       .selectAll()
@@ -68,7 +69,8 @@ export const listNetworks = listCommand({
       if (value !== undefined) query = query.where(column, '=', value);
     }
     if (want.forvpc !== undefined) query = query.where('vpc', want.forvpc ? 'is not' : 'is', null);
-    if (want.canusefordeploy !== undefined) query = query.where('guesttype', want.canusefordeploy ? '!=' : '=', 'Private');
+    if (want.canusefordeploy !== undefined)
+      query = query.where('guesttype', want.canusefordeploy ? '!=' : '=', 'Private');
     if (want.restartrequired !== undefined) query = query.where('restartrequired', '=', want.restartrequired ? 1 : 0);
     if (want.displaynetwork !== undefined) query = query.where('displaynetwork', '=', want.displaynetwork ? 1 : 0);
     if (want.vlan !== undefined) {
@@ -89,7 +91,9 @@ export const listNetworks = listCommand({
 });
 
 function withOffering(specifyipranges: boolean | undefined, services: readonly string[]) {
-  const conditions = services.map((name) => sql<SqlBool>`lower(services) like ${`%"name":"${name.toLowerCase().replaceAll(/[%_"\\]/g, '')}"%`}`);
+  const conditions = services.map(
+    (name) => sql<SqlBool>`lower(services) like ${`%"name":"${name.toLowerCase().replaceAll(/[%_"\\]/g, '')}"%`}`,
+  );
   if (specifyipranges !== undefined) conditions.push(sql<SqlBool>`specifyipranges = ${specifyipranges ? 1 : 0}`);
   return sql<SqlBool>`offering in (select id from networkoffering where ${sql.join(conditions, sql` and `)})`;
 }
@@ -115,21 +119,28 @@ export const updateNetwork = jobCommand({
   }),
   async job(room, want) {
     const network = await visible(room, 'network', want.id);
-    if (network.implicit === 1) throw refuse('parameter', "Can't update system networks: it belongs to the private gateway it was made for");
+    if (network.implicit === 1)
+      throw refuse('parameter', "Can't update system networks: it belongs to the private gateway it was made for");
     if (want.guestvmcidr !== undefined) {
-      throw refuse('parameter', 'guestvmcidr is not offered. To keep addresses for other machines, put them on the ipexclusionlist');
+      throw refuse(
+        'parameter',
+        'guestvmcidr is not offered. To keep addresses for other machines, put them on the ipexclusionlist',
+      );
     }
     const patch: Partial<Tables['network']> = {};
     if (want.name !== undefined && want.name !== '') patch.name = want.name;
     if (want.displaytext !== undefined) patch.displaytext = want.displaytext;
     if (want.networkdomain !== undefined) patch.networkdomain = checkedDomain(network, want.networkdomain);
     if (want.dns1 !== undefined || want.dns2 !== undefined) {
-      if (network.guesttype === 'Private') throw refuse('parameter', 'Network of type Private does not support setting DNS servers');
+      if (network.guesttype === 'Private')
+        throw refuse('parameter', 'Network of type Private does not support setting DNS servers');
       if (want.dns1 !== undefined) patch.dns1 = want.dns1;
       if (want.dns2 !== undefined) patch.dns2 = want.dns2;
     }
-    if (want.displaynetwork !== undefined && room.call.caller.role === 'admin') patch.displaynetwork = want.displaynetwork ? 1 : 0;
-    if (want.ipexclusionlist !== undefined) patch.ipexclusionlist = await checkedExclusion(room, network, want.ipexclusionlist);
+    if (want.displaynetwork !== undefined && room.call.caller.role === 'admin')
+      patch.displaynetwork = want.displaynetwork ? 1 : 0;
+    if (want.ipexclusionlist !== undefined)
+      patch.ipexclusionlist = await checkedExclusion(room, network, want.ipexclusionlist);
     if (want.networkofferingid !== undefined && want.networkofferingid !== network.offering) {
       patch.offering = await checkedOffering(room, network, want.networkofferingid);
     }
@@ -141,15 +152,20 @@ export const updateNetwork = jobCommand({
 function checkedDomain(network: Tables['network'], name: string): string {
   checkNetworkDomain(name);
   if (network.guesttype !== 'Isolated') {
-    throw refuse('parameter', `NetworkOffering and domain suffix upgrade can be perfomed for Isolated networks only; ${network.name} is of type ${network.guesttype}`);
+    throw refuse(
+      'parameter',
+      `NetworkOffering and domain suffix upgrade can be perfomed for Isolated networks only; ${network.name} is of type ${network.guesttype}`,
+    );
   }
-  if (network.vpc !== null) throw refuse('parameter', `Network ${network.name} is a tier: its network domain is that of its VPC`);
+  if (network.vpc !== null)
+    throw refuse('parameter', `Network ${network.name} is a tier: its network domain is that of its VPC`);
   return name;
 }
 
 async function checkedExclusion(room: Room, network: Tables['network'], text: string): Promise<string | null> {
   if (text.trim() === '') return null;
-  if (network.cidr === null) throw refuse('parameter', `Network ${network.name} has no CIDR that addresses could be excluded from`);
+  if (network.cidr === null)
+    throw refuse('parameter', `Network ${network.name} has no CIDR that addresses could be excluded from`);
   const excluded = checkExclusion(text, network.cidr);
   const active = await room.db.selectFrom('address').select('ip').where('network', '=', network.id).execute();
   const hit = active.find((row) => excluded.some((range) => ip(row.ip) >= range.from && ip(row.ip) <= range.to));
@@ -160,16 +176,30 @@ async function checkedExclusion(room: Room, network: Tables['network'], text: st
 async function checkedOffering(room: Room, network: Tables['network'], id: string): Promise<string> {
   const offering = await existing(room, 'networkoffering', id, 'networkofferingid');
   if (network.guesttype !== 'Isolated' || offering.guesttype !== 'Isolated') {
-    throw refuse('parameter', `NetworkOffering and domain suffix upgrade can be perfomed for Isolated networks only; network ${network.name} is ${network.guesttype}, offering ${offering.name} is ${offering.guesttype}`);
+    throw refuse(
+      'parameter',
+      `NetworkOffering and domain suffix upgrade can be perfomed for Isolated networks only; network ${network.name} is ${network.guesttype}, offering ${offering.name} is ${offering.guesttype}`,
+    );
   }
   if (offering.state !== 'Enabled') {
-    throw refuse('parameter', `Network offering with specified id is not in Enabled state, can't upgrade to it: ${offering.name} is ${offering.state}`);
+    throw refuse(
+      'parameter',
+      `Network offering with specified id is not in Enabled state, can't upgrade to it: ${offering.name} is ${offering.state}`,
+    );
   }
   if ((offering.forvpc === 1) !== (network.vpc !== null)) {
-    throw refuse('parameter', network.vpc === null ? "Can't update as the new offering is a vpc offering" : "Can't update as the new offering is not a vpc offering");
+    throw refuse(
+      'parameter',
+      network.vpc === null
+        ? "Can't update as the new offering is a vpc offering"
+        : "Can't update as the new offering is not a vpc offering",
+    );
   }
   if (offering.segment !== network.segment || (offering.segment === 'vlan' && offering.specifyvlan === 1)) {
-    throw refuse('parameter', `Network ${network.name} is made of ${network.segment}, networks of offering ${offering.name} are made otherwise: make a new network instead`);
+    throw refuse(
+      'parameter',
+      `Network ${network.name} is made of ${network.segment}, networks of offering ${offering.name} are made otherwise: make a new network instead`,
+    );
   }
   return offering.id;
 }
@@ -189,7 +219,10 @@ export const restartNetwork = jobCommand({
   async job(room, want) {
     const network = await visible(room, 'network', want.id);
     if (network.state === 'Allocated') {
-      throw refuse('parameter', `Network is not in the right state to be restarted. Correct states are: Implemented, Setup; ${network.name} is ${network.state}`);
+      throw refuse(
+        'parameter',
+        `Network is not in the right state to be restarted. Correct states are: Implemented, Setup; ${network.name} is ${network.state}`,
+      );
     }
     await room.tx.update('network', network.id, { restartrequired: 0 });
     return { about: { type: 'Network', id: network.id }, text: `restarting network ${network.name}` };
@@ -209,8 +242,10 @@ export const deleteNetwork = jobCommand({
   async job(room, want) {
     const network = await visible(room, 'network', want.id);
     const { role } = room.call.caller;
-    if (want.forced === true && role !== 'admin') throw refuse('parameter', "Delete network with 'forced' option can only be called by root admins");
-    if (network.guesttype === 'Shared' && role !== 'admin') throw refuse('parameter', 'Only Admins can delete network with guest type Shared');
+    if (want.forced === true && role !== 'admin')
+      throw refuse('parameter', "Delete network with 'forced' option can only be called by root admins");
+    if (network.guesttype === 'Shared' && role !== 'admin')
+      throw refuse('parameter', 'Only Admins can delete network with guest type Shared');
     await refuseUsed(room, network);
     await removeNetwork(room, network);
     return { about: { type: 'Network', id: network.id }, text: `deleting network ${network.name}` };
@@ -235,8 +270,15 @@ async function refuseUsed(room: Room, network: Tables['network']): Promise<void>
     .orderBy('instance.displayname')
     .execute();
   if (instances.length > 0) {
-    const names = some(instances.map((row) => (row.state === 'Destroyed' ? `${row.displayname} (destroyed, not yet expunged)` : row.displayname)));
-    throw refuse('failed', `Can't delete network ${network.name} as it is used by ${instances.length} instances: ${names}. Destroy and expunge them first`);
+    const names = some(
+      instances.map((row) =>
+        row.state === 'Destroyed' ? `${row.displayname} (destroyed, not yet expunged)` : row.displayname,
+      ),
+    );
+    throw refuse(
+      'failed',
+      `Can't delete network ${network.name} as it is used by ${instances.length} instances: ${names}. Destroy and expunge them first`,
+    );
   }
   const gateways = await room.db
     .selectFrom('privategateway')
@@ -246,12 +288,24 @@ async function refuseUsed(room: Room, network: Tables['network']): Promise<void>
     .orderBy('vpc.name')
     .execute();
   if (gateways.length > 0) {
-    const names = some(gateways.map((row) => (row.domain === network.domain ? `${row.ip} of VPC ${row.name}` : `${row.ip} of a VPC of another domain`)));
-    throw refuse('failed', `Can't delete network ${network.name} as it is used by ${gateways.length} private gateways: ${names}. Delete them first`);
+    const names = some(
+      gateways.map((row) =>
+        row.domain === network.domain ? `${row.ip} of VPC ${row.name}` : `${row.ip} of a VPC of another domain`,
+      ),
+    );
+    throw refuse(
+      'failed',
+      `Can't delete network ${network.name} as it is used by ${gateways.length} private gateways: ${names}. Delete them first`,
+    );
   }
   if (network.vpc === null || network.cidr === null) return;
   const prefix = cidr(network.cidr);
-  const routes = await room.db.selectFrom('staticroute').select(['cidr', 'nexthop']).where('vpc', '=', network.vpc).orderBy('cidr').execute();
+  const routes = await room.db
+    .selectFrom('staticroute')
+    .select(['cidr', 'nexthop'])
+    .where('vpc', '=', network.vpc)
+    .orderBy('cidr')
+    .execute();
   const route = routes.find(({ nexthop }) => contains(prefix, parseIp(nexthop) ?? -1));
   if (route !== undefined) {
     throw refuse(

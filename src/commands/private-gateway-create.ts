@@ -5,7 +5,18 @@ import { ADMINS } from '../api/command.ts';
 import { refuse } from '../api/error.ts';
 import * as param from '../api/param.ts';
 import { newId } from '../lib/id.ts';
-import { type Cidr, FORBIDDEN, cidr, contains, formatCidr, ip, last, lengthOfNetmask, overlaps, parseCidr } from '../lib/ip.ts';
+import {
+  type Cidr,
+  FORBIDDEN,
+  cidr,
+  contains,
+  formatCidr,
+  ip,
+  last,
+  lengthOfNetmask,
+  overlaps,
+  parseCidr,
+} from '../lib/ip.ts';
 import { addressPlan, allocateAddress, takeVlan } from '../store/allocate.ts';
 import type { Tables } from '../store/schema.ts';
 import { existing, visible } from './access.ts';
@@ -43,19 +54,29 @@ export const createPrivateGateway = jobCommand({
   params,
   async job(room, want) {
     const vpc = await visible(room, 'vpc', want.vpcid, 'vpcid');
-    if (vpc.state !== 'Enabled') throw refuse('parameter', `Unable to find Enabled VPC by id specified: ${vpc.name} is ${vpc.state}`);
+    if (vpc.state !== 'Enabled')
+      throw refuse('parameter', `Unable to find Enabled VPC by id specified: ${vpc.name} is ${vpc.state}`);
     const network = await networkFor(room, want, vpc);
     await checkMeeting(room, vpc, network);
     await checkAddress(room, vpc, network, want.ipaddress);
-    const acl = want.aclid === undefined ? await globalAcl(room, DEFAULT_DENY) : await usableAcl(room, want.aclid, 'aclid');
+    const acl =
+      want.aclid === undefined ? await globalAcl(room, DEFAULT_DENY) : await usableAcl(room, want.aclid, 'aclid');
     if (acl.vpc !== null && acl.vpc !== vpc.id) {
-      throw refuse('parameter', `Private gateway and network acl are not in the same vpc: ${acl.name} is not a list of ${vpc.name}`);
+      throw refuse(
+        'parameter',
+        `Private gateway and network acl are not in the same vpc: ${acl.name} is not a list of ${vpc.name}`,
+      );
     }
     const id = newId();
     try {
       await allocateAddress(room.tx, network, want.ipaddress, 'gateway', id);
     } catch (error) {
-      throw asRefusal(error, 'parameter', (text) => `The requested ip address ${want.ipaddress} is not available in private network ${network.name}: ${text}`);
+      throw asRefusal(
+        error,
+        'parameter',
+        (text) =>
+          `The requested ip address ${want.ipaddress} is not available in private network ${network.name}: ${text}`,
+      );
     }
     await room.tx.insert('privategateway', {
       id,
@@ -85,11 +106,17 @@ export const createPrivateGateway = jobCommand({
 async function networkFor(room: WriteRoom, want: Want, vpc: Vpc): Promise<Network> {
   const { role } = room.call.caller;
   if (role !== 'admin' && (want.vlan !== undefined || want.bypassvlanoverlapcheck === true)) {
-    throw refuse('permission', 'Only ROOT admin is allowed to specify vlanId or bypass vlan overlap check: create a Private network and name it by networkid');
+    throw refuse(
+      'permission',
+      'Only ROOT admin is allowed to specify vlanId or bypass vlan overlap check: create a Private network and name it by networkid',
+    );
   }
   if (want.networkid !== undefined) {
     if (want.gateway !== undefined || want.netmask !== undefined) {
-      throw refuse('parameter', 'Gateway/netmask fields are not supported anymore: leave them out with networkid, the network has them');
+      throw refuse(
+        'parameter',
+        'Gateway/netmask fields are not supported anymore: leave them out with networkid, the network has them',
+      );
     }
     if (want.vlan !== undefined || want.associatednetworkid !== undefined) {
       throw refuse('parameter', 'networkid names the network: leave vlan and associatednetworkid out');
@@ -106,7 +133,8 @@ async function networkFor(room: WriteRoom, want: Want, vpc: Vpc): Promise<Networ
   if (want.vlan !== undefined && want.associatednetworkid !== undefined) {
     throw refuse('parameter', 'vlanId and associatedNetworkId are mutually exclusive');
   }
-  if (want.associatednetworkid !== undefined) return namedNetwork(room, want.associatednetworkid, 'associatednetworkid', vpc);
+  if (want.associatednetworkid !== undefined)
+    return namedNetwork(room, want.associatednetworkid, 'associatednetworkid', vpc);
   if (want.vlan === undefined) throw refuse('parameter', 'One of vlanId and associatedNetworkId must be specified');
   return implicitNetwork(room, want, vpc, want.vlan);
 }
@@ -115,7 +143,10 @@ async function namedNetwork(room: Room, id: string, paramName: string, vpc: Vpc)
   const network = await visible(room, 'network', id, paramName);
   if (network.guesttype !== 'Private' || network.cidr === null) {
     const kind = network.vpc === null ? network.guesttype : 'a tier of a VPC';
-    throw refuse('parameter', `The private network specified could not be found: network ${network.name} is ${kind}, a private gateway can be on a network of type Private only`);
+    throw refuse(
+      'parameter',
+      `The private network specified could not be found: network ${network.name} is ${kind}, a private gateway can be on a network of type Private only`,
+    );
   }
   if (network.domain !== vpc.domain && room.call.caller.role !== 'admin') {
     throw refuse(
@@ -133,7 +164,10 @@ async function implicitNetwork(room: WriteRoom, want: Want, vpc: Vpc, vlanText: 
   const prefix = parseCidr(`${want.ipaddress}/${lengthOfNetmask(want.netmask!) ?? 32}`)!;
   const text = formatCidr(prefix);
   if (prefix.length > 30 || FORBIDDEN.some((range) => overlaps(range, prefix))) {
-    throw refuse('parameter', `Network cidr ${text} of address ${want.ipaddress} and netmask ${want.netmask} cannot be a Private network's`);
+    throw refuse(
+      'parameter',
+      `Network cidr ${text} of address ${want.ipaddress} and netmask ${want.netmask} cannot be a Private network's`,
+    );
   }
   const zone = await existing(room, 'zone', vpc.zone, 'zoneid');
   const physical = await physicalNetworkFor(room, zone, want.physicalnetworkid);
@@ -147,15 +181,30 @@ async function implicitNetwork(room: WriteRoom, want: Want, vpc: Vpc, vlanText: 
     .where('domain', '=', vpc.domain)
     .executeTakeFirst();
   if (same !== undefined) {
-    const own = await room.db.selectFrom('privategateway').select('id').where('network', '=', same.id).where('vpc', '=', vpc.id).executeTakeFirst();
+    const own = await room.db
+      .selectFrom('privategateway')
+      .select('id')
+      .where('network', '=', same.id)
+      .where('vpc', '=', vpc.id)
+      .executeTakeFirst();
     if (own !== undefined) {
-      throw refuse('parameter', `Private network for the vlan: ${vlan} and cidr ${text} already exists for Vpc ${vpc.name} in zone ${zone.name}`);
+      throw refuse(
+        'parameter',
+        `Private network for the vlan: ${vlan} and cidr ${text} already exists for Vpc ${vpc.name} in zone ${zone.name}`,
+      );
     }
     return same;
   }
   const offering = await implicitOffering(room, want);
   const id = newId();
-  await checkVlan(room, zone, physical, { id, guesttype: 'Private', domain: vpc.domain }, vlan, want.bypassvlanoverlapcheck === true);
+  await checkVlan(
+    room,
+    zone,
+    physical,
+    { id, guesttype: 'Private', domain: vpc.domain },
+    vlan,
+    want.bypassvlanoverlapcheck === true,
+  );
   const network: Network = {
     id,
     name: `vpc-${vpc.name}-privateNetwork`,
@@ -202,16 +251,25 @@ async function implicitOffering(room: Room, want: Want): Promise<Tables['network
       .orderBy('id')
       .executeTakeFirst();
     if (found === undefined) {
-      throw refuse('parameter', 'There is no enabled network offering of type Private that lets the VLAN be chosen: an operator has to create one');
+      throw refuse(
+        'parameter',
+        'There is no enabled network offering of type Private that lets the VLAN be chosen: an operator has to create one',
+      );
     }
     return found;
   }
   const offering = await existing(room, 'networkoffering', want.networkofferingid, 'networkofferingid');
   if (offering.guesttype !== 'Private' || offering.specifyvlan !== 1) {
-    throw refuse('parameter', `Network offering ${offering.name} cannot be used for a private gateway on a given VLAN: it must be of type Private with specifyVlan=true`);
+    throw refuse(
+      'parameter',
+      `Network offering ${offering.name} cannot be used for a private gateway on a given VLAN: it must be of type Private with specifyVlan=true`,
+    );
   }
   if (offering.state !== 'Enabled') {
-    throw refuse('parameter', `Can't use specified network offering id as its stat is not Enabled: ${offering.name} is ${offering.state}`);
+    throw refuse(
+      'parameter',
+      `Can't use specified network offering id as its stat is not Enabled: ${offering.name} is ${offering.state}`,
+    );
   }
   return offering;
 }
@@ -220,9 +278,13 @@ async function implicitOffering(room: Room, want: Want): Promise<Tables['network
 async function checkMeeting(room: Room, vpc: Vpc, network: Network): Promise<void> {
   const own = cidr(vpc.cidr);
   const prefix = cidr(network.cidr!);
-  if (network.zone !== vpc.zone) throw refuse('parameter', `VPC ${vpc.name} and private network ${network.name} are in different zones`);
+  if (network.zone !== vpc.zone)
+    throw refuse('parameter', `VPC ${vpc.name} and private network ${network.name} are in different zones`);
   if (overlaps(own, prefix)) {
-    throw refuse('parameter', `CIDR of the private network to be connected ${network.cidr} should be outside of the VPC super CIDR ${vpc.cidr}`);
+    throw refuse(
+      'parameter',
+      `CIDR of the private network to be connected ${network.cidr} should be outside of the VPC super CIDR ${vpc.cidr}`,
+    );
   }
   const others = await room.db
     .selectFrom('privategateway')
@@ -260,17 +322,35 @@ async function checkAddress(room: Room, vpc: Vpc, network: Network, text: string
   const prefix: Cidr = cidr(network.cidr!);
   const address = ip(text);
   if (!contains(prefix, address)) {
-    throw refuse('parameter', `The specified ip address for the private network ${text} should be within the CIDR of the private network ${network.cidr}`);
+    throw refuse(
+      'parameter',
+      `The specified ip address for the private network ${text} should be within the CIDR of the private network ${network.cidr}`,
+    );
   }
   if (address === prefix.base || address === last(prefix)) {
     const what = address === prefix.base ? 'network' : 'broadcast';
-    throw refuse('parameter', `The requested ip address ${text} is not available in private network ${network.name}: it is the ${what} address of ${network.cidr}`);
+    throw refuse(
+      'parameter',
+      `The requested ip address ${text} is not available in private network ${network.name}: it is the ${what} address of ${network.cidr}`,
+    );
   }
   const problem = addressPlan(network).refuses(address);
-  if (problem !== undefined) throw refuse('parameter', `The requested ip address ${text} is not available in private network ${network.name}: it ${problem}`);
-  const twin = await room.db.selectFrom('privategateway').select('id').where('network', '=', network.id).where('ip', '=', text).executeTakeFirst();
+  if (problem !== undefined)
+    throw refuse(
+      'parameter',
+      `The requested ip address ${text} is not available in private network ${network.name}: it ${problem}`,
+    );
+  const twin = await room.db
+    .selectFrom('privategateway')
+    .select('id')
+    .where('network', '=', network.id)
+    .where('ip', '=', text)
+    .executeTakeFirst();
   if (twin !== undefined) {
     const zone = await existing(room, 'zone', vpc.zone, 'zoneid');
-    throw refuse('parameter', `Private IP address ${text} already used for private gateway in zone ${zone.name}: on private network ${network.name}`);
+    throw refuse(
+      'parameter',
+      `Private IP address ${text} already used for private gateway in zone ${zone.name}: on private network ${network.name}`,
+    );
   }
 }

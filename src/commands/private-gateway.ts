@@ -39,21 +39,40 @@ export const privateGatewayView = z.object({
 type GatewayView = z.infer<typeof privateGatewayView>;
 
 /** Private gateways as their answers show them: the fields of both dialects. */
-export async function showPrivateGateways(room: Room, rows: readonly Tables['privategateway'][]): Promise<GatewayView[]> {
+export async function showPrivateGateways(
+  room: Room,
+  rows: readonly Tables['privategateway'][],
+): Promise<GatewayView[]> {
   if (rows.length === 0) return [];
   const { db } = room;
   const root = room.call.caller.role === 'admin';
   const owner = await ownersOf(db, rows);
-  const vpcs = await namesOf(db, 'vpc', rows.map((row) => row.vpc));
-  const acls = await namesOf(db, 'acl', rows.map((row) => row.acl));
+  const vpcs = await namesOf(
+    db,
+    'vpc',
+    rows.map((row) => row.vpc),
+  );
+  const acls = await namesOf(
+    db,
+    'acl',
+    rows.map((row) => row.acl),
+  );
   const found = await db
     .selectFrom('network')
     .select(['id', 'name', 'cidr', 'vlan', 'zone', 'physicalnetwork'])
     .where('id', 'in', [...new Set(rows.map((row) => row.network))])
     .execute();
   const networks = new Map(found.map((row) => [row.id, row]));
-  const zones = await namesOf(db, 'zone', found.map((row) => row.zone));
-  const tags = await tagsOf(db, 'PrivateGateway', rows.map((row) => row.id));
+  const zones = await namesOf(
+    db,
+    'zone',
+    found.map((row) => row.zone),
+  );
+  const tags = await tagsOf(
+    db,
+    'PrivateGateway',
+    rows.map((row) => row.id),
+  );
   return rows.map((row) => {
     const network = networks.get(row.network);
     return field.compact<GatewayView>({
@@ -120,7 +139,10 @@ export const listPrivateGateways = listCommand({
     if (want.keyword !== undefined) query = query.where('ip', 'like', `%${want.keyword.replaceAll(/[%_]/g, '')}%`);
     if (want.vlan !== undefined) {
       const vlan = room.call.caller.role === 'admin' ? Number(want.vlan.replace(/^vlan:\/\//, '')) : Number.NaN;
-      const carried = room.db.selectFrom('network').select('id').where('vlan', '=', Number.isInteger(vlan) ? vlan : -1);
+      const carried = room.db
+        .selectFrom('network')
+        .select('id')
+        .where('vlan', '=', Number.isInteger(vlan) ? vlan : -1);
       query = query.where('network', 'in', carried);
     }
     const { count, rows } = await page(query.orderBy('created', 'desc').orderBy('id'), want);
@@ -137,10 +159,17 @@ export const deletePrivateGateway = jobCommand({
   params: z.object({ id: param.ref('privategateway', 'The gateway') }),
   async job(room, want) {
     const gateway = await visible(room, 'privategateway', want.id);
-    const network = await room.db.selectFrom('network').selectAll().where('id', '=', gateway.network).executeTakeFirstOrThrow();
+    const network = await room.db
+      .selectFrom('network')
+      .selectAll()
+      .where('id', '=', gateway.network)
+      .executeTakeFirstOrThrow();
     await refuseUsed(room, gateway, network);
     await removePrivateGateway(room, gateway);
-    return { about: { type: 'PrivateGateway', id: gateway.id }, text: `deleting private gateway ${gateway.ip} on network ${network.name}` };
+    return {
+      about: { type: 'PrivateGateway', id: gateway.id },
+      text: `deleting private gateway ${gateway.ip} on network ${network.name}`,
+    };
   },
 });
 
@@ -150,9 +179,17 @@ export async function removePrivateGateway(room: WriteRoom, gateway: Tables['pri
   await releaseAddresses(tx, gateway.id);
   await tx.db.deleteFrom('tag').where('kind', '=', 'PrivateGateway').where('resource', '=', gateway.id).execute();
   await tx.remove('privategateway', gateway.id);
-  const network = await tx.db.selectFrom('network').selectAll().where('id', '=', gateway.network).executeTakeFirstOrThrow();
+  const network = await tx.db
+    .selectFrom('network')
+    .selectAll()
+    .where('id', '=', gateway.network)
+    .executeTakeFirstOrThrow();
   if (network.implicit === 0) return;
-  const left = await tx.db.selectFrom('privategateway').select('id').where('network', '=', network.id).executeTakeFirst();
+  const left = await tx.db
+    .selectFrom('privategateway')
+    .select('id')
+    .where('network', '=', network.id)
+    .executeTakeFirst();
   if (left === undefined) await removeNetwork(room, network);
 }
 
@@ -165,7 +202,8 @@ async function refuseUsed(room: Room, gateway: Tables['privategateway'], network
     .execute();
   const prefix = network.cidr === null ? undefined : cidr(network.cidr);
   const through = routes.filter(
-    (route) => route.privategateway === gateway.id || (prefix !== undefined && contains(prefix, parseIp(route.nexthop) ?? -1)),
+    (route) =>
+      route.privategateway === gateway.id || (prefix !== undefined && contains(prefix, parseIp(route.nexthop) ?? -1)),
   );
   if (through.length === 0) return;
   throw refuse(

@@ -13,7 +13,16 @@ test('listRouters shows one MASTER for a VPC with a network, and none before', a
   const [router, ...others] = await cloud.list('acme-admin', 'listRouters', { vpcid });
   assert.deepEqual(others, []);
   assert.deepEqual(
-    ['state', 'redundantstate', 'isredundantrouter', 'role', 'requiresupgrade', 'vpcname', 'guestnetworkid', 'guestipaddress'].map((key) => router?.[key]),
+    [
+      'state',
+      'redundantstate',
+      'isredundantrouter',
+      'role',
+      'requiresupgrade',
+      'vpcname',
+      'guestnetworkid',
+      'guestipaddress',
+    ].map((key) => router?.[key]),
     ['Running', 'MASTER', false, 'VIRTUAL_ROUTER', false, 'blue', tier['id'], '10.1.1.1'],
   );
   assert.match(String(router?.['name']), /^r-[0-9]+-VM$/);
@@ -25,13 +34,20 @@ test('listRouters shows one MASTER for a VPC with a network, and none before', a
   assert.equal((await cloud.list('acme-admin', 'listRouters', { networkid: String(meet['id']) })).length, 1);
   assert.equal((await cloud.list('acme-admin', 'listRouters', { id: String(router?.['id']) })).length, 1);
   assert.deepEqual(await cloud.callAs('globex-admin', 'listRouters', { listall: 'true' }), {});
-  await cloud.refused('globex-admin', 'listRouters', { id: String(router?.['id']) }, unknown('id', String(router?.['id'])));
+  await cloud.refused(
+    'globex-admin',
+    'listRouters',
+    { id: String(router?.['id']) },
+    unknown('id', String(router?.['id'])),
+  );
   await cloud.refused('acme-user', 'listRouters', {}, /listRouters/, 432);
 });
 
 test('a redundant VPC shows a MASTER and a BACKUP', async () => {
   await using cloud = await openCloud();
-  const vpcid = await cloud.vpc('acme-admin', 'blue', '10.1.0.0/16', { vpcofferingid: cloud.offering('Redundant VPC offering') });
+  const vpcid = await cloud.vpc('acme-admin', 'blue', '10.1.0.0/16', {
+    vpcofferingid: cloud.offering('Redundant VPC offering'),
+  });
   await cloud.tier('acme-admin', vpcid, '10.1.1.0/24');
   const routers = await cloud.list('admin', 'listRouters', { listall: 'true' });
   assert.deepEqual(

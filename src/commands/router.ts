@@ -72,21 +72,50 @@ export async function showRouters(room: Room, vpcs: readonly Vpc[]): Promise<Rou
   if (vpcs.length === 0) return [];
   const { db } = room;
   const ids = vpcs.map((vpc) => vpc.id);
-  const tierRows = await db.selectFrom('network').selectAll().where('vpc', 'in', ids).orderBy('created').orderBy('id').execute();
+  const tierRows = await db
+    .selectFrom('network')
+    .selectAll()
+    .where('vpc', 'in', ids)
+    .orderBy('created')
+    .orderBy('id')
+    .execute();
   const tiers = Map.groupBy(tierRows, (row) => row.vpc);
   const gatewayRows = await db
     .selectFrom('privategateway')
     .innerJoin('network', 'network.id', 'privategateway.network')
-    .select(['privategateway.id', 'privategateway.vpc', 'privategateway.ip', 'network.id as networkid', 'network.name', 'network.cidr', 'network.guesttype'])
+    .select([
+      'privategateway.id',
+      'privategateway.vpc',
+      'privategateway.ip',
+      'network.id as networkid',
+      'network.name',
+      'network.cidr',
+      'network.guesttype',
+    ])
     .where('privategateway.vpc', 'in', ids)
     .orderBy('privategateway.created')
     .execute();
   const gateways = Map.groupBy(gatewayRows, (row) => row.vpc);
-  const redundant = new Set((await db.selectFrom('vpcoffering').select('id').where('redundant', '=', 1).execute()).map((row) => row.id));
-  const hosts = await db.selectFrom('host').select(['id', 'name', 'zone']).where('state', '=', 'Up').orderBy('name').execute();
-  const zoneRows = await db.selectFrom('zone').selectAll().where('id', 'in', [...new Set(vpcs.map((vpc) => vpc.zone))]).execute();
+  const redundant = new Set(
+    (await db.selectFrom('vpcoffering').select('id').where('redundant', '=', 1).execute()).map((row) => row.id),
+  );
+  const hosts = await db
+    .selectFrom('host')
+    .select(['id', 'name', 'zone'])
+    .where('state', '=', 'Up')
+    .orderBy('name')
+    .execute();
+  const zoneRows = await db
+    .selectFrom('zone')
+    .selectAll()
+    .where('id', 'in', [...new Set(vpcs.map((vpc) => vpc.zone))])
+    .execute();
   const zones = new Map(zoneRows.map((row) => [row.id, row]));
-  const offerings = await namesOf(db, 'vpcoffering', vpcs.map((vpc) => vpc.offering));
+  const offerings = await namesOf(
+    db,
+    'vpcoffering',
+    vpcs.map((vpc) => vpc.offering),
+  );
   const owner = await ownersOf(db, vpcs);
   return vpcs.flatMap((vpc) => {
     const own = tiers.get(vpc.id) ?? [];
@@ -96,8 +125,18 @@ export async function showRouters(room: Room, vpcs: readonly Vpc[]): Promise<Rou
     const pair = redundant.has(vpc.offering);
     const first = own[0]!;
     const nic = [
-      ...own.map((tier) => nicOf(tier.id, { networkid: tier.id, name: tier.name, cidr: tier.cidr, ip: tier.gateway, type: tier.guesttype })),
-      ...(gateways.get(vpc.id) ?? []).map((leg) => nicOf(leg.id, { networkid: leg.networkid, name: leg.name, cidr: leg.cidr, ip: leg.ip, type: leg.guesttype })),
+      ...own.map((tier) =>
+        nicOf(tier.id, {
+          networkid: tier.id,
+          name: tier.name,
+          cidr: tier.cidr,
+          ip: tier.gateway,
+          type: tier.guesttype,
+        }),
+      ),
+      ...(gateways.get(vpc.id) ?? []).map((leg) =>
+        nicOf(leg.id, { networkid: leg.networkid, name: leg.name, cidr: leg.cidr, ip: leg.ip, type: leg.guesttype }),
+      ),
     ];
     return routerIds(vpc.id)
       .slice(0, pair ? 2 : 1)
@@ -190,7 +229,10 @@ export const listRouters = listCommand({
     if (want.zoneid !== undefined) await existing(room, 'zone', want.zoneid, 'zoneid');
     if (want.hostid !== undefined) await existing(room, 'host', want.hostid, 'hostid');
     if (want.id !== undefined && (await vpcOfRouter(room, want.id)) === undefined) throw unknownId(room, 'id', want.id);
-    let query = room.db.selectFrom('vpc').selectAll().where(await ownedRows(room, 'vpc', want));
+    let query = room.db
+      .selectFrom('vpc')
+      .selectAll()
+      .where(await ownedRows(room, 'vpc', want));
     if (want.vpcid !== undefined) query = query.where('id', '=', want.vpcid);
     if (want.zoneid !== undefined) query = query.where('zone', '=', want.zoneid);
     const vpcs = await query.orderBy('created', 'desc').orderBy('id').execute();
@@ -213,7 +255,9 @@ export const listRouters = listCommand({
 async function vpcOfRouter(room: Room, id: string): Promise<Vpc | undefined> {
   const ids = await room.db.selectFrom('vpc').select('id').where(visibleRows(room.call.caller, 'vpc')).execute();
   const found = ids.find((row) => routerIds(row.id).includes(id));
-  return found === undefined ? undefined : room.db.selectFrom('vpc').selectAll().where('id', '=', found.id).executeTakeFirst();
+  return found === undefined
+    ? undefined
+    : room.db.selectFrom('vpc').selectAll().where('id', '=', found.id).executeTakeFirst();
 }
 
 /** What there is to do for a router is to look at its VPC again, on every hypervisor. */
@@ -225,7 +269,12 @@ async function lookAgain(room: WriteRoom, id: string): Promise<Vpc> {
   return vpc;
 }
 
-function routerCommand(name: 'startRouter' | 'rebootRouter' | 'destroyRouter', summary: string, event: string, doing: string) {
+function routerCommand(
+  name: 'startRouter' | 'rebootRouter' | 'destroyRouter',
+  summary: string,
+  event: string,
+  doing: string,
+) {
   return jobCommand({
     name,
     summary,
@@ -235,14 +284,33 @@ function routerCommand(name: 'startRouter' | 'rebootRouter' | 'destroyRouter', s
     params: z.object({ id: param.ref('router', 'The router'), forced: param.flag('Makes no difference').optional() }),
     async job(room, want) {
       const vpc = await lookAgain(room, want.id);
-      return { about: { type: 'DomainRouter', id: want.id }, view: 'router', text: `${doing} the router of VPC ${vpc.name}` };
+      return {
+        about: { type: 'DomainRouter', id: want.id },
+        view: 'router',
+        text: `${doing} the router of VPC ${vpc.name}`,
+      };
     },
   });
 }
 
-export const startRouter = routerCommand('startRouter', 'Looks at the router of a VPC again; it runs already', 'ROUTER.START', 'starting');
-export const rebootRouter = routerCommand('rebootRouter', 'Makes the router of a VPC anew, without a lost packet', 'ROUTER.REBOOT', 'rebooting');
-export const destroyRouter = routerCommand('destroyRouter', 'Makes the router of a VPC anew: it is there as long as its VPC', 'ROUTER.DESTROY', 'making anew');
+export const startRouter = routerCommand(
+  'startRouter',
+  'Looks at the router of a VPC again; it runs already',
+  'ROUTER.START',
+  'starting',
+);
+export const rebootRouter = routerCommand(
+  'rebootRouter',
+  'Makes the router of a VPC anew, without a lost packet',
+  'ROUTER.REBOOT',
+  'rebooting',
+);
+export const destroyRouter = routerCommand(
+  'destroyRouter',
+  'Makes the router of a VPC anew: it is there as long as its VPC',
+  'ROUTER.DESTROY',
+  'making anew',
+);
 
 export const stopRouter = jobCommand({
   name: 'stopRouter',

@@ -35,9 +35,16 @@ type RouteView = z.infer<typeof staticRouteView>;
 export async function showStaticRoutes(room: Room, rows: readonly Tables['staticroute'][]): Promise<RouteView[]> {
   if (rows.length === 0) return [];
   const owner = await ownersOf(room.db, rows);
-  const tags = await tagsOf(room.db, 'StaticRoute', rows.map((row) => row.id));
+  const tags = await tagsOf(
+    room.db,
+    'StaticRoute',
+    rows.map((row) => row.id),
+  );
   const gatewayIds = [...new Set(rows.map((row) => row.privategateway).filter((id) => id !== null))];
-  const found = gatewayIds.length === 0 ? [] : await room.db.selectFrom('privategateway').select(['id', 'ip']).where('id', 'in', gatewayIds).execute();
+  const found =
+    gatewayIds.length === 0
+      ? []
+      : await room.db.selectFrom('privategateway').select(['id', 'ip']).where('id', 'in', gatewayIds).execute();
   const gateways = new Map(found.map((row) => [row.id, row.ip]));
   return rows.map((row) =>
     field.compact<RouteView>({
@@ -93,7 +100,8 @@ export const listStaticRoutes = listCommand({
     ] as const) {
       if (value !== undefined) query = query.where(column, '=', value);
     }
-    if (want.state !== undefined) query = query.where(named('state', want.state.toLowerCase() === 'deleting' ? 'Revoke' : want.state));
+    if (want.state !== undefined)
+      query = query.where(named('state', want.state.toLowerCase() === 'deleting' ? 'Revoke' : want.state));
     if (want.keyword !== undefined) query = query.where('cidr', 'like', `%${want.keyword.replaceAll(/[%_]/g, '')}%`);
     const { count, rows } = await page(query.orderBy('created', 'desc').orderBy('id'), want);
     return { count, rows: await showStaticRoutes(room, rows) };
@@ -104,7 +112,9 @@ const params = z.object({
   cidr: param.text('Destination, such as 10.2.0.0/16, or 0.0.0.0/0 for everything else'),
   vpcid: param.ref('vpc', 'The VPC; with nexthop').optional(),
   nexthop: param.text('Where to send it: an address on a network the VPC is connected to; with vpcid').optional(),
-  gatewayid: param.ref('privategateway', 'A private gateway that was made with a gateway: the next hop; instead of vpcid and nexthop').optional(),
+  gatewayid: param
+    .ref('privategateway', 'A private gateway that was made with a gateway: the next hop; instead of vpcid and nexthop')
+    .optional(),
 });
 
 export const createStaticRoute = jobCommand({
@@ -116,9 +126,11 @@ export const createStaticRoute = jobCommand({
   params,
   async job(room, want) {
     const { vpc, nexthop, gateway } = await targetOf(room, want);
-    if (vpc.state !== 'Enabled') throw refuse('parameter', `Can't add static route to VPC that is being deleted: ${vpc.name} is ${vpc.state}`);
+    if (vpc.state !== 'Enabled')
+      throw refuse('parameter', `Can't add static route to VPC that is being deleted: ${vpc.name} is ${vpc.state}`);
     const prefix = parseCidr(want.cidr);
-    if (prefix === undefined) throw refuse('parameter', `Invalid format for cidr ${want.cidr}: write it like 10.2.0.0/16`);
+    if (prefix === undefined)
+      throw refuse('parameter', `Invalid format for cidr ${want.cidr}: write it like 10.2.0.0/16`);
     checkNextHop(nexthop);
     checkDestination(want.cidr, prefix);
     await refuseDenied(room, want.cidr, prefix);
@@ -156,21 +168,34 @@ interface Target {
 async function targetOf(room: WriteRoom, want: z.infer<typeof params>): Promise<Target> {
   if (want.gatewayid === undefined) {
     if (want.nexthop === undefined && want.vpcid === undefined) {
-      throw refuse('parameter', 'one of gatewayId and nextHop must be specified: give vpcid and nexthop, or the gatewayid of a private gateway');
+      throw refuse(
+        'parameter',
+        'one of gatewayId and nextHop must be specified: give vpcid and nexthop, or the gatewayid of a private gateway',
+      );
     }
-    if (want.vpcid === undefined) throw refuse('parameter', 'vpcId must be specified: the VPC whose routes get this one');
+    if (want.vpcid === undefined)
+      throw refuse('parameter', 'vpcId must be specified: the VPC whose routes get this one');
     if (want.nexthop === undefined) {
-      throw refuse('parameter', 'Unable to execute API command createstaticroute due to missing parameter nexthop: an address on a network the VPC is connected to');
+      throw refuse(
+        'parameter',
+        'Unable to execute API command createstaticroute due to missing parameter nexthop: an address on a network the VPC is connected to',
+      );
     }
     return { vpc: await visible(room, 'vpc', want.vpcid, 'vpcid'), nexthop: want.nexthop, gateway: null };
   }
   if (want.nexthop !== undefined) {
-    throw refuse('parameter', 'Only one of gatewayId and nextHop can be specified: parameter gatewayId is DEPRECATED, use vpcId and nextHop instead.');
+    throw refuse(
+      'parameter',
+      'Only one of gatewayId and nextHop can be specified: parameter gatewayId is DEPRECATED, use vpcId and nextHop instead.',
+    );
   }
   const gateway = await visible(room, 'privategateway', want.gatewayid, 'gatewayid');
   if (gateway.state === 'Deleting') throw refuse('parameter', `Gateway is not in the Ready state: ${gateway.state}`);
   if (want.vpcid !== undefined && want.vpcid !== gateway.vpc) {
-    throw refuse('parameter', `Invalid gateway id is given: it is a gateway of another VPC than ${want.vpcid}. Leave vpcid out`);
+    throw refuse(
+      'parameter',
+      `Invalid gateway id is given: it is a gateway of another VPC than ${want.vpcid}. Leave vpcid out`,
+    );
   }
   if (gateway.gateway === null) {
     throw refuse(
@@ -185,7 +210,10 @@ function checkNextHop(text: string): void {
   const address = parseIp(text);
   if (address === undefined) throw refuse('parameter', `Invalid format for ip address ${text}`);
   if (FORBIDDEN.some((range) => contains(range, address))) {
-    throw refuse('parameter', `Next hop ${text} is invalid: no machine on a tenant's network has such an address (this host, loopback, link local, multicast or reserved)`);
+    throw refuse(
+      'parameter',
+      `Next hop ${text} is invalid: no machine on a tenant's network has such an address (this host, loopback, link local, multicast or reserved)`,
+    );
   }
 }
 
@@ -194,10 +222,16 @@ const LINK_LOCAL = cidr('169.254.0.0/16');
 /** Routes that would catch what is nobody's to route. Short ones (a default route, or halves of it) only cover it by the way. */
 function checkDestination(text: string, prefix: Cidr): void {
   if (overlaps(LINK_LOCAL, prefix) && prefix.length >= 8) {
-    throw refuse('parameter', `CIDR should be outside of link local cidr 169.254.0.0/16: ${text} is not, and instances ask for their metadata there`);
+    throw refuse(
+      'parameter',
+      `CIDR should be outside of link local cidr 169.254.0.0/16: ${text} is not, and instances ask for their metadata there`,
+    );
   }
   if (FORBIDDEN.some((range) => covers(range, prefix))) {
-    throw refuse('parameter', `Invalid destination ${text}: it holds no machine's address (this host, loopback, multicast or reserved)`);
+    throw refuse(
+      'parameter',
+      `Invalid destination ${text}: it holds no machine's address (this host, loopback, multicast or reserved)`,
+    );
   }
 }
 
@@ -211,7 +245,10 @@ async function refuseDenied(room: Room, text: string, prefix: Cidr): Promise<voi
     });
     if (hit !== undefined) {
       const word = setting === 'denied.routes' ? 'denied' : 'blacklisted';
-      throw refuse('parameter', `The static gateway cidr overlaps with one of the ${word} routes of the zone the VPC belongs to: ${text} overlaps ${hit.trim()}`);
+      throw refuse(
+        'parameter',
+        `The static gateway cidr overlaps with one of the ${word} routes of the zone the VPC belongs to: ${text} overlaps ${hit.trim()}`,
+      );
     }
   }
 }
@@ -220,7 +257,10 @@ async function refuseTwin(room: Room, vpc: Tables['vpc'], prefix: Cidr): Promise
   const routes = await room.db.selectFrom('staticroute').select(['id', 'cidr']).where('vpc', '=', vpc.id).execute();
   const twin = routes.find((route) => sameCidr(cidr(route.cidr), prefix));
   if (twin !== undefined) {
-    throw refuse('conflict', `New static route cidr already exists in VPC. UUID of existing static route is ${twin.id}: ${vpc.name} has ${twin.cidr} already, delete that route to replace it`);
+    throw refuse(
+      'conflict',
+      `New static route cidr already exists in VPC. UUID of existing static route is ${twin.id}: ${vpc.name} has ${twin.cidr} already, delete that route to replace it`,
+    );
   }
 }
 
@@ -235,6 +275,9 @@ export const deleteStaticRoute = jobCommand({
     const route = await visible(room, 'staticroute', want.id);
     await room.tx.db.deleteFrom('tag').where('kind', '=', 'StaticRoute').where('resource', '=', route.id).execute();
     await room.tx.remove('staticroute', route.id);
-    return { about: { type: 'StaticRoute', id: route.id }, text: `deleting static route ${route.cidr} via ${route.nexthop}` };
+    return {
+      about: { type: 'StaticRoute', id: route.id },
+      text: `deleting static route ${route.cidr} via ${route.nexthop}`,
+    };
   },
 });

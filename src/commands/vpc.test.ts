@@ -35,8 +35,15 @@ test('createVPC takes the same name and cidr again', async () => {
 
 test('createVPC refuses addresses, offerings and zones that cannot be', async () => {
   await using cloud = await openCloud();
-  const good = { name: 'a', displaytext: 'a', cidr: '10.1.0.0/16', zoneid: BUILT_IN.zone, vpcofferingid: cloud.offering('Default VPC offering') };
-  const refused = (change: object, text: string, status = 431) => cloud.refused('acme-admin', 'createVPC', { ...good, ...change }, text, status);
+  const good = {
+    name: 'a',
+    displaytext: 'a',
+    cidr: '10.1.0.0/16',
+    zoneid: BUILT_IN.zone,
+    vpcofferingid: cloud.offering('Default VPC offering'),
+  };
+  const refused = (change: object, text: string, status = 431) =>
+    cloud.refused('acme-admin', 'createVPC', { ...good, ...change }, text, status);
   await refused({ cidr: '10.1.0.0/33' }, 'Invalid CIDR specified 10.1.0.0/33');
   await refused({ cidr: 'ten' }, 'Invalid CIDR specified ten');
   await refused({ cidr: '8.8.8.0/24' }, 'Guest Cidr 8.8.8.0/24 is not RFC1918 compliant');
@@ -58,7 +65,7 @@ test('listVPCs shows tiers inside, filters, and nothing of another tenant', asyn
   const [vpc] = await cloud.list('acme-admin', 'listVPCs');
   assert.equal(vpc?.['id'], blue);
   assert.deepEqual(
-    (vpc?.['network'] as { id: string }[]).map(({ id }) => id),
+    (vpc?.['network'] as { id: string }[] | undefined)?.map(({ id }) => id),
     [tier['id']],
   );
   const names = async (who: 'acme-admin' | 'acme-user' | 'globex-admin' | 'admin' | 'readonly', params = {}) =>
@@ -81,12 +88,21 @@ test('listVPCs shows tiers inside, filters, and nothing of another tenant', asyn
 test('updateVPC changes name and text, and an offering only for another one with the services in use', async () => {
   await using cloud = await openCloud();
   const id = await cloud.vpc('acme-admin', 'blue', '10.1.0.0/16');
-  const { vpc } = (await cloud.doAs('acme-admin', 'updateVPC', { id, name: 'azure', displaytext: 'lighter' })) as { vpc: Record<string, unknown> };
+  const { vpc } = (await cloud.doAs('acme-admin', 'updateVPC', { id, name: 'azure', displaytext: 'lighter' })) as {
+    vpc: Record<string, unknown>;
+  };
   assert.equal(vpc['name'], 'azure');
   assert.equal(vpc['displaytext'], 'lighter');
   const update = (name: string) => ({ id, vpcofferingid: cloud.offering(name) });
-  await cloud.refused('acme-admin', 'updateVPC', update('Default VPC offering'), 'The vpc already has the specified offering');
-  const changed = (await cloud.doAs('acme-admin', 'updateVPC', update('Redundant VPC offering'))) as { vpc: Record<string, unknown> };
+  await cloud.refused(
+    'acme-admin',
+    'updateVPC',
+    update('Default VPC offering'),
+    'The vpc already has the specified offering',
+  );
+  const changed = (await cloud.doAs('acme-admin', 'updateVPC', update('Redundant VPC offering'))) as {
+    vpc: Record<string, unknown>;
+  };
   assert.equal(changed.vpc['redundantvpcrouter'], true);
 });
 
@@ -112,12 +128,23 @@ test('deleteVPC takes its own ACL lists and tags with it', async () => {
   await using cloud = await openCloud();
   const id = await cloud.vpc('acme-admin', 'blue', '10.1.0.0/16');
   const { id: aclid } = await cloud.callAs('acme-admin', 'createNetworkACLList', { name: 'web', vpcid: id });
-  await cloud.doAs('acme-admin', 'createNetworkACL', { aclid: String(aclid), protocol: 'tcp', startport: 80, endport: 80 });
-  await cloud.doAs('acme-admin', 'createTags', { resourceids: id, resourcetype: 'Vpc', tags: [{ key: 'a', value: 'b' }] });
+  await cloud.doAs('acme-admin', 'createNetworkACL', {
+    aclid: String(aclid),
+    protocol: 'tcp',
+    startport: 80,
+    endport: 80,
+  });
+  await cloud.doAs('acme-admin', 'createTags', {
+    resourceids: id,
+    resourcetype: 'Vpc',
+    tags: [{ key: 'a', value: 'b' }],
+  });
   await cloud.doAs('acme-admin', 'deleteVPC', { id });
-  for (const table of ['acl', 'aclitem'] as const) {
-    assert.deepEqual(await cloud.store.db.selectFrom(table).select('id').where('created', '>', '2026').where('id', '=', String(aclid)).execute(), []);
-  }
+  assert.deepEqual(await cloud.store.db.selectFrom('acl').select('id').where('vpc', 'is not', null).execute(), []);
+  assert.deepEqual(
+    await cloud.store.db.selectFrom('aclitem').select('id').where('acl', '=', String(aclid)).execute(),
+    [],
+  );
   assert.deepEqual(await cloud.store.db.selectFrom('tag').selectAll().execute(), []);
 });
 
@@ -135,7 +162,11 @@ test('tags select VPCs', async () => {
   await using cloud = await openCloud();
   const id = await cloud.vpc('acme-admin', 'blue', '10.1.0.0/16');
   await cloud.vpc('acme-admin', 'green', '10.2.0.0/16');
-  await cloud.doAs('acme-admin', 'createTags', { resourceids: id, resourcetype: 'vpc', tags: [{ key: 'stage', value: 'live' }] });
+  await cloud.doAs('acme-admin', 'createTags', {
+    resourceids: id,
+    resourcetype: 'vpc',
+    tags: [{ key: 'stage', value: 'live' }],
+  });
   const found = await cloud.list('acme-admin', 'listVPCs', { tags: [{ key: 'stage', value: 'live' }] });
   assert.deepEqual(
     found.map((row) => row['id']),

@@ -49,10 +49,24 @@ export async function showVpcs(room: Room, rows: readonly Tables['vpc'][]): Prom
   const { db } = room;
   const ids = rows.map((row) => row.id);
   const owner = await ownersOf(db, rows);
-  const zones = await namesOf(db, 'zone', rows.map((row) => row.zone));
-  const found = await db.selectFrom('vpcoffering').selectAll().where('id', 'in', [...new Set(rows.map((row) => row.offering))]).execute();
+  const zones = await namesOf(
+    db,
+    'zone',
+    rows.map((row) => row.zone),
+  );
+  const found = await db
+    .selectFrom('vpcoffering')
+    .selectAll()
+    .where('id', 'in', [...new Set(rows.map((row) => row.offering))])
+    .execute();
   const offerings = new Map(found.map((row) => [row.id, { ...row, service: showServices(servicesOf(row)) }]));
-  const tierRows = await db.selectFrom('network').selectAll().where('vpc', 'in', ids).orderBy('created', 'desc').orderBy('id').execute();
+  const tierRows = await db
+    .selectFrom('network')
+    .selectAll()
+    .where('vpc', 'in', ids)
+    .orderBy('created', 'desc')
+    .orderBy('id')
+    .execute();
   const tiers = Map.groupBy(await showNetworks(room, tierRows), (tier) => tier.vpcid);
   const tags = await tagsOf(db, 'Vpc', ids);
   return rows.map((row) => {
@@ -176,7 +190,10 @@ export const createVPC = jobCommand({
     const owner = await ownerOf(room, want);
     const offering = await existing(room, 'vpcoffering', want.vpcofferingid, 'vpcofferingid');
     if (offering.state !== 'Enabled') {
-      throw refuse('parameter', `Unable to find vpc offering in Enabled state by specified id: ${offering.name} is ${offering.state}`);
+      throw refuse(
+        'parameter',
+        `Unable to find vpc offering in Enabled state by specified id: ${offering.name} is ${offering.state}`,
+      );
     }
     const zone = await openZone(room, want.zoneid);
     checkCidr(want.cidr);
@@ -206,10 +223,16 @@ function checkCidr(text: string): void {
   const prefix = parseCidr(text);
   if (prefix === undefined) throw refuse('parameter', `Invalid CIDR specified ${text}: write it like 10.1.0.0/16`);
   if (!isPrivate(prefix)) {
-    throw refuse('parameter', `Guest Cidr ${text} is not RFC1918 compliant: use a part of 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16`);
+    throw refuse(
+      'parameter',
+      `Guest Cidr ${text} is not RFC1918 compliant: use a part of 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16`,
+    );
   }
   if (prefix.length > LONGEST) {
-    throw refuse('parameter', `Invalid CIDR specified ${text}: ${formatCidr(prefix)} has no room for a tier, a VPC needs a /${LONGEST} at least`);
+    throw refuse(
+      'parameter',
+      `Invalid CIDR specified ${text}: ${formatCidr(prefix)} has no room for a tier, a VPC needs a /${LONGEST} at least`,
+    );
   }
 }
 
@@ -241,10 +264,16 @@ export const updateVPC = jobCommand({
 async function checkedOffering(room: Room, vpc: Tables['vpc'], id: string): Promise<string> {
   const offering = await existing(room, 'vpcoffering', id, 'vpcofferingid');
   if (offering.id === vpc.offering) {
-    throw refuse('parameter', 'The vpc already has the specified offering, so not upgrading. Use restart+cleanup to rebuild.');
+    throw refuse(
+      'parameter',
+      'The vpc already has the specified offering, so not upgrading. Use restart+cleanup to rebuild.',
+    );
   }
   if (offering.state !== 'Enabled') {
-    throw refuse('parameter', `Unable to find vpc offering in Enabled state by specified id: ${offering.name} is ${offering.state}`);
+    throw refuse(
+      'parameter',
+      `Unable to find vpc offering in Enabled state by specified id: ${offering.name} is ${offering.state}`,
+    );
   }
   const tiers = await room.db
     .selectFrom('network')
@@ -253,7 +282,9 @@ async function checkedOffering(room: Room, vpc: Tables['vpc'], id: string): Prom
     .where('network.vpc', '=', vpc.id)
     .execute();
   const offered = new Set(servicesOf(offering).map(({ name }) => name));
-  const missing = [...new Set(tiers.flatMap((tier) => servicesOf(tier).map(({ name }) => name)))].filter((name) => !offered.has(name));
+  const missing = [...new Set(tiers.flatMap((tier) => servicesOf(tier).map(({ name }) => name)))].filter(
+    (name) => !offered.has(name),
+  );
   if (missing.length > 0) {
     throw refuse(
       'parameter',
@@ -277,7 +308,8 @@ export const restartVPC = jobCommand({
   }),
   async job(room, want) {
     const vpc = await visible(room, 'vpc', want.id);
-    if (vpc.state !== 'Enabled') throw refuse('parameter', `Unable to find Enabled VPC by id specified: ${vpc.name} is ${vpc.state}`);
+    if (vpc.state !== 'Enabled')
+      throw refuse('parameter', `Unable to find Enabled VPC by id specified: ${vpc.name} is ${vpc.state}`);
     await room.tx.update('vpc', vpc.id, { epoch: vpc.epoch + 1, restartrequired: 0 });
     return { about: { type: 'Vpc', id: vpc.id }, view: 'vpc', text: `restarting VPC ${vpc.name}` };
   },
@@ -314,12 +346,23 @@ export async function removeVpc(room: WriteRoom, vpc: Tables['vpc']): Promise<vo
 async function refuseUsed(room: Room, vpc: Tables['vpc']): Promise<void> {
   const tiers = await room.db.selectFrom('network').select('name').where('vpc', '=', vpc.id).orderBy('name').execute();
   if (tiers.length > 0) {
-    throw refuse('failed', `Can't delete VPC ${vpc.name} as its used by ${tiers.length} networks: ${some(tiers.map((row) => row.name))}. Delete them first`);
+    throw refuse(
+      'failed',
+      `Can't delete VPC ${vpc.name} as its used by ${tiers.length} networks: ${some(tiers.map((row) => row.name))}. Delete them first`,
+    );
   }
-  const routes = await room.db.selectFrom('staticroute').select(['cidr', 'nexthop']).where('vpc', '=', vpc.id).orderBy('cidr').execute();
+  const routes = await room.db
+    .selectFrom('staticroute')
+    .select(['cidr', 'nexthop'])
+    .where('vpc', '=', vpc.id)
+    .orderBy('cidr')
+    .execute();
   if (routes.length > 0) {
     const names = some(routes.map((row) => `${row.cidr} via ${row.nexthop}`));
-    throw refuse('failed', `Can't delete VPC ${vpc.name} as it has ${routes.length} static routes: ${names}. Delete them first`);
+    throw refuse(
+      'failed',
+      `Can't delete VPC ${vpc.name} as it has ${routes.length} static routes: ${names}. Delete them first`,
+    );
   }
   const gateways = await room.db
     .selectFrom('privategateway')
@@ -330,6 +373,9 @@ async function refuseUsed(room: Room, vpc: Tables['vpc']): Promise<void> {
     .execute();
   if (gateways.length > 0) {
     const names = some(gateways.map((row) => `${row.ip} on network ${row.name}`));
-    throw refuse('failed', `Can't delete VPC ${vpc.name} as it has ${gateways.length} private gateways: ${names}. Delete them first`);
+    throw refuse(
+      'failed',
+      `Can't delete VPC ${vpc.name} as it has ${gateways.length} private gateways: ${names}. Delete them first`,
+    );
   }
 }

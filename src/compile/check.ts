@@ -103,10 +103,16 @@ function digested({ key, rows }: DesiredUnit): Digest {
     const keeper = KEPT_BY[row.table];
     if (keeper !== undefined && kept.get(keeper)?.has(row.uuid) !== true) wrong.push(`${key}: nothing in ${keeper} keeps ${label(row)}`);
     if (row.table !== 'Logical_Switch_Port' || row.columns['type'] !== undefined) continue;
-    if (list(row, 'port_security').length === 0) wrong.push(`${key}: instance port ${nameOf(row)} has no port security`);
+    if (!isSecured(row)) wrong.push(`${key}: instance port ${nameOf(row)} has no port security with a MAC and an IPv4 address`);
     if (!secured.has(row.uuid)) wrong.push(`${key}: instance port ${nameOf(row)} is in no port group, so no guard rails hold for it`);
   }
   return { key, wrong, identities, routerPorts: routerPortsOf(rows), sides: sidesOf(rows) };
+}
+
+/** A MAC address alone would let router advertisements pass. */
+function isSecured(row: DesiredRow): boolean {
+  const entries = list(row, 'port_security');
+  return entries.length > 0 && entries.every((entry) => /^[0-9a-f:]{17} [0-9]+\.[0-9.]+/.test(entry));
 }
 
 function unmarked(key: string, row: DesiredRow): readonly string[] {

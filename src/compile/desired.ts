@@ -8,7 +8,9 @@ export type Value = string | number | boolean | readonly Value[] | { readonly [k
  * A row of the northbound database. `uuid` is derived from the owner's id, references are such uuids.
  *
  * Every table we write has `external_ids` (we put `id` and `unit` there) but one: Static_MAC_Binding. Such a row is ours
- * exactly when its `logical_port` is the name of a router port that is ours.
+ * when its `logical_port` is the name of a router port that is ours, and also when that port is gone but its uuid is
+ * `derivedId('Static_MAC_Binding/' + logical_port + '/' + ip)`: northd 23.03 stops working altogether while such a row names a
+ * port of a deleted router (measured), so it must be found, and deleted in the same transaction as its router.
  */
 export interface DesiredRow {
   readonly table: string;

@@ -10,21 +10,21 @@ export const PRIORITY = { guard: 32_000, open: 31_000, list: 30_000 } as const;
 
 /**
  * Addresses the port may send from and receive for. Naming an IPv4 address forbids all others and, since no IPv6 address is
- * named, all of IPv6, neighbour discovery included (ovn-nb(5) Logical_Switch_Port.port_security). Prefixes are what the VPC
- * routes to this instance: a router or firewall appliance handles packets that are not its own.
+ * named, all of IPv6 (ovn-nb(5) Logical_Switch_Port.port_security). This is what stops router advertisements and neighbour
+ * spoofing: an ACL cannot, OVN 23.03 lets both pass any list (measured). Prefixes are what the VPC routes to this instance: a
+ * router or firewall appliance handles packets that are not its own.
  */
 export function portSecurity(nic: Nic, routed: readonly Cidr[]): readonly string[] {
   return [[nic.mac, nic.ip, ...routed.map(formatCidr)].join(' ')];
 }
 
 /**
- * Drops that port security does not cover. Servers are known by the port they answer to, not the one they answer from, since
- * a client looks at nothing else (RFC 2131: 68; RFC 8415: 546). 134 and 137 are router advertisement and redirect (RFC 4861).
- * 01:80:c2:00:00:00 to :0f is what bridges keep for themselves: spanning tree, LACP, LLDP (IEEE 802.1Q, table 8-1).
+ * Drops that port security does not cover. A DHCP server is known by the port it answers to, not the one it answers from,
+ * since a client looks at nothing else (RFC 2131). 01:80:c2:00:00:00 to :0f is what bridges keep for themselves: spanning
+ * tree, LACP, LLDP (IEEE 802.1Q, table 8-1).
  */
 const DROPPED: readonly (readonly [key: string, match: string])[] = [
-  ['guard/dhcp-server', 'udp.dst == {68, 546}'],
-  ['guard/router-advertisement', 'icmp6.type == {134, 137}'],
+  ['guard/dhcp-server', 'udp.dst == 68'],
   ['guard/bridge', 'eth.dst == 01:80:c2:00:00:00/ff:ff:ff:ff:ff:f0'],
 ];
 

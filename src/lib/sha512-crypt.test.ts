@@ -1,3 +1,4 @@
+// The hash is right when it is the one openssl gives.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { run } from './run.ts';

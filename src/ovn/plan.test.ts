@@ -78,7 +78,7 @@ test('planNorthbound() never touches a row that is not ours, whatever is planned
     ...'ls-add foreign -- lsp-add foreign foreign-port -- lr-add foreign -- lrp-add foreign foreign-leg 02:00:00:00:00:02 10.9.0.1/24'.split(
       ' ',
     ),
-    ...'-- lr-route-add foreign 10.8.0.0/16 10.9.0.2 -- create DHCP_Options cidr=10.9.0.0/24 -- pg-add foreign_group foreign-port'.split(
+    ...'-- lr-route-add foreign 10.8.0.0/16 10.9.0.2 -- create DHCP_Options cidr=10.9.0.0/24 external_ids:owner=neutron -- pg-add foreign_group foreign-port'.split(
       ' ',
     ),
     ...'-- create Static_MAC_Binding logical_port=foreign-leg ip=10.9.0.3 mac="02:00:00:00:00:03"'.split(' '),

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { connect } from 'node:tls';
@@ -221,6 +222,7 @@ test('createChannel() replaces the socket of a killed server, and refuses one in
   await assert.rejects(createChannel(options(`unix:${file}`)), /something that is no socket/);
   assert.equal(await readFile(file, 'utf8'), 'text');
   const blocker = createServer().listen(0, '127.0.0.1');
+  await once(blocker, 'listening');
   const { port } = blocker.address() as { port: number };
   await assert.rejects(createChannel(options(`127.0.0.1:${port}`)), /something else listens there already/);
   blocker.close();

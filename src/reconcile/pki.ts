@@ -78,7 +78,9 @@ export async function openPki(directory: string): Promise<Pki> {
     fingerprint: createHash('sha256').update(authority.raw).digest('hex'),
     server: { key: key!, certificate: certificate! + ca! },
     async serialOf(csr) {
-      const { stdout } = await run(['openssl', 'req', '-verify', '-noout', '-pubkey', '-config', signing], { input: csr, timeoutMs: 5000 });
+      const { stdout, stderr } = await run(['openssl', 'req', '-verify', '-noout', '-pubkey', '-config', signing], { input: csr, timeoutMs: 5000 });
+      // openssl 3.0 exits with 0 either way: only its words tell.
+      if (!stderr.includes('verify OK')) throw new Error('the signing request is not signed by its own key');
       if (!stdout.includes('BEGIN PUBLIC KEY')) throw new Error('the signing request holds no public key');
       const hash = createHash('sha256').update(stdout.trim()).digest();
       hash[0] = (hash[0]! & 0x3f) | 0x40; // positive, and never a leading zero that somebody might drop

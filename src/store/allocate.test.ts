@@ -1,8 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { newId } from '../lib/id.ts';
-import { AllocationError, allocateAddress, allocateVlan, parseIpRanges, releaseAddresses, releaseVlan, takeVlan } from './allocate.ts';
-import type { Store } from './open.ts';
+import {
+  AllocationError,
+  allocateAddress,
+  allocateVlan,
+  parseIpRanges,
+  releaseAddresses,
+  releaseVlan,
+  takeVlan,
+} from './allocate.ts';
+import { type Store, openStore } from './open.ts';
 import { DATABASES, WORLD, addWorld, networkRow } from './store.test-support.ts';
 import type { Tables } from './schema.ts';
 
@@ -22,8 +30,15 @@ for (const database of DATABASES) {
     await using opened = await database.open();
     const { store } = opened;
     await store.write(addWorld);
-    const net = await network(store, { cidr: '10.0.0.0/29', gateway: '10.0.0.2', ipexclusionlist: '10.0.0.4-10.0.0.5' });
-    assert.deepEqual([await take(store, net), await take(store, net), await take(store, net)], ['10.0.0.1', '10.0.0.3', '10.0.0.6']);
+    const net = await network(store, {
+      cidr: '10.0.0.0/29',
+      gateway: '10.0.0.2',
+      ipexclusionlist: '10.0.0.4-10.0.0.5',
+    });
+    assert.deepEqual(
+      [await take(store, net), await take(store, net), await take(store, net)],
+      ['10.0.0.1', '10.0.0.3', '10.0.0.6'],
+    );
     const problem = async (wanted?: string): Promise<string> => {
       try {
         return await take(store, net, wanted);
@@ -33,7 +48,8 @@ for (const database of DATABASES) {
       }
     };
     assert.equal(await problem(), 'full');
-    for (const wanted of ['10.0.0.0', '10.0.0.7', '10.0.0.2', '10.0.0.4', '10.0.1.1']) assert.equal(await problem(wanted), 'unusable', wanted);
+    for (const wanted of ['10.0.0.0', '10.0.0.7', '10.0.0.2', '10.0.0.4', '10.0.1.1'])
+      assert.equal(await problem(wanted), 'unusable', wanted);
     assert.equal(await problem('10.0.0.1'), 'taken');
   });
 
@@ -76,19 +92,46 @@ for (const database of DATABASES) {
     const addresses = await Promise.all(Array.from({ length: 100 }, () => take(store, net)));
     assert.equal(new Set(addresses).size, 100);
     const pool = { id: WORLD.physical, name: 'physnet1', vlan: '100-199' };
-    const vlans = await Promise.all(Array.from({ length: 100 }, () => store.write((tx) => allocateVlan(tx, pool, net.id))));
-    assert.deepEqual(vlans.toSorted((a, b) => a - b), Array.from({ length: 100 }, (_, index) => 100 + index));
+    const vlans = await Promise.all(
+      Array.from({ length: 100 }, () => store.write((tx) => allocateVlan(tx, pool, net.id))),
+    );
+    assert.deepEqual(
+      vlans.toSorted((a, b) => a - b),
+      Array.from({ length: 100 }, (_, index) => 100 + index),
+    );
     await assert.rejects(
       store.write((tx) => allocateVlan(tx, pool, net.id)),
       /all VLANs of physical network physnet1 \(100-199\) are in use/,
     );
   });
 
+  test(
+    name('allocations of two servers on one database never meet'),
+    { skip: database.name !== 'PostgreSQL' },
+    async () => {
+      await using opened = await database.open();
+      await opened.store.write(addWorld);
+      const net = await network(opened.store);
+      const second = await openStore(opened.where, opened.store.sealKey);
+      const taken = await Promise.all(
+        Array.from({ length: 100 }, (_, index) => take(index % 2 === 0 ? opened.store : second, net)),
+      );
+      await second.close();
+      assert.equal(new Set(taken).size, 100);
+    },
+  );
+
   test(name('allocateVlan() fills gaps, goes on to the next range, and never gives the native VLAN'), async () => {
     await using opened = await database.open();
     const { store } = opened;
     await store.write(addWorld);
-    const nets = [await network(store), await network(store), await network(store), await network(store), await network(store)];
+    const nets = [
+      await network(store),
+      await network(store),
+      await network(store),
+      await network(store),
+      await network(store),
+    ];
     const pool = { id: WORLD.physical, name: 'p', vlan: '1-3,20-20' };
     const next = (index: number): Promise<number> => store.write((tx) => allocateVlan(tx, pool, nets[index]!.id));
     assert.deepEqual([await next(0), await next(1), await next(2)], [2, 3, 20]);
@@ -112,7 +155,8 @@ test('a change that fails gives back the address and VLAN it took', async () => 
     }),
     /refused after all/,
   );
-  for (const table of ['address', 'vlan'] as const) assert.deepEqual(await store.db.selectFrom(table).selectAll().execute(), []);
+  for (const table of ['address', 'vlan'] as const)
+    assert.deepEqual(await store.db.selectFrom(table).selectAll().execute(), []);
 });
 
 test('allocateAddress() is quick in a network with thousands of addresses in use', async () => {
@@ -122,7 +166,12 @@ test('allocateAddress() is quick in a network with thousands of addresses in use
   const net = await network(store, { cidr: '10.0.0.0/16' });
   await store.write(async (tx) => {
     for (let start = 1; start < 20_000; start += 1000) {
-      const rows = Array.from({ length: 1000 }, (_, index) => ({ network: net.id, ip: `10.0.${(start + index) >> 8}.${(start + index) & 255}`, kind: 'nic', owner: 'x' }));
+      const rows = Array.from({ length: 1000 }, (_, index) => ({
+        network: net.id,
+        ip: `10.0.${(start + index) >> 8}.${(start + index) & 255}`,
+        kind: 'nic',
+        owner: 'x',
+      }));
       await tx.db.insertInto('address').values(rows).execute();
     }
   });
@@ -137,5 +186,6 @@ test('parseIpRanges() reads addresses and ranges, and nothing else', () => {
     { from: 0x0a000001, to: 0x0a000001 },
     { from: 0x0a000005, to: 0x0a000009 },
   ]);
-  for (const text of ['', 'x', '10.0.0.9-10.0.0.5', '10.0.0.1-', '10.0.0.1-10.0.0.2-10.0.0.3', '10.0.0.256']) assert.equal(parseIpRanges(text), undefined, text);
+  for (const text of ['', 'x', '10.0.0.9-10.0.0.5', '10.0.0.1-', '10.0.0.1-10.0.0.2-10.0.0.3', '10.0.0.256'])
+    assert.equal(parseIpRanges(text), undefined, text);
 });

@@ -22,7 +22,10 @@ export class AllocationError extends Error {
 /** `full`: nothing is left. `taken`: somebody has it. `unusable`: no member of the network may ever have it. */
 export type AllocationProblem = 'full' | 'taken' | 'unusable';
 
-type AddressedNetwork = Pick<NetworkTable, 'id' | 'name' | 'cidr' | 'gateway' | 'startip' | 'endip' | 'ipexclusionlist'>;
+type AddressedNetwork = Pick<
+  NetworkTable,
+  'id' | 'name' | 'cidr' | 'gateway' | 'startip' | 'endip' | 'ipexclusionlist'
+>;
 
 export type AddressKind = 'nic' | 'gateway' | 'secondary' | 'reserved';
 
@@ -56,7 +59,8 @@ export interface AddressPlan {
 
 /** The plan of a network that has a CIDR: without network and broadcast address, gateway, exclusion list. */
 export function addressPlan(network: AddressedNetwork): AddressPlan {
-  if (network.cidr === null) throw new AllocationError('unusable', `network ${network.name} has no CIDR to take addresses from`);
+  if (network.cidr === null)
+    throw new AllocationError('unusable', `network ${network.name} has no CIDR to take addresses from`);
   const prefix = cidr(network.cidr);
   const gateway = network.gateway === null ? undefined : ip(network.gateway);
   const excluded = network.ipexclusionlist === null ? [] : (parseIpRanges(network.ipexclusionlist) ?? []);
@@ -88,7 +92,8 @@ export async function allocateAddress(
   owner: string,
 ): Promise<string> {
   const plan = addressPlan(network);
-  const address = wanted === undefined ? await freeAddress(tx, network, plan) : await wantedAddress(tx, network, plan, ip(wanted));
+  const address =
+    wanted === undefined ? await freeAddress(tx, network, plan) : await wantedAddress(tx, network, plan, ip(wanted));
   await tx.db.insertInto('address').values({ network: network.id, ip: address, kind, owner }).execute();
   return address;
 }
@@ -127,7 +132,7 @@ async function freeAddress(tx: Inside, network: AddressedNetwork, plan: AddressP
     .executeTakeFirstOrThrow();
   const near = await freeInWindow(tx, network, plan, plan.from + Math.max(FIRST_WINDOW, Number(count) - 8), 64);
   if (near.found !== undefined) return near.found;
-  for (let from = low.next; from <= plan.to; ) {
+  for (let from = low.next; from <= plan.to;) {
     const { found, next } = await freeInWindow(tx, network, plan, from, WINDOW);
     if (found !== undefined) return found;
     from = next;
@@ -148,7 +153,12 @@ async function freeInWindow(
     if (plan.refuses(address) === undefined) candidates.push(formatIp(address));
   }
   if (candidates.length === 0) return { found: undefined, next: address };
-  const rows = await tx.db.selectFrom('address').select('ip').where('network', '=', network.id).where('ip', 'in', candidates).execute();
+  const rows = await tx.db
+    .selectFrom('address')
+    .select('ip')
+    .where('network', '=', network.id)
+    .where('ip', 'in', candidates)
+    .execute();
   const taken = new Set(rows.map((row) => row.ip));
   return { found: candidates.find((candidate) => !taken.has(candidate)), next: address };
 }
@@ -161,7 +171,10 @@ export async function allocateVlan(tx: Inside, physicalNetwork: VlanPool, networ
   for (const { from, to } of 'ranges' in pool ? pool.ranges : []) {
     const vlan = await freeVlan(tx, physicalNetwork.id, Math.max(from, NATIVE_VLAN + 1), to);
     if (vlan === undefined) continue;
-    await tx.db.insertInto('vlan').values({ physicalnetwork: physicalNetwork.id, vlan, network: networkId, pool: 1 }).execute();
+    await tx.db
+      .insertInto('vlan')
+      .values({ physicalnetwork: physicalNetwork.id, vlan, network: networkId, pool: 1 })
+      .execute();
     return vlan;
   }
   throw new AllocationError(
@@ -174,7 +187,10 @@ export async function allocateVlan(tx: Inside, physicalNetwork: VlanPool, networ
 
 /** Notes a VLAN chosen by hand; several networks may share one. */
 export async function takeVlan(tx: Inside, physicalNetworkId: string, vlan: number, networkId: string): Promise<void> {
-  await tx.db.insertInto('vlan').values({ physicalnetwork: physicalNetworkId, vlan, network: networkId, pool: 0 }).execute();
+  await tx.db
+    .insertInto('vlan')
+    .values({ physicalnetwork: physicalNetworkId, vlan, network: networkId, pool: 0 })
+    .execute();
 }
 
 /** Gives back the VLAN of a network. */
@@ -185,7 +201,12 @@ export async function releaseVlan(tx: Inside, networkId: string): Promise<void> 
 async function freeVlan(tx: Inside, physicalNetworkId: string, from: number, to: number): Promise<number | undefined> {
   if (from > to) return undefined;
   const used = (vlan: number) =>
-    tx.db.selectFrom('vlan').select('vlan').where('physicalnetwork', '=', physicalNetworkId).where('vlan', '=', vlan).executeTakeFirst();
+    tx.db
+      .selectFrom('vlan')
+      .select('vlan')
+      .where('physicalnetwork', '=', physicalNetworkId)
+      .where('vlan', '=', vlan)
+      .executeTakeFirst();
   if ((await used(from)) === undefined) return from;
   // The first used one whose successor is free: the database walks the dense beginning once.
   const edge = await tx.db

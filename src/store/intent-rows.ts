@@ -31,7 +31,19 @@ const COLUMNS = {
   privategateway: ['id', 'vpc', 'network', 'ip', 'acl'],
   staticroute: ['id', 'vpc', 'cidr', 'nexthop'],
   acl: ['id', 'name'],
-  aclitem: ['id', 'acl', 'number', 'protocol', 'startport', 'endport', 'icmptype', 'icmpcode', 'traffictype', 'action', 'cidrlist'],
+  aclitem: [
+    'id',
+    'acl',
+    'number',
+    'protocol',
+    'startport',
+    'endport',
+    'icmptype',
+    'icmpcode',
+    'traffictype',
+    'action',
+    'cidrlist',
+  ],
   instance: ['id', 'name', 'hostname', 'host', 'power', 'boot', 'passwordhash', 'serviceoffering'],
   nic: ['id', 'instance', 'network', 'ip', 'mac', 'isdefault', 'deviceid'],
   networkoffering: ['id', 'services'],
@@ -78,7 +90,9 @@ const OFFERINGS = ['networkoffering', 'serviceoffering'] as const;
 
 /** Reads everything. */
 export async function loadRows(db: Db): Promise<Rows> {
-  const rows = Object.fromEntries((Object.keys(COLUMNS) as LoadedTable[]).map((table) => [table, createRowSet(INDEXES[table])])) as unknown as Rows;
+  const rows = Object.fromEntries(
+    (Object.keys(COLUMNS) as LoadedTable[]).map((table) => [table, createRowSet(INDEXES[table])]),
+  ) as unknown as Rows;
   for (const table of Object.keys(COLUMNS) as LoadedTable[]) await fill(db, rows, table);
   return rows;
 }
@@ -88,10 +102,22 @@ async function fill<T extends LoadedTable>(db: Db, rows: Rows, table: T): Promis
 }
 
 /** A row that was touched, as it was and as it is now. */
-export type Touched = { readonly [T in IntentTable]: { readonly table: T; readonly id: string; readonly was: Row<T> | undefined; readonly is: Row<T> | undefined } }[IntentTable];
+export type Touched = {
+  readonly [T in IntentTable]: {
+    readonly table: T;
+    readonly id: string;
+    readonly was: Row<T> | undefined;
+    readonly is: Row<T> | undefined;
+  };
+}[IntentTable];
 
 /** Reads the rows with these ids again and gives what was and what is. Ids that never were give neither. */
-export async function rereadRows<T extends IntentTable>(db: Db, rows: Rows, table: T, ids: readonly string[]): Promise<Touched[]> {
+export async function rereadRows<T extends IntentTable>(
+  db: Db,
+  rows: Rows,
+  table: T,
+  ids: readonly string[],
+): Promise<Touched[]> {
   const set = rows[table] as unknown as RowSet<T>;
   const touched: Touched[] = [];
   for (let start = 0; start < ids.length; start += 500) {
@@ -111,13 +137,19 @@ export async function completeOfferings(db: Db, rows: Rows, touched: readonly To
   const missing = touched.some(
     (one) =>
       (one.table === 'network' && one.is !== undefined && rows.networkoffering.get(one.is.offering) === undefined) ||
-      (one.table === 'instance' && one.is !== undefined && rows.serviceoffering.get(one.is.serviceoffering) === undefined),
+      (one.table === 'instance' &&
+        one.is !== undefined &&
+        rows.serviceoffering.get(one.is.serviceoffering) === undefined),
   );
   if (!missing) return;
   for (const table of OFFERINGS) await fill(db, rows, table);
 }
 
-async function select<T extends LoadedTable>(db: Db, table: T, ids?: readonly string[]): Promise<(Row<T> & { id: string })[]> {
+async function select<T extends LoadedTable>(
+  db: Db,
+  table: T,
+  ids?: readonly string[],
+): Promise<(Row<T> & { id: string })[]> {
   const columns = sql.join(COLUMNS[table].map((column) => sql.ref(column)));
   const where = ids === undefined ? sql`` : sql` where id in (${sql.join(ids)})`;
   const result = await sql<Row<T> & { id: string }>`select ${columns} from ${sql.table(table)}${where}`.execute(db);

@@ -42,16 +42,16 @@ export function vpcUnit(rows: Rows, row: Row<'vpc'>, privateNetwork: (id: string
     accountId: row.account,
     cidr: row.cidr,
     tiers: rows.network.by('vpc', row.id).map((network) => tier(rows, network, row)),
-    gateways: rows.privategateway.by('vpc', row.id).map(
-      (gateway): PrivateGateway => ({
-        id: gateway.id,
-        vpcId: gateway.vpc,
-        ip: gateway.ip,
-        acl: aclList(rows, gateway.acl),
-        network: privateNetwork(gateway.network),
-      }),
-    ),
-    routes: rows.staticroute.by('vpc', row.id).map(({ id, vpc, cidr, nexthop }) => ({ id, vpcId: vpc, cidr, nextHop: nexthop })),
+    gateways: rows.privategateway.by('vpc', row.id).map((gateway): PrivateGateway => ({
+      id: gateway.id,
+      vpcId: gateway.vpc,
+      ip: gateway.ip,
+      acl: aclList(rows, gateway.acl),
+      network: privateNetwork(gateway.network),
+    })),
+    routes: rows.staticroute
+      .by('vpc', row.id)
+      .map(({ id, vpc, cidr, nexthop }) => ({ id, vpcId: vpc, cidr, nextHop: nexthop })),
   };
 }
 
@@ -81,7 +81,16 @@ export function networkUnit(rows: Rows, row: Row<'network'>): PrivateNetwork | G
 }
 
 /** Services that need a router of ours; DHCP, DNS and user data do not. */
-const ROUTER_SERVICES: ReadonlySet<string> = new Set(['SourceNat', 'StaticNat', 'PortForwarding', 'Lb', 'Firewall', 'Gateway', 'Vpn', 'NetworkACL']);
+const ROUTER_SERVICES: ReadonlySet<string> = new Set([
+  'SourceNat',
+  'StaticNat',
+  'PortForwarding',
+  'Lb',
+  'Firewall',
+  'Gateway',
+  'Vpn',
+  'NetworkACL',
+]);
 
 type Base = Pick<Network, 'id' | 'name' | 'accountId' | 'cidr' | 'segment' | 'nics' | 'dns' | 'domainName' | 'dhcp'>;
 
@@ -144,23 +153,21 @@ function aclList(rows: Rows, id: string): AclList {
   const items = rows.aclitem
     .by('acl', id)
     .toSorted((a, b) => a.number - b.number)
-    .map(
-      (item): AclItem => ({
-        id: item.id,
-        number: item.number,
-        action: item.action === 'Allow' ? 'Allow' : 'Deny',
-        direction: item.traffictype === 'Egress' ? 'Egress' : 'Ingress',
-        protocol: item.protocol,
-        cidrs: item.cidrlist
-          .split(',')
-          .map((text) => text.trim())
-          .filter((text) => text !== ''),
-        ...(item.startport === null ? {} : { startPort: item.startport }),
-        ...(item.endport === null ? {} : { endPort: item.endport }),
-        ...(item.icmptype === null ? {} : { icmpType: item.icmptype }),
-        ...(item.icmpcode === null ? {} : { icmpCode: item.icmpcode }),
-      }),
-    );
+    .map((item): AclItem => ({
+      id: item.id,
+      number: item.number,
+      action: item.action === 'Allow' ? 'Allow' : 'Deny',
+      direction: item.traffictype === 'Egress' ? 'Egress' : 'Ingress',
+      protocol: item.protocol,
+      cidrs: item.cidrlist
+        .split(',')
+        .map((text) => text.trim())
+        .filter((text) => text !== ''),
+      ...(item.startport === null ? {} : { startPort: item.startport }),
+      ...(item.endport === null ? {} : { endPort: item.endport }),
+      ...(item.icmptype === null ? {} : { icmpType: item.icmptype }),
+      ...(item.icmpcode === null ? {} : { icmpCode: item.icmpcode }),
+    }));
   return { id: list.id, name: list.name, items };
 }
 
@@ -211,12 +218,12 @@ function unitOfNetwork(row: Row<'network'>): UnitKey {
 
 /**
  * Which units a touched row changes, as far as the rows know now: to be asked before and after rows were replaced, because a
- * row that left a unit changed that one, too. `gone`: networks and instances that were removed in the same step.
+ * row that left a unit changed that one, too.
  */
-export function unitsOf(rows: Rows, touched: Touched, gone: Gone): Set<UnitKey> {
+export function unitsOf(rows: Rows, touched: Touched): Set<UnitKey> {
   const units = new Set<UnitKey>();
   const network = (id: string): void => {
-    const row = rows.network.get(id) ?? gone.networks.get(id);
+    const row = rows.network.get(id);
     if (row !== undefined) units.add(unitOfNetwork(row));
   };
   const host = (id: string | null | undefined): void => {
@@ -251,7 +258,8 @@ export function unitsOf(rows: Rows, touched: Touched, gone: Gone): Set<UnitKey> 
       for (const nic of rows.nic.by('network', touched.id)) host(rows.instance.get(nic.instance)?.host);
       break;
     case 'privategateway':
-      for (const row of [touched.was, touched.is]) if (row !== undefined) units.add(`vpc:${row.vpc}`).add(`network:${row.network}`);
+      for (const row of [touched.was, touched.is])
+        if (row !== undefined) units.add(`vpc:${row.vpc}`).add(`network:${row.network}`);
       break;
     case 'staticroute':
       for (const row of [touched.was, touched.is]) if (row !== undefined) units.add(`vpc:${row.vpc}`);
@@ -269,17 +277,11 @@ export function unitsOf(rows: Rows, touched: Touched, gone: Gone): Set<UnitKey> 
       for (const row of [touched.was, touched.is]) {
         if (row === undefined) continue;
         network(row.network);
-        host((rows.instance.get(row.instance) ?? gone.instances.get(row.instance))?.host);
+        host(rows.instance.get(row.instance)?.host);
       }
       break;
     default:
       table satisfies never;
   }
   return units;
-}
-
-/** Rows removed in the step that is being looked at: others removed with them still have to say where they were. */
-export interface Gone {
-  readonly networks: ReadonlyMap<string, Row<'network'>>;
-  readonly instances: ReadonlyMap<string, Row<'instance'>>;
 }

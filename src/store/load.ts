@@ -1,7 +1,7 @@
 // The intent, kept up to date: a full load once, afterwards only what the `change` table says was touched. Units that were not
 // touched stay the same objects, which is what the compiler's memory lives from.
 import type { GuestNetwork, Host, Intent, PrivateNetwork, UnitKey, Vpc } from '../model/intent.ts';
-import { type Gone, fabricUnit, hostUnit, networkUnit, unitsOf, vpcUnit } from './intent-units.ts';
+import { fabricUnit, hostUnit, networkUnit, unitsOf, vpcUnit } from './intent-units.ts';
 import { type Row, type Rows, type Touched, completeOfferings, loadRows, rereadRows } from './intent-rows.ts';
 import type { Db, Store } from './open.ts';
 import type { IntentTable } from './schema.ts';
@@ -90,7 +90,12 @@ async function loadIntent(db: Db): Promise<State> {
 async function nextIntent(db: Db, { rows, intent }: State): Promise<{ next: State; dirty: Map<number, Set<UnitKey>> }> {
   const generation = await generationOf(db);
   const underlayMtu = await mtuOfUnderlay(db);
-  const changes = await db.selectFrom('change').selectAll().where('generation', '>', intent.generation).orderBy('generation').execute();
+  const changes = await db
+    .selectFrom('change')
+    .selectAll()
+    .where('generation', '>', intent.generation)
+    .orderBy('generation')
+    .execute();
   const units = await touchedUnits(db, rows, changes);
   const dirty = new Map<number, Set<UnitKey>>();
   for (const change of changes) {
@@ -125,33 +130,26 @@ async function touchedUnits(
       before.push({ table, id, was: row, is: row } as Touched);
     }
   }
-  for (const one of before) units.set(`${one.table}/${one.id}`, unitsOf(rows, one, NOTHING_GONE));
+  for (const one of before) units.set(`${one.table}/${one.id}`, unitsOf(rows, one));
   const touched: Touched[] = [];
   for (const [table, set] of ids) touched.push(...(await rereadRows(db, rows, table, [...set])));
   await completeOfferings(db, rows, touched);
-  const gone = goneOf(touched);
   for (const one of touched) {
     const key = `${one.table}/${one.id}`;
-    units.set(key, new Set([...(units.get(key) ?? []), ...unitsOf(rows, one, gone)]));
+    units.set(key, new Set([...(units.get(key) ?? []), ...unitsOf(rows, one)]));
   }
   return units;
 }
 
-const NOTHING_GONE: Gone = { networks: new Map(), instances: new Map() };
-
-function goneOf(touched: readonly Touched[]): Gone {
-  const networks = new Map<string, Row<'network'>>();
-  const instances = new Map<string, Row<'instance'>>();
-  for (const one of touched) {
-    if (one.is !== undefined || one.was === undefined) continue;
-    if (one.table === 'network') networks.set(one.id, one.was);
-    if (one.table === 'instance') instances.set(one.id, one.was);
-  }
-  return { networks, instances };
-}
-
-function rebuilt(rows: Rows, intent: Intent, generation: number, underlayMtu: number, stale: ReadonlySet<UnitKey>): Intent {
-  const idsOf = (kind: string): string[] => [...stale].filter((key) => key.startsWith(kind)).map((key) => key.slice(kind.length));
+function rebuilt(
+  rows: Rows,
+  intent: Intent,
+  generation: number,
+  underlayMtu: number,
+  stale: ReadonlySet<UnitKey>,
+): Intent {
+  const idsOf = (kind: string): string[] =>
+    [...stale].filter((key) => key.startsWith(kind)).map((key) => key.slice(kind.length));
   const networkIds = idsOf('network:');
   const networks = replaced(intent.networks, networkIds, (id) => {
     const row = rows.network.get(id);
@@ -180,19 +178,27 @@ const hasJoined = (row: Row<'host'>): boolean => row.serial !== null;
 function privateNetworks(networks: Intent['networks']): (id: string) => PrivateNetwork {
   return (id) => {
     const network = networks.get(id);
-    if (network?.kind !== 'private') throw new Error(`a private gateway is on network ${id}, which is not a Private network`);
+    if (network?.kind !== 'private')
+      throw new Error(`a private gateway is on network ${id}, which is not a Private network`);
     return network;
   };
 }
 
 type Unit = Vpc | PrivateNetwork | GuestNetwork | Host;
 
-function mapOf<R extends { readonly id: string }, U extends Unit>(rows: Iterable<R>, make: (row: R) => U): Map<string, U> {
+function mapOf<R extends { readonly id: string }, U extends Unit>(
+  rows: Iterable<R>,
+  make: (row: R) => U,
+): Map<string, U> {
   return new Map([...rows].toSorted(byId).map((row) => [row.id, make(row)]));
 }
 
 /** A copy of the map with some units made anew; `make` gives undefined for those that are gone. Order of ids is kept. */
-function replaced<U extends Unit>(units: ReadonlyMap<string, U>, ids: Iterable<string>, make: (id: string) => U | undefined): ReadonlyMap<string, U> {
+function replaced<U extends Unit>(
+  units: ReadonlyMap<string, U>,
+  ids: Iterable<string>,
+  make: (id: string) => U | undefined,
+): ReadonlyMap<string, U> {
   const next = new Map(units);
   let added = false;
   let touched = false;

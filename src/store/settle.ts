@@ -135,7 +135,7 @@ async function setRouteState(tx: Tx, { id, state, reason }: RouteState): Promise
     { type: 'STATIC.ROUTE.STATE', account: row.account, domain: row.domain, user: '', resourcetype: 'StaticRoute', resource: id },
     {
       level: state === 'Unreachable' ? 'WARN' : 'INFO',
-      description: state === 'Unreachable' ? `${named} is unreachable: ${reason}` : `${named} is reachable again`,
+      description: reason ?? `${named} is reachable again`,
       parent: null,
     },
   );

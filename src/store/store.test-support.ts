@@ -109,8 +109,26 @@ const OFFERING = {
 /** A domain with an account, a zone with a physical network and the pool 100-199, offerings, a template, the list `deny`. */
 export async function addWorld(tx: Tx): Promise<void> {
   const services = (names: readonly string[]): string => JSON.stringify(names.map((name) => ({ name, provider: 'x' })));
-  await tx.insert('domain', { id: WORLD.domain, name: 'd', path: 'ROOT', parent: null, level: 0, networkdomain: null, state: 'Active', created });
-  await tx.insert('account', { id: WORLD.account, name: 'a', domain: WORLD.domain, type: 1, state: 'enabled', networkdomain: null, isdefault: 0, created });
+  await tx.insert('domain', {
+    id: WORLD.domain,
+    name: 'd',
+    path: 'ROOT',
+    parent: null,
+    level: 0,
+    networkdomain: null,
+    state: 'Active',
+    created,
+  });
+  await tx.insert('account', {
+    id: WORLD.account,
+    name: 'a',
+    domain: WORLD.domain,
+    type: 1,
+    state: 'enabled',
+    networkdomain: null,
+    isdefault: 0,
+    created,
+  });
   await tx.insert('zone', {
     id: WORLD.zone,
     name: 'z',
@@ -141,7 +159,15 @@ export async function addWorld(tx: Tx): Promise<void> {
     [WORLD.privateOffering, 'private', 'Private', 0, []],
     [WORLD.bareOffering, 'bare', 'Isolated', 0, []],
   ] as const) {
-    await tx.insert('networkoffering', { ...OFFERING, id, name, guesttype, forvpc, services: services(names), segment: 'overlay' });
+    await tx.insert('networkoffering', {
+      ...OFFERING,
+      id,
+      name,
+      guesttype,
+      forvpc,
+      services: services(names),
+      segment: 'overlay',
+    });
   }
   await tx.insert('vpcoffering', {
     id: WORLD.vpcOffering,
@@ -199,7 +225,15 @@ export async function addWorld(tx: Tx): Promise<void> {
     removed: 0,
     created,
   });
-  await tx.insert('acl', { id: WORLD.deny, name: 'deny', description: '', vpc: null, account: null, domain: null, created });
+  await tx.insert('acl', {
+    id: WORLD.deny,
+    name: 'deny',
+    description: '',
+    vpc: null,
+    account: null,
+    domain: null,
+    created,
+  });
 }
 
 const OWNER = { account: WORLD.account, domain: WORLD.domain } as const;
@@ -256,11 +290,30 @@ export function networkRow(more: Partial<Tables['network']> = {}): Tables['netwo
 }
 
 export function tierRow(vpc: string, more: Partial<Tables['network']> = {}): Tables['network'] {
-  return networkRow({ vpc, guesttype: 'Isolated', offering: WORLD.tierOffering, cidr: '10.1.1.0/24', gateway: '10.1.1.1', ...more });
+  return networkRow({
+    vpc,
+    guesttype: 'Isolated',
+    offering: WORLD.tierOffering,
+    cidr: '10.1.1.0/24',
+    gateway: '10.1.1.1',
+    ...more,
+  });
 }
 
 export function gatewayRow(vpc: string, network: string, ip: string): Tables['privategateway'] {
-  return { id: newId(), vpc, network, ip, acl: WORLD.deny, sourcenat: 0, gateway: null, netmask: null, ...OWNER, state: 'Ready', created };
+  return {
+    id: newId(),
+    vpc,
+    network,
+    ip,
+    acl: WORLD.deny,
+    sourcenat: 0,
+    gateway: null,
+    netmask: null,
+    ...OWNER,
+    state: 'Ready',
+    created,
+  };
 }
 
 export function routeRow(vpc: string, cidr: string, nexthop: string): Tables['staticroute'] {
@@ -311,7 +364,16 @@ export function instanceRow(name: string, host: string | null): Tables['instance
 }
 
 export function nicRow(instance: string, network: string, deviceid: number, ip: string): Tables['nic'] {
-  return { id: newId(), instance, network, ip, mac: '02:00:00:00:00:01', isdefault: deviceid === 0 ? 1 : 0, deviceid, created };
+  return {
+    id: newId(),
+    instance,
+    network,
+    ip,
+    mac: '02:00:00:00:00:01',
+    isdefault: deviceid === 0 ? 1 : 0,
+    deviceid,
+    created,
+  };
 }
 
 export function itemRow(acl: string, number: number): Tables['aclitem'] {

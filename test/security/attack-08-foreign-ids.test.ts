@@ -60,16 +60,12 @@ async function furnish(who: Who, number: number): Promise<Things> {
     }),
     'network',
   );
-  const privateNetwork = idIn(
-    await callAs(who, 'createNetwork', {
-      name: 'between',
-      displaytext: 'between',
-      zoneid: zone,
-      networkofferingid: await offering('DefaultPrivateGatewayNetworkOffering'),
-      cidr: `172.16.${number}.0/24`,
-    }),
-    'network',
-  );
+  const privateNetworkOf = async (third: number): Promise<string> => {
+    const networkofferingid = await offering('DefaultPrivateGatewayNetworkOffering');
+    const params = { name: 'between', displaytext: 'between', zoneid: zone, networkofferingid };
+    return idIn(await callAs(who, 'createNetwork', { ...params, cidr: `172.16.${third}.0/24` }), 'network');
+  };
+  const privateNetwork = await privateNetworkOf(number);
   const gateway = { vpcid: vpc, networkid: privateNetwork, ipaddress: `172.16.${number}.1` };
   const privategateway = idIn(await doAs(who, 'createPrivateGateway', gateway), 'privategateway');
   const route = { vpcid: vpc, cidr: '10.200.0.0/16', nexthop: `172.16.${number}.9` };
@@ -104,7 +100,7 @@ async function furnish(who: Who, number: number): Promise<Things> {
     acl,
     aclitem,
     network,
-    private: privateNetwork,
+    private: await privateNetworkOf(10 + number),
     tieroffering: await offering('DefaultIsolatedNetworkOfferingForVpcNetworks'),
     privategateway,
     staticroute,
@@ -125,7 +121,7 @@ const OWNED = ['domain', 'account', 'user', 'vpc', 'acl', 'aclitem', 'network', 
 /** Something of the right shape for a required parameter that is no id. */
 const FILLERS: Readonly<Record<string, string>> = {
   cidr: '10.77.0.0/16',
-  ipaddress: '172.16.2.77',
+  ipaddress: '172.16.12.77',
   protocol: 'tcp',
   templatefilter: 'self',
   lock: 'false',

@@ -1,0 +1,57 @@
+// The nodes' documents: new only when their content is, and there for whoever waits.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Host, Instance, Intent } from '../model/intent.ts';
+import { createDocuments } from './documents.ts';
+
+const instance: Instance = {
+  ...{ id: 'i1', name: 'i-1-VM', hostname: 'vm1', host: 'h1', power: 'running', boot: 0 },
+  ...{ passwordHash: '*', cpus: 1, memoryMb: 128, nics: [] },
+};
+
+function host(name: string, instances: readonly Instance[] = []): Host {
+  return { id: `id-${name}`, name, chassis: name, underlayIp: `192.0.2.${name.slice(1)}`, instances };
+}
+
+function intent(generation: number, hosts: readonly Host[]): Intent {
+  return {
+    generation,
+    fabric: { chassis: hosts.map(({ name, underlayIp }) => ({ name, underlayIp })), underlayMtu: 1500 },
+    vpcs: new Map(),
+    networks: new Map(),
+    hosts: new Map(hosts.map((each) => [each.id, each])),
+  };
+}
+
+test('update() gives a document a new generation only when its content changed', () => {
+  const documents = createDocuments();
+  assert.deepEqual(documents.update(intent(1, [host('h1'), host('h2')])), ['h1', 'h2']);
+  assert.deepEqual(documents.update(intent(2, [host('h1'), host('h2')])), []);
+  assert.equal(documents.get('h1')?.generation, 1);
+  assert.deepEqual(documents.update(intent(3, [host('h1', [instance]), host('h2')])), ['h1']);
+  assert.equal(documents.get('h1')?.generation, 3);
+  assert.equal(documents.get('h2')?.generation, 1);
+});
+
+test('update() names a node its peers, not itself', () => {
+  const documents = createDocuments();
+  documents.update(intent(1, [host('h1'), host('h2')]));
+  assert.deepEqual(documents.get('h1')?.peers, [{ name: 'h2', underlayIp: '192.0.2.2' }]);
+});
+
+test('update() forgets a node that left', () => {
+  const documents = createDocuments();
+  documents.update(intent(1, [host('h1'), host('h2')]));
+  documents.update(intent(2, [host('h1')]));
+  assert.equal(documents.get('h2'), undefined);
+});
+
+test('wait() answers at once with what is newer, and otherwise when it comes', async () => {
+  const documents = createDocuments();
+  documents.update(intent(1, [host('h1')]));
+  assert.equal((await documents.wait('h1', 0, 1000))?.generation, 1);
+  const waiting = documents.wait('h1', 1, 5000);
+  documents.update(intent(2, [host('h1', [instance])]));
+  assert.equal((await waiting)?.generation, 2);
+  assert.equal(await documents.wait('h1', 2, 10), undefined);
+});

@@ -1,0 +1,53 @@
+// When a generation counts as realized, and what is said while it does not.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type Awaited, type World, judge } from './waiting.ts';
+
+function world(chassis: Record<string, number>, nodes: Record<string, number> = {}, errors: Record<string, string> = {}): World {
+  return {
+    realizedAt: (name) => chassis[name] ?? -1,
+    reportedBy: (name) => nodes[name] ?? -1,
+    errorOf: (name) => errors[name],
+    refusalOf: (unit) => (unit === 'vpc:bad' ? 'constraint violation' : undefined),
+  };
+}
+
+function awaited(chassis: string[], nodes: [string, number][] = [], more: Partial<Awaited> = {}): Awaited {
+  return { units: new Set(['vpc:a']), targets: { chassis: new Set(chassis), nodes: new Map(nodes) }, nbCfg: 7, ...more };
+}
+
+test('judge() calls a change that concerns nobody realized', () => {
+  assert.deepEqual(judge(awaited([]), world({})), { kind: 'realized' });
+});
+
+test('judge() waits for every chassis concerned, and names the one that is behind', () => {
+  assert.deepEqual(judge(awaited(['h1', 'h2']), world({ h1: 7, h2: 7 })), { kind: 'realized' });
+  const verdict = judge(awaited(['h1', 'h2']), world({ h1: 7, h2: 6 }));
+  assert.equal(verdict.kind, 'waiting');
+  assert.match(verdict.kind === 'waiting' ? verdict.for : '', /chassis h2 .*change 7.*reported 6/);
+});
+
+test('judge() does not wait for chassis that are not concerned', () => {
+  assert.deepEqual(judge(awaited(['h1']), world({ h1: 8, dead: 0 })), { kind: 'realized' });
+});
+
+test('judge() waits for the node, and says what the node says', () => {
+  const target = awaited(['h1'], [['h1', 40]]);
+  const silent = judge(target, world({ h1: 7 }));
+  assert.match(silent.kind === 'waiting' ? silent.for : '', /node h1 to report document 40 \(it has none\)/);
+  const failing = judge(target, world({ h1: 7 }, { h1: 39 }, { h1: 'no memory' }));
+  assert.match(failing.kind === 'waiting' ? failing.for : '', /node h1, which says: no memory/);
+});
+
+test('judge() asks for one barrier more once a node has made a port: the others learn of it only then', () => {
+  const target = awaited(['h1', 'h2'], [['h1', 40]]);
+  assert.deepEqual(judge(target, world({ h1: 7, h2: 7 }, { h1: 40 })), { kind: 'confirm' });
+  const confirmed = { ...target, confirmAt: 9 };
+  assert.equal(judge(confirmed, world({ h1: 9, h2: 8 }, { h1: 40 })).kind, 'waiting');
+  assert.deepEqual(judge(confirmed, world({ h1: 9, h2: 9 }, { h1: 40 })), { kind: 'realized' });
+});
+
+test('judge() names what OVN refused instead of waiting for it in silence', () => {
+  const verdict = judge(awaited(['h1'], [], { units: new Set(['vpc:bad']) }), world({ h1: 7 }));
+  assert.match(verdict.kind === 'waiting' ? verdict.for : '', /refused vpc:bad: constraint violation/);
+});
