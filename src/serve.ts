@@ -6,6 +6,7 @@ import { createApp } from './api/app.ts';
 import { serveApi } from './api/serve.ts';
 import { bootstrap } from './commands/bootstrap.ts';
 import { createRegistry } from './commands/index.ts';
+import { expungeOverdue } from './commands/instance-destroy.ts';
 import { createAccounts } from './commands/session.ts';
 import { createLog } from './lib/log.ts';
 import { serveMetrics } from './metrics.ts';
@@ -16,7 +17,7 @@ import { openPki } from './reconcile/pki.ts';
 import { openServerState } from './server-state.ts';
 import { acceptJoin, isCurrent, markDown, recordReport } from './store/hosts.ts';
 import { createIntentCache } from './store/load.ts';
-import { openStore } from './store/open.ts';
+import { type Store, openStore } from './store/open.ts';
 
 export interface ServeOptions {
   /** State folder; the server keeps its own in `server/` below it. */
@@ -37,6 +38,7 @@ export interface ServeOptions {
 
 /** A node that was silent this long counts as Down. */
 const SILENT_MS = 30_000;
+const EXPUNGE_EVERY_MS = 60_000;
 /** The steps' log starts anew at this size, keeping one older part. */
 const STEPS_BYTES = 4 * 1024 * 1024;
 
@@ -91,6 +93,14 @@ export async function serve(options: ServeOptions): Promise<void> {
       (error: unknown) => log.error({ err: error }, 'could not look for silent nodes'),
     );
   }, 5_000);
+  const expunge = setInterval(() => {
+    expungeInstances(store).then(
+      (count) => {
+        if (count > 0) log.info({ count }, 'destroyed instances expunged');
+      },
+      (error: unknown) => log.error({ err: error }, 'could not expunge destroyed instances'),
+    );
+  }, EXPUNGE_EVERY_MS);
   log.info({ endpoint: api.url, metrics: metrics.port, agents: channel.address }, 'serving');
 
   await new Promise<void>((resolve) => {
@@ -98,6 +108,7 @@ export async function serve(options: ServeOptions): Promise<void> {
     process.once('SIGINT', () => resolve());
   });
   clearInterval(watch);
+  clearInterval(expunge);
   metrics.close();
   await api.close();
   await channel.close();
@@ -105,6 +116,13 @@ export async function serve(options: ServeOptions): Promise<void> {
   northbound.close();
   await store.close();
   log.info('ended');
+}
+
+/** Expunges instances that were destroyed longer ago than the setting `expunge.delay` (seconds) says. */
+async function expungeInstances(store: Store): Promise<number> {
+  const setting = await store.db.selectFrom('configuration').select('value').where('name', '=', 'expunge.delay').executeTakeFirst();
+  const seconds = Number(setting?.value ?? 86_400);
+  return expungeOverdue(store, new Date(Date.now() - seconds * 1000).toISOString());
 }
 
 /** Appends each applied step as one line an engineer can read and type. */

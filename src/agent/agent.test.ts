@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { chmod, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -34,8 +34,8 @@ after(async () => {
   await rm(folder, { recursive: true });
 });
 
-function serve(): Promise<Channel> {
-  return createChannel({
+async function serve(): Promise<Channel> {
+  const channel = await createChannel({
     listen: `unix:${join(folder, 'server.sock')}`,
     pki,
     log: silentLog(),
@@ -62,6 +62,8 @@ function serve(): Promise<Channel> {
       },
     },
   });
+  open.push(channel);
+  return channel;
 }
 
 async function configure(node: string, changes: object = {}): Promise<{ file: string; config: AgentConfig }> {
@@ -129,7 +131,7 @@ test('two agents wait for their tokens, join, and each makes its own document tr
   assert.equal(kept.generation, 6);
   await start('h1');
   reports.clear();
-  open.push(await serve());
+  await serve();
   await until(() => realized('h1') === 6, 'a restarted agent reports what it kept');
 });
 
@@ -215,13 +217,15 @@ test('an agent reports an OVS database that does not answer, and recovers', asyn
 });
 
 test('readConfig() names the file and the first thing wrong', async () => {
-  const { file } = await configure('bad', { colour: 'red' });
-  assert.throws(() => readConfig(file), new RegExp(`${file} is wrong: .*colour`));
-  await configure('bad', { datapath: 'magic' });
-  assert.throws(() => readConfig(file), /datapath/);
-  await configure('bad', { server: 'http://plain:80' });
-  assert.throws(() => readConfig(file), /server: is to be unix:PATH or https:\/\/HOST:PORT/);
+  const { file, config } = await configure('bad');
+  const refused = async (changes: object, says: RegExp): Promise<void> => {
+    await writeFile(file, JSON.stringify({ ...config, ...changes }));
+    assert.throws(() => readConfig(file), says);
+  };
+  await refused({ colour: 'red' }, new RegExp(`${file} is wrong: .*colour`));
+  await refused({ datapath: 'magic' }, /datapath/);
+  await refused({ server: 'http://plain:80' }, /server: is to be unix:PATH or https:\/\/HOST:PORT/);
+  await refused({ state: 'relative' }, /state: is to be an absolute path/);
   await writeFile(file, '{');
   assert.throws(() => readConfig(file), new RegExp(`cannot read the agent's configuration ${file}`));
-  await chmod(file, 0o600);
 });

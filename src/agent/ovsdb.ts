@@ -125,7 +125,7 @@ function look(tables: Tables): Ovs {
   const macs = new Map<string, string>();
   for (const row of tables.get('Interface')?.values() ?? []) if (typeof row['mac_in_use'] === 'string') macs.set(String(row['name']), row['mac_in_use']);
   const hostname = map(root['external_ids'])['hostname'];
-  return { version: String(root['ovs_version'] ?? 'unknown'), hasBridge: bridge !== undefined, ports, macs, ...(hostname === undefined ? {} : { hostname }) };
+  return { version: typeof root['ovs_version'] === 'string' ? root['ovs_version'] : 'unknown', hasBridge: bridge !== undefined, ports, macs, ...(hostname === undefined ? {} : { hostname }) };
 }
 
 /** A column of row references: `["uuid", X]` or `["set", [["uuid", X], …]]` (RFC 7047 section 5.1). */

@@ -9,7 +9,11 @@ before(async () => {
 });
 after(() => cloud[Symbol.asyncDispose]());
 
-const form = (body: string): RequestInit => ({ method: 'POST', body, headers: { 'content-type': 'application/x-www-form-urlencoded' } });
+const form = (body: string): RequestInit => ({
+  method: 'POST',
+  body,
+  headers: { 'content-type': 'application/x-www-form-urlencoded' },
+});
 
 test('an answer has one top-level key named like the command, and a request id', async () => {
   const { status, envelope, body, headers, text } = await cloud.request('admin', 'listZones');
@@ -60,7 +64,10 @@ test('without response=json the answer is XML, errors included', async () => {
   const { status, text, headers } = await cloud.fetch('/client/api?command=listZones');
   assert.equal(status, 401);
   assert.equal(headers.get('content-type'), 'text/xml; charset=UTF-8');
-  assert.match(text, /^<\?xml version="1.0" encoding="UTF-8"\?><errorresponse cloud-stack-version="[0-9.]+"><errorcode>401<\/errorcode>/);
+  assert.match(
+    text,
+    /^<\?xml version="1.0" encoding="UTF-8"\?><errorresponse cloud-stack-version="[0-9.]+"><errorcode>401<\/errorcode>/,
+  );
 });
 
 test('methods other than GET and POST are 405, other paths 404 with a hint', async () => {
@@ -73,17 +80,30 @@ test('methods other than GET and POST are 405, other paths 404 with a hint', asy
 });
 
 test('a body that is no form, no UTF-8 or too large is refused', async () => {
-  const json = await cloud.fetch('/client/api?response=json', { method: 'POST', body: '{}', headers: { 'content-type': 'application/json' } });
+  const json = await cloud.fetch('/client/api?response=json', {
+    method: 'POST',
+    body: '{}',
+    headers: { 'content-type': 'application/json' },
+  });
   assert.deepEqual([json.status, json.body['errorcode']], [430, 430]);
-  const latin = await cloud.fetch('/client/api?response=json', { ...form(''), body: new Uint8Array([0x61, 0x3d, 0xe9]) });
+  const latin = await cloud.fetch('/client/api?response=json', {
+    ...form(''),
+    body: new Uint8Array([0x61, 0x3d, 0xe9]),
+  });
   assert.equal(latin.status, 430);
   const large = await cloud.fetch('/client/api?response=json', form(`a=${'x'.repeat(1024 * 1024)}`));
   assert.equal(large.status, 413);
 });
 
-async function login(domain = '/acme', who: 'acme-admin' | 'readonly' = 'acme-admin'): Promise<{ cookie: string; sessionkey: string; setCookies: string[] }> {
+async function login(
+  domain = '/acme',
+  who: 'acme-admin' | 'readonly' = 'acme-admin',
+): Promise<{ cookie: string; sessionkey: string; setCookies: string[] }> {
   const { password, username } = cloud.credentials[who];
-  const { status, body, headers } = await cloud.fetch('/client/api', form(`command=login&response=json&username=${username}&password=${password}&domain=${encodeURIComponent(domain)}`));
+  const { status, body, headers } = await cloud.fetch(
+    '/client/api',
+    form(`command=login&response=json&username=${username}&password=${password}&domain=${encodeURIComponent(domain)}`),
+  );
   assert.equal(status, 200, JSON.stringify(body));
   const setCookies = headers.getSetCookie();
   const cookie = setCookies.map((one) => one.split(';')[0]).join('; ');
@@ -92,7 +112,10 @@ async function login(domain = '/acme', who: 'acme-admin' | 'readonly' = 'acme-ad
 
 test('login answers who it is and sets two cookies no script can read', async () => {
   const { password } = cloud.credentials['acme-admin'];
-  const { envelope, body } = await cloud.fetch('/client/api', form(`command=login&response=json&username=acme-admin&password=${password}&domain=%2Facme`));
+  const { envelope, body } = await cloud.fetch(
+    '/client/api',
+    form(`command=login&response=json&username=acme-admin&password=${password}&domain=%2Facme`),
+  );
   assert.equal(envelope, 'loginresponse');
   assert.deepEqual(
     [body['username'], body['account'], body['domainname'], body['type'], body['registered'], body['timeout']],
@@ -112,7 +135,9 @@ test('login takes the domain with or without slash and ROOT, and empty or / for 
 });
 
 test('login by GET is 405', async () => {
-  const { status, body } = await cloud.fetch(`/client/api?command=login&response=json&username=admin&password=${cloud.credentials.admin.password}`);
+  const { status, body } = await cloud.fetch(
+    `/client/api?command=login&response=json&username=admin&password=${cloud.credentials.admin.password}`,
+  );
   assert.equal(status, 405);
   assert.equal(body['errortext'], 'Please use HTTP POST to authenticate using this API');
 });
@@ -131,7 +156,13 @@ test('a session works with cookie and session key, and ends with logout', async 
 
 test('listApis shows each role its own commands, with types and related ones', async () => {
   const { body } = await cloud.request('readonly', 'listApis');
-  const apis = body['api'] as readonly { name: string; params: object[]; response: object[]; isasync: boolean; description: string }[];
+  const apis = body['api'] as readonly {
+    name: string;
+    params: object[];
+    response: object[];
+    isasync: boolean;
+    description: string;
+  }[];
   assert.equal(body['count'], apis.length);
   for (const { name, params, response, isasync, description } of apis) {
     assert.match(name, /^(list|login$|logout$)/);
@@ -142,7 +173,12 @@ test('listApis shows each role its own commands, with types and related ones', a
   const { body: one } = await cloud.request('admin', 'listApis', { name: 'createTags' });
   const [createTags] = one['api'] as readonly { isasync: boolean; params: readonly object[] }[];
   assert.equal(createTags?.isasync, true);
-  const types = Object.fromEntries((createTags.params as readonly { name: string; type: string; required: boolean }[]).map((param) => [param.name, [param.type, param.required]]));
+  const types = Object.fromEntries(
+    (createTags.params as readonly { name: string; type: string; required: boolean }[]).map((param) => [
+      param.name,
+      [param.type, param.required],
+    ]),
+  );
   assert.deepEqual(types, { resourceids: ['list', true], resourcetype: ['string', true], tags: ['map', true] });
   const { body: users } = await cloud.request('admin', 'listApis', { name: 'deleteUser' });
   const [deleteUser] = users['api'] as readonly { params: readonly { related: string }[] }[];

@@ -51,7 +51,10 @@ export function createApp({ registry, accounts, log, onRequest }: AppOptions): H
     const query = queryOf(request.url);
     course.format = formatOf(query);
     if (request.method !== 'GET' && request.method !== 'POST') {
-      throw refuse('methodNotAllowed', `${printable(request.method)} is not supported here: send GET, or POST with a form body`);
+      throw refuse(
+        'methodNotAllowed',
+        `${printable(request.method)} is not supported here: send GET, or POST with a form body`,
+      );
     }
     const body = await bodyOf(request);
     if (body !== '') course.format = formatOf(`${query}&${body}`);
@@ -69,14 +72,21 @@ export function createApp({ registry, accounts, log, onRequest }: AppOptions): H
       return { reply: success(named, done.body, course.format), cookies: done.cookies };
     }
     course.caller = await authenticate(accounts, throttle, { wire, cookie, address: course.address });
-    if (named === undefined || !mayUse(named, course.caller.role)) throw refuse('unsupported', unavailable(printable(name)));
+    if (named === undefined || !mayUse(named, course.caller.role))
+      throw refuse('unsupported', unavailable(printable(name)));
     course.command = named;
     const { want, given } = checkParameters(named, wire);
     const result = await named.run({ caller: course.caller, request: course.id, command: named.name, given }, want);
     return { reply: success(named, result, course.format), cookies: [] };
   }
 
-  async function session(command: Command, method: string, wire: Wire, cookie: string | undefined, course: Course): Promise<SessionReply> {
+  async function session(
+    command: Command,
+    method: string,
+    wire: Wire,
+    cookie: string | undefined,
+    course: Course,
+  ): Promise<SessionReply> {
     if (command.name === 'logout') return closeSession(accounts, cookie);
     // A password in a query string would end up in logs and histories.
     if (method !== 'POST') throw refuse('methodNotAllowed', 'Please use HTTP POST to authenticate using this API');
@@ -94,7 +104,10 @@ export function createApp({ registry, accounts, log, onRequest }: AppOptions): H
       answered = await answer(request, course);
     } catch (error) {
       if (!(error instanceof Refusal)) course.error = error;
-      answered = { reply: failure(course.command, error instanceof Refusal ? error : internal(), course.format), cookies: [] };
+      answered = {
+        reply: failure(course.command, error instanceof Refusal ? error : internal(), course.format),
+        cookies: [],
+      };
     }
     const { reply, cookies } = answered;
     const headers = new Headers({ ...reply.headers, 'X-Request-Id': course.id });
@@ -106,7 +119,15 @@ export function createApp({ registry, accounts, log, onRequest }: AppOptions): H
   function record(course: Course, status: number, ms: number): void {
     const { id, name, caller, address, error } = course;
     onRequest?.(course.command?.name ?? 'unknown', status, ms / 1000);
-    const entry = { request: id, command: name, caller: caller?.username, account: caller?.accountId, address, status, ms: Math.round(ms * 10) / 10 };
+    const entry = {
+      request: id,
+      command: name,
+      caller: caller?.username,
+      account: caller?.accountId,
+      address,
+      status,
+      ms: Math.round(ms * 10) / 10,
+    };
     if (error === undefined) log.info(entry, 'request');
     else log.error({ ...entry, err: error }, 'request failed');
   }
@@ -114,7 +135,9 @@ export function createApp({ registry, accounts, log, onRequest }: AppOptions): H
   const address = (bindings: HttpBindings | undefined): string => bindings?.incoming?.socket?.remoteAddress ?? 'local';
   app.all('/client/api', (context) => handle(context.req.raw, address(context.env)));
   app.all('/client/api/', (context) => handle(context.req.raw, address(context.env)));
-  app.notFound((context) => context.text('Nothing is here. The API is at /client/api.\n', 404, { 'X-Request-Id': newId() }));
+  app.notFound((context) =>
+    context.text('Nothing is here. The API is at /client/api.\n', 404, { 'X-Request-Id': newId() }),
+  );
   return app;
 }
 

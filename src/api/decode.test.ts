@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { MAX_PARAMETERS, decode } from './decode.ts';
 import { Refusal } from './error.ts';
 
@@ -9,7 +9,7 @@ const refusedWith = (status: number, text: RegExp) => (error: unknown) =>
 
 test('decode() gives back what was encoded, query and body merged', () => {
   const name = fc.stringMatching(/^[a-z]{1,12}$/);
-  const value = fc.string({ unit: 'grapheme' }).filter((text) => !/[\u0000-\u001f\u007f]/.test(text));
+  const value = fc.string({ unit: 'grapheme' }).filter((text) => !/\p{Cc}/u.test(text));
   fc.assert(
     fc.property(fc.dictionary(name, value, { noNullPrototype: true }), fc.nat(20), (params, cut) => {
       const pairs = Object.entries(params).map(([key, text]) => `${key}=${encodeURIComponent(text)}`);
@@ -21,16 +21,22 @@ test('decode() gives back what was encoded, query and body merged', () => {
 
 test('decode() reads names in any case, + as a blank, and a name without a value as empty', () => {
   const { values } = decode('COMMAND=listVPCs&Keyword=a+b%20c&listall', '');
-  assert.deepEqual([...values], [
-    ['command', 'listVPCs'],
-    ['keyword', 'a b c'],
-    ['listall', ''],
-  ]);
+  assert.deepEqual(
+    [...values],
+    [
+      ['command', 'listVPCs'],
+      ['keyword', 'a b c'],
+      ['listall', ''],
+    ],
+  );
 });
 
 test('decode() gathers maps in order of index and keeps the case of their fields', () => {
   const { values } = decode('tags[10].key=c&tags[2].value=x&Tags%5B2%5D.key=b&details[0].cpuNumber=2', '');
-  assert.deepEqual(values.get('tags'), [Object.assign(Object.create(null), { value: 'x', key: 'b' }), Object.assign(Object.create(null), { key: 'c' })]);
+  assert.deepEqual(values.get('tags'), [
+    Object.assign(Object.create(null), { value: 'x', key: 'b' }),
+    Object.assign(Object.create(null), { key: 'c' }),
+  ]);
   assert.equal((values.get('details') as readonly Record<string, string>[])[0]?.['cpuNumber'], '2');
 });
 
@@ -64,5 +70,8 @@ for (const [query, status, text] of BROKEN) {
 }
 
 test('decode() refuses a parameter that stands in both query and body', () => {
-  assert.throws(() => decode('command=listVPCs', 'command=deleteVPC'), refusedWith(430, /command is given more than once/));
+  assert.throws(
+    () => decode('command=listVPCs', 'command=deleteVPC'),
+    refusedWith(430, /command is given more than once/),
+  );
 });

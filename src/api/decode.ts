@@ -23,8 +23,8 @@ export const MAX_PARAMETERS = 500;
 const MAX_NAME = 255;
 const MAX_INDEX = 999;
 
-// C0 and DEL. Nothing a client of this API sends has a reason to hold one, and logs, XML and files suffer from each.
-const control = /[\u0000-\u001f\u007f]/;
+// Nothing a client of this API sends has a reason to hold one, and logs, XML and files suffer from each.
+const control = /\p{Cc}/u;
 
 /** Decodes query string and form body. Refuses broken encoding, duplicates and control characters; knows no parameter by name. */
 export function decode(query: string, body: string): Wire {
@@ -36,7 +36,8 @@ export function decode(query: string, body: string): Wire {
   const maps = new Map<string, Map<number, Record<string, string>>>();
   for (const { name, value } of sent) {
     const lower = name.toLowerCase();
-    if (lower.length > MAX_NAME) throw refuse('malformed', `A parameter name is longer than ${MAX_NAME} characters: ${lower.slice(0, 40)}…`);
+    if (lower.length > MAX_NAME)
+      throw refuse('malformed', `A parameter name is longer than ${MAX_NAME} characters: ${lower.slice(0, 40)}…`);
     if (control.test(name) || control.test(value)) {
       throw refuse(
         'parameter',
@@ -44,11 +45,13 @@ export function decode(query: string, body: string): Wire {
       );
     }
     if (lower.includes('[')) gather(maps, name, value);
-    else if (values.has(lower)) throw refuse('malformed', `Parameter ${lower} is given more than once; give it once (lists are comma-separated)`);
+    else if (values.has(lower))
+      throw refuse('malformed', `Parameter ${lower} is given more than once; give it once (lists are comma-separated)`);
     else values.set(lower, value);
   }
   for (const [name, byIndex] of maps) {
-    if (values.has(name)) throw refuse('malformed', `Parameter ${name} is given both as ${name}= and as ${name}[0].…; choose one`);
+    if (values.has(name))
+      throw refuse('malformed', `Parameter ${name} is given both as ${name}= and as ${name}[0].…; choose one`);
     values.set(
       name,
       [...byIndex].toSorted(([a], [b]) => a - b).map(([, record]) => record),
@@ -74,7 +77,10 @@ function unescape(text: string): string {
   try {
     return decodeURIComponent(spaced);
   } catch {
-    throw refuse('malformed', `Cannot decode "${printable(text.slice(0, 60))}": % must be followed by two hexadecimal digits that make up UTF-8 text`);
+    throw refuse(
+      'malformed',
+      `Cannot decode "${printable(text.slice(0, 60))}": % must be followed by two hexadecimal digits that make up UTF-8 text`,
+    );
   }
 }
 
@@ -85,7 +91,10 @@ function gather(maps: Map<string, Map<number, Record<string, string>>>, name: st
   const match = SUBSCRIPT.exec(name);
   const [, base, index, field = 'value'] = match ?? [];
   if (base === undefined || Number(index) > MAX_INDEX) {
-    throw refuse('malformed', `Malformed parameter ${printable(name)}: a map is written as name[0].key=…&name[0].value=…, with an index from 0 to ${MAX_INDEX}`);
+    throw refuse(
+      'malformed',
+      `Malformed parameter ${printable(name)}: a map is written as name[0].key=…&name[0].value=…, with an index from 0 to ${MAX_INDEX}`,
+    );
   }
   const lower = base.toLowerCase();
   const byIndex = maps.get(lower) ?? new Map<number, Record<string, string>>();
@@ -99,5 +108,5 @@ function gather(maps: Map<string, Map<number, Record<string, string>>>, name: st
 
 /** A text of the client's in a sentence of ours: cut, and without control characters. */
 export function printable(text: string): string {
-  return text.replaceAll(/[\u0000-\u001f\u007f]/g, '?').slice(0, 100);
+  return text.replaceAll(/\p{Cc}/gu, '?').slice(0, 100);
 }

@@ -37,10 +37,21 @@ export function internal(): Refusal {
   return new Refusal('internal', 'Internal error executing command, please contact your system administrator');
 }
 
-function reply(status: number, name: string, body: Readonly<Record<string, unknown>>, format: Format, headers: Readonly<Record<string, string>> = {}): Reply {
+function reply(
+  status: number,
+  name: string,
+  body: Readonly<Record<string, unknown>>,
+  format: Format,
+  headers: Readonly<Record<string, string>> = {},
+): Reply {
   return {
     status,
-    headers: { ...headers, 'Content-Type': TYPES[format], 'Cache-Control': 'no-store', 'X-Content-Type-Options': 'nosniff' },
+    headers: {
+      ...headers,
+      'Content-Type': TYPES[format],
+      'Cache-Control': 'no-store',
+      'X-Content-Type-Options': 'nosniff',
+    },
     body: format === 'json' ? JSON.stringify({ [name]: body }) : toXml(name, body),
   };
 }

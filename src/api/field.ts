@@ -19,12 +19,17 @@ function field<S extends z.ZodType>(schema: S, about: FieldMeta): z.ZodOptional<
   return schema.optional();
 }
 
-export const string = (description: string): z.ZodOptional<z.ZodString> => field(z.string(), { type: 'string', description });
-export const integer = (description: string): z.ZodOptional<z.ZodNumber> => field(z.number(), { type: 'integer', description });
-export const long = (description: string): z.ZodOptional<z.ZodNumber> => field(z.number(), { type: 'long', description });
-export const boolean = (description: string): z.ZodOptional<z.ZodBoolean> => field(z.boolean(), { type: 'boolean', description });
+export const string = (description: string): z.ZodOptional<z.ZodString> =>
+  field(z.string(), { type: 'string', description });
+export const integer = (description: string): z.ZodOptional<z.ZodNumber> =>
+  field(z.number(), { type: 'integer', description });
+export const long = (description: string): z.ZodOptional<z.ZodNumber> =>
+  field(z.number(), { type: 'long', description });
+export const boolean = (description: string): z.ZodOptional<z.ZodBoolean> =>
+  field(z.boolean(), { type: 'boolean', description });
 /** An instant as clients read it: 2026-11-22T00:44:21+0000. */
-export const date = (description: string): z.ZodOptional<z.ZodString> => field(z.string(), { type: 'date', description });
+export const date = (description: string): z.ZodOptional<z.ZodString> =>
+  field(z.string(), { type: 'date', description });
 /** A map of text to text. */
 export const map = (description: string): z.ZodOptional<z.ZodRecord<z.ZodString, z.ZodString>> =>
   field(z.record(z.string(), z.string()), { type: 'map', description });

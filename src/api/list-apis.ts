@@ -73,7 +73,9 @@ export function listApisCommand(all: () => Registry, keyOfKind: Readonly<Record<
     run(call, want) {
       described ??= describe(all(), keyOfKind);
       const name = want['name'];
-      const usable = described.filter(([command]) => mayUse(command, call.caller.role) && (name === undefined || command.name === name));
+      const usable = described.filter(
+        ([command]) => mayUse(command, call.caller.role) && (name === undefined || command.name === name),
+      );
       if (usable.length === 0) return Promise.reject(refuse('unsupported', unavailable(String(name))));
       return Promise.resolve({ count: usable.length, api: usable.map(([, entry]) => entry) });
     },
@@ -110,7 +112,9 @@ export function describe(all: Registry, keyOfKind: Readonly<Record<string, strin
       isasync: command.async,
       related: 'key' in command.answer ? showing(command.answer.key, command.name) : '',
       ...(command.since === undefined ? {} : { since: command.since }),
-      params: Object.entries(command.params.shape).flatMap(([name, schema]) => describeParam(name, schema as z.ZodType, (kind) => showing(keyOfKind[kind] ?? kind))),
+      params: Object.entries(command.params.shape).flatMap(([name, schema]) =>
+        describeParam(name, schema as z.ZodType, (kind) => showing(keyOfKind[kind] ?? kind)),
+      ),
       response: describeAnswer(command.answer),
     },
   ]);
@@ -135,7 +139,11 @@ function describeParam(name: string, schema: z.ZodType, related: (kind: string) 
 
 const JOB_FIELDS: readonly ApiField[] = [
   { name: 'jobid', description: 'the UUID of the latest async job acting on this object', type: 'string' },
-  { name: 'jobstatus', description: 'the current status of the latest async job acting on this object', type: 'integer' },
+  {
+    name: 'jobstatus',
+    description: 'the current status of the latest async job acting on this object',
+    type: 'integer',
+  },
 ];
 
 function describeAnswer(answer: Answer): readonly ApiField[] {
@@ -157,7 +165,15 @@ function describeView(view: z.ZodObject): ApiField[] {
     if (about === undefined) return [];
     const inner = innerView(schema as z.ZodType);
     const nested = inner === undefined ? {} : { response: describeView(inner) };
-    return [{ name, description: about.description, type: about.type, ...(about.type === 'list' || about.type === 'map' ? { response: [] } : {}), ...nested }];
+    return [
+      {
+        name,
+        description: about.description,
+        type: about.type,
+        ...(about.type === 'list' || about.type === 'map' ? { response: [] } : {}),
+        ...nested,
+      },
+    ];
   });
 }
 

@@ -35,13 +35,15 @@ function meta<S extends z.ZodType>(schema: S, about: ParamMeta): S {
   return schema;
 }
 
-const control = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/;
+const control = /\p{Cc}/u;
 
 /** Free text, at most `length` characters, without control characters. */
 export function text(description: string, length = 255): z.ZodString {
   const schema = z
     .string()
-    .max(length, { error: (issue) => `Value greater than max allowed length ${length} for param: ${String(issue.path?.[0] ?? '')}` })
+    .max(length, {
+      error: (issue) => `Value greater than max allowed length ${length} for param: ${String(issue.path?.[0] ?? '')}`,
+    })
     .refine((value) => !control.test(value), { error: 'control characters are not allowed' });
   return meta(schema, { type: 'string', description, length });
 }
@@ -78,7 +80,10 @@ export function integer(
 /** Comma-joined values. An empty text is an empty list. */
 export function list(description: string, kind?: string): z.ZodPipe<z.ZodString, z.ZodTransform<string[], string>> {
   const schema = z.string().transform((value, context) => {
-    const items = value.split(',').map((item) => item.trim()).filter((item) => item !== '');
+    const items = value
+      .split(',')
+      .map((item) => item.trim())
+      .filter((item) => item !== '');
     if (kind !== undefined && !items.every(isUuid)) {
       context.addIssue({ code: 'custom', message: 'not-an-id' });
       return z.NEVER;
@@ -104,28 +109,41 @@ function records(): z.ZodArray<z.ZodRecord<z.ZodString, z.ZodString>> {
 
 /** An IPv4 address, kept as text. */
 export function address(description: string): z.ZodString {
-  return meta(z.string().refine((value) => parseIp(value) !== undefined, { error: 'must be an IPv4 address' }), { type: 'string', description });
+  return meta(
+    z.string().refine((value) => parseIp(value) !== undefined, { error: 'must be an IPv4 address' }),
+    { type: 'string', description },
+  );
 }
 
 /** An IPv4 prefix such as 10.1.0.0/16, kept as typed. */
 export function prefix(description: string): z.ZodString {
-  return meta(z.string().refine((value) => parseCidr(value) !== undefined, { error: 'must be an IPv4 CIDR such as 10.1.0.0/16' }), {
-    type: 'string',
-    description,
-  });
+  return meta(
+    z.string().refine((value) => parseCidr(value) !== undefined, { error: 'must be an IPv4 CIDR such as 10.1.0.0/16' }),
+    {
+      type: 'string',
+      description,
+    },
+  );
 }
 
 export function netmask(description: string): z.ZodString {
-  return meta(z.string().refine((value) => lengthOfNetmask(value) !== undefined, { error: 'must be a netmask such as 255.255.255.0' }), {
-    type: 'string',
-    description,
-  });
+  return meta(
+    z
+      .string()
+      .refine((value) => lengthOfNetmask(value) !== undefined, { error: 'must be a netmask such as 255.255.255.0' }),
+    {
+      type: 'string',
+      description,
+    },
+  );
 }
 
 /** yyyy-MM-dd or ISO 8601 with time; the instant as ISO text. */
 export function date(description: string): z.ZodPipe<z.ZodString, z.ZodTransform<string, string>> {
   const schema = z.string().transform((value, context) => {
-    const time = Date.parse(/^\d{4}-\d{2}-\d{2}$/.test(value) ? `${value}T00:00:00Z` : value.replace(/([+-]\d{2})(\d{2})$/, '$1:$2'));
+    const time = Date.parse(
+      /^\d{4}-\d{2}-\d{2}$/.test(value) ? `${value}T00:00:00Z` : value.replace(/([+-]\d{2})(\d{2})$/, '$1:$2'),
+    );
     if (!Number.isNaN(time)) return new Date(time).toISOString();
     context.addIssue({ code: 'custom', message: 'must be a date such as 2026-11-22' });
     return z.NEVER;

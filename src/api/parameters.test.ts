@@ -33,7 +33,9 @@ const command: Command = {
 const check = (query: string): ReturnType<typeof checkParameters> => checkParameters(command, decode(query, ''));
 
 test('checkParameters() types what it declares and ignores the rest', () => {
-  const { want, given } = check(`NAME=a&zoneId=${ID}&size=3&start=True&networkids=${ID},${ID}&nosuch=1&tags[0].Key=k&details[0].cpuNumber=2`);
+  const { want, given } = check(
+    `NAME=a&zoneId=${ID}&size=3&start=True&networkids=${ID},${ID}&nosuch=1&tags[0].Key=k&details[0].cpuNumber=2`,
+  );
   assert.deepEqual(want, {
     name: 'a',
     zoneid: ID,
@@ -65,22 +67,32 @@ const WRONG: readonly (readonly [query: string, status: number, text: string])[]
   [`name=a&zoneid=${ID}&size=1e0`, 431, 'invalid value 1e0 for parameter size'],
   [`name=a&zoneid=${ID}&start=yes`, 431, 'invalid value yes for parameter start: must be true or false'],
   [`name=a&zoneid=${ID}&ip=10.0.0.256`, 431, 'invalid value 10.0.0.256 for parameter ip'],
-  [`name=a&zoneid=${ID}&networkids=a,b`, 431, 'Invalid parameter networkids value=a,b due to incorrect long value format'],
+  [
+    `name=a&zoneid=${ID}&networkids=a,b`,
+    431,
+    'Invalid parameter networkids value=a,b due to incorrect long value format',
+  ],
   [`name=a&zoneid=${ID}&tags=x`, 430, 'Parameter tags is a map'],
   [`name[0].x=a&zoneid=${ID}`, 430, 'Parameter name is no map'],
 ];
 
 for (const [query, status, text] of WRONG) {
   test(`checkParameters() refuses ${query.replace(ID, 'ID')}`, () => {
-    assert.throws(() => check(query), (error: unknown) => {
-      assert.ok(error instanceof Refusal);
-      assert.equal(error.status, status);
-      assert.ok(error.message.includes(text), error.message);
-      return true;
-    });
+    assert.throws(
+      () => check(query),
+      (error: unknown) => {
+        assert.ok(error instanceof Refusal);
+        assert.equal(error.status, status);
+        assert.ok(error.message.includes(text), error.message);
+        return true;
+      },
+    );
   });
 }
 
 test('checkParameters() repeats no password', () => {
-  assert.throws(() => check(`name=a&zoneid=${ID}&password=hunter2hunter2`), (error: unknown) => error instanceof Refusal && !error.message.includes('hunter2'));
+  assert.throws(
+    () => check(`name=a&zoneid=${ID}&password=hunter2hunter2`),
+    (error: unknown) => error instanceof Refusal && !error.message.includes('hunter2'),
+  );
 });

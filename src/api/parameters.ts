@@ -54,7 +54,8 @@ function issueRefusal(command: Command, issue: z.core.$ZodIssue, input: Readonly
   const value = input[name];
   if (value === undefined) return refuse('parameter', `${unable} due to missing parameter ${name}`);
   const shown = shownValue(name, value);
-  if (issue.message === 'not-an-id') return refuse('parameter', `${unable} due to invalid value. ${unknownEntity(name, shown)}`);
+  if (issue.message === 'not-an-id')
+    return refuse('parameter', `${unable} due to invalid value. ${unknownEntity(name, shown)}`);
   if (issue.message.startsWith('Value greater than')) return refuse('parameter', issue.message);
   return refuse('parameter', `${unable} due to invalid value ${shown} for parameter ${name}: ${issue.message}`);
 }

@@ -17,7 +17,10 @@ after(async () => {
 });
 
 test('serveApi() says which port is taken and what to do', async () => {
-  await assert.rejects(serveApi(cloud.app, { port: served.port }), new RegExp(`Cannot listen on 127.0.0.1 port ${served.port}: another program listens there`));
+  await assert.rejects(
+    serveApi(cloud.app, { port: served.port }),
+    new RegExp(`Cannot listen on 127.0.0.1 port ${served.port}: another program listens there`),
+  );
 });
 
 test('serveApi() listens on loopback only', () => {
@@ -30,7 +33,12 @@ test('serveApi() answers GET with a signature over the query as it was sent', as
 });
 
 test('serveApi() survives garbage', async () => {
-  for (const garbage of ['\u0000\u0001\u0002\r\n\r\n', 'GET /client/api?%%% HTTP/1.1\r\nHost: x\r\n\r\n', 'POST /client/api HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab', `GET /${'a'.repeat(100_000)} HTTP/1.1\r\n\r\n`]) {
+  for (const garbage of [
+    '\u0000\u0001\u0002\r\n\r\n',
+    'GET /client/api?%%% HTTP/1.1\r\nHost: x\r\n\r\n',
+    'POST /client/api HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab',
+    `GET /${'a'.repeat(100_000)} HTTP/1.1\r\n\r\n`,
+  ]) {
     const { promise, resolve } = Promise.withResolvers<void>();
     const socket = connect(served.port, '127.0.0.1', () => socket.end(garbage));
     socket.on('error', () => resolve());

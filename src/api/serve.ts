@@ -17,10 +17,19 @@ export interface Where {
 }
 
 /** Serves until closed. Throws a sentence an operator can act on when the port cannot be had. */
-export async function serveApi(app: ReturnType<typeof createApp>, { host = '127.0.0.1', port }: Where): Promise<Served> {
+export async function serveApi(
+  app: ReturnType<typeof createApp>,
+  { host = '127.0.0.1', port }: Where,
+): Promise<Served> {
   const server = createServer(
     // A request has to arrive whole in this time, its header sooner; each try costs an attacker a connection.
-    { headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 15_000, maxHeaderSize: 64 * 1024, connectionsCheckingInterval: 2_000 },
+    {
+      headersTimeout: 10_000,
+      requestTimeout: 30_000,
+      keepAliveTimeout: 15_000,
+      maxHeaderSize: 64 * 1024,
+      connectionsCheckingInterval: 2_000,
+    },
     getRequestListener(app.fetch),
   );
   server.maxRequestsPerSocket = 0;

@@ -24,7 +24,8 @@ const loginView = z.object({
 });
 
 /** Such commands have no handler of their own: whoever calls them another way than through the wire made a mistake. */
-const answeredByTheWire = (): Promise<never> => Promise.reject(refuse('unsupported', 'This command exists on the HTTP API only'));
+const answeredByTheWire = (): Promise<never> =>
+  Promise.reject(refuse('unsupported', 'This command exists on the HTTP API only'));
 
 export const login: Command = {
   name: 'login',
@@ -59,7 +60,12 @@ export interface SessionReply {
 const FLAGS = 'Path=/client; HttpOnly; SameSite=Lax';
 
 /** Opens a session. Failures count per user and address; a correct password clears the count. */
-export async function openSession(accounts: Accounts, throttle: Throttle, want: Readonly<Record<string, unknown>>, address: string): Promise<SessionReply & { readonly login: Login }> {
+export async function openSession(
+  accounts: Accounts,
+  throttle: Throttle,
+  want: Readonly<Record<string, unknown>>,
+  address: string,
+): Promise<SessionReply & { readonly login: Login }> {
   const optional = (name: string): string | undefined => (want[name] === undefined ? undefined : String(want[name]));
   const username = String(want['username']);
   const key = `login ${username.toLowerCase()} ${optional('domainid') ?? optional('domain') ?? ''} ${address}`;

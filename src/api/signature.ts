@@ -8,7 +8,12 @@ type Form = (sent: readonly Sent[]) => string;
 
 const byText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
-const joined = (sent: readonly Sent[], name: (sent: Sent) => string, encode: (text: string) => string, encodeName = encode): string =>
+const joined = (
+  sent: readonly Sent[],
+  name: (sent: Sent) => string,
+  encode: (text: string) => string,
+  encodeName = encode,
+): string =>
   sent
     .toSorted((a, b) => byText(name(a), name(b)))
     .map((one) => `${encodeName(name(one))}=${encode(one.value)}`)
@@ -68,8 +73,10 @@ export function expired(version: string | undefined, expires: string | undefined
   if (expires === undefined) return 'signatureVersion 3 needs the parameter expires, such as 2026-11-22T10:00:00+0000';
   const at = instant(expires);
   if (at === undefined) return 'expires must be written as 2026-11-22T10:00:00+0000';
-  if (at <= now) return `the request expired at ${new Date(at).toISOString()}; it is ${new Date(now).toISOString()} here: check your clock`;
-  if (at > now + MAX_AHEAD_HOURS * 3_600_000) return `expires is more than ${MAX_AHEAD_HOURS} hours ahead; sign for a shorter time`;
+  if (at <= now)
+    return `the request expired at ${new Date(at).toISOString()}; it is ${new Date(now).toISOString()} here: check your clock`;
+  if (at > now + MAX_AHEAD_HOURS * 3_600_000)
+    return `expires is more than ${MAX_AHEAD_HOURS} hours ahead; sign for a shorter time`;
   return undefined;
 }
 

@@ -10,7 +10,10 @@ test('throttle refuses with 429 after too many failures, for this key only, and 
     throttle.check('a');
     throttle.fail('a');
   }
-  assert.throws(() => throttle.check('a'), (error: unknown) => error instanceof Refusal && error.status === 429 && /retry after 1000 ms/.test(error.message));
+  assert.throws(
+    () => throttle.check('a'),
+    (error: unknown) => error instanceof Refusal && error.status === 429 && /retry after 1000 ms/.test(error.message),
+  );
   throttle.check('b');
   now = 1000;
   throttle.check('a');

@@ -4,7 +4,13 @@ import { toXml } from './xml.ts';
 
 test('toXml() repeats list elements, nests objects and leaves out what is absent', () => {
   assert.equal(
-    toXml('listvpcsresponse', { count: 2, vpc: [{ id: 'a', tags: [] }, { id: 'b', isdefault: true, name: undefined, zone: { id: 'z' } }] }),
+    toXml('listvpcsresponse', {
+      count: 2,
+      vpc: [
+        { id: 'a', tags: [] },
+        { id: 'b', isdefault: true, name: undefined, zone: { id: 'z' } },
+      ],
+    }),
     '<?xml version="1.0" encoding="UTF-8"?><listvpcsresponse cloud-stack-version="4.18.0.0"><count>2</count><vpc><id>a</id></vpc><vpc><id>b</id><isdefault>true</isdefault><zone><id>z</id></zone></vpc></listvpcsresponse>',
   );
 });

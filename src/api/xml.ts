@@ -28,9 +28,17 @@ function elementName(key: string): string {
   return /^[A-Za-z_]/.test(safe) ? safe : `_${safe}`;
 }
 
-const ENTITIES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&apos;' };
+const ENTITIES: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&apos;',
+};
 
 function escape(text: string): string {
   // Characters XML 1.0 cannot hold at all (section 2.2) become a replacement character.
-  return text.replaceAll(/[&<>"']/g, (character) => ENTITIES[character]!).replaceAll(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g, '\ufffd');
+  return text
+    .replaceAll(/[&<>"']/g, (character) => ENTITIES[character]!)
+    .replaceAll(/[^\P{Cc}\t\n\r]|[\ufffe\uffff]/gu, '\ufffd');
 }

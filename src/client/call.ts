@@ -23,11 +23,14 @@ interface Access {
 export async function call({ command, parameters, account, wait, state }: CallOptions): Promise<number> {
   const file = join(state, 'access.json');
   if (!existsSync(file)) {
-    throw new Error(`${file} is not there: nothing runs with this state folder. Start ./demo, or name the folder with --state`);
+    throw new Error(
+      `${file} is not there: nothing runs with this state folder. Start ./demo, or name the folder with --state`,
+    );
   }
   const { endpoint, accounts } = JSON.parse(readFileSync(file, 'utf8')) as Access;
   const keys = accounts[account];
-  if (keys === undefined) throw new Error(`there is no account ${account} in ${file}; there are ${Object.keys(accounts).join(', ')}`);
+  if (keys === undefined)
+    throw new Error(`there is no account ${account} in ${file}; there are ${Object.keys(accounts).join(', ')}`);
   const client = createClient({ endpoint, apikey: keys.apikey, secretkey: keys.secretkey });
   const given = Object.fromEntries(parameters.map(split));
   try {

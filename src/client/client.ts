@@ -42,7 +42,11 @@ const ANSWER_MS = 60_000;
 /** A client that signs as one user. */
 export function createClient({ endpoint, apikey, secretkey, jobTimeoutMs = 120_000, signal }: ClientOptions): Client {
   async function raw(command: string, params: Params = {}): Promise<Body> {
-    const body = signedBody([['command', command], ...flatten(params)], { apikey, secretkey }, new Date(Date.now() + SIGNED_FOR_MS));
+    const body = signedBody(
+      [['command', command], ...flatten(params)],
+      { apikey, secretkey },
+      new Date(Date.now() + SIGNED_FOR_MS),
+    );
     const limit = AbortSignal.timeout(ANSWER_MS);
     const response = await fetch(endpoint, {
       method: 'POST',
@@ -61,8 +65,14 @@ export function createClient({ endpoint, apikey, secretkey, jobTimeoutMs = 120_0
       const job = await raw('queryAsyncJobResult', { jobid });
       const result = (job['jobresult'] ?? {}) as Body;
       if (job['jobstatus'] === 1) return result;
-      if (job['jobstatus'] === 2) throw new ApiError(command, Number(result['errorcode'] ?? 530), String(result['errortext'] ?? 'the job failed'));
-      if (Date.now() > deadline) throw new ApiError(command, 0, `${command}: job ${jobid} was not done after ${jobTimeoutMs} ms`);
+      if (job['jobstatus'] === 2)
+        throw new ApiError(
+          command,
+          Number(result['errorcode'] ?? 530),
+          String(result['errortext'] ?? 'the job failed'),
+        );
+      if (Date.now() > deadline)
+        throw new ApiError(command, 0, `${command}: job ${jobid} was not done after ${jobTimeoutMs} ms`);
       await sleep(pause, signal);
       signal?.throwIfAborted();
     }
@@ -88,7 +98,12 @@ function unwrap(command: string, status: number, text: string): Body {
     throw new ApiError(command, status, `${command}: HTTP status ${status} and no JSON: is this the API's address?`);
   }
   const body = (Object.values(envelope)[0] ?? {}) as Body;
-  if (status !== 200) throw new ApiError(command, Number(body['errorcode'] ?? status), String(body['errortext'] ?? `HTTP status ${status}`));
+  if (status !== 200)
+    throw new ApiError(
+      command,
+      Number(body['errorcode'] ?? status),
+      String(body['errortext'] ?? `HTTP status ${status}`),
+    );
   return body;
 }
 

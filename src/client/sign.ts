@@ -2,7 +2,13 @@
 import { createHmac } from 'node:crypto';
 
 /** What a parameter may be: lists are joined by commas, lists of objects become `name[0].key=…`. Undefined ones are left out. */
-export type Param = string | number | boolean | undefined | readonly (string | number)[] | readonly Readonly<Record<string, string | number | boolean>>[];
+export type Param =
+  | string
+  | number
+  | boolean
+  | undefined
+  | readonly (string | number)[]
+  | readonly Readonly<Record<string, string | number | boolean>>[];
 
 /** Flattens parameters into names and texts. */
 export function flatten(params: Readonly<Record<string, Param>>): [name: string, value: string][] {
@@ -12,13 +18,20 @@ export function flatten(params: Readonly<Record<string, Param>>): [name: string,
     const items = value as readonly unknown[];
     if (items.every((item) => typeof item !== 'object')) return [[name, items.join(',')]];
     return items.flatMap((item, index) =>
-      Object.entries(item as Record<string, unknown>).map(([key, one]): [string, string] => [`${name}[${index}].${key}`, String(one)]),
+      Object.entries(item as Record<string, unknown>).map(([key, one]): [string, string] => [
+        `${name}[${index}].${key}`,
+        String(one),
+      ]),
     );
   });
 }
 
 /** The form body of a signed request: names and values encoded, with the signature (version 3) as its last parameter. */
-export function signedBody(params: readonly (readonly [string, string])[], keys: { readonly apikey: string; readonly secretkey: string }, expires: Date): string {
+export function signedBody(
+  params: readonly (readonly [string, string])[],
+  keys: { readonly apikey: string; readonly secretkey: string },
+  expires: Date,
+): string {
   const all: (readonly [string, string])[] = [
     ...params,
     ['apikey', keys.apikey],
@@ -38,5 +51,8 @@ export function signedBody(params: readonly (readonly [string, string])[], keys:
 
 /** As the API's own rule has it: all but letters, digits and `-_.~*`. */
 function encode(text: string): string {
-  return encodeURIComponent(text).replaceAll(/[!'()]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`);
+  return encodeURIComponent(text).replaceAll(
+    /[!'()]/g,
+    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
+  );
 }

@@ -5,7 +5,15 @@ import type { AccountTable, Tables } from '../store/schema.ts';
 import type { WriteRoom } from './room.ts';
 
 /** Owned tables, whoever hangs on others first. */
-const OWNED = ['instance', 'staticroute', 'privategateway', 'network', 'acl', 'vpc', 'template'] as const satisfies readonly (keyof Tables)[];
+const OWNED = [
+  'instance',
+  'staticroute',
+  'privategateway',
+  'network',
+  'acl',
+  'vpc',
+  'template',
+] as const satisfies readonly (keyof Tables)[];
 
 /** Removes the account. Refuses where something of another account stands on what would go, and names it. */
 export async function removeAccount(room: WriteRoom, account: AccountTable): Promise<void> {
@@ -29,7 +37,9 @@ export async function removeAccount(room: WriteRoom, account: AccountTable): Pro
 async function removeParts(room: WriteRoom, table: (typeof OWNED)[number], id: string): Promise<void> {
   const { db } = room.tx;
   const parts = async (part: 'nic' | 'aclitem', column: string): Promise<void> => {
-    const rows = await sql<{ id: string }>`select id from ${sql.table(part)} where ${sql.ref(column)} = ${id}`.execute(db);
+    const rows = await sql<{ id: string }>`select id from ${sql.table(part)} where ${sql.ref(column)} = ${id}`.execute(
+      db,
+    );
     for (const row of rows.rows) {
       await db.deleteFrom('address').where('owner', '=', row.id).execute();
       await room.tx.remove(part, row.id);
@@ -43,7 +53,9 @@ async function removeParts(room: WriteRoom, table: (typeof OWNED)[number], id: s
 }
 
 async function idsOf(room: WriteRoom, table: (typeof OWNED)[number], account: string): Promise<string[]> {
-  const found = await sql<{ id: string }>`select id from ${sql.table(table)} where account = ${account}`.execute(room.db);
+  const found = await sql<{ id: string }>`select id from ${sql.table(table)} where account = ${account}`.execute(
+    room.db,
+  );
   return found.rows.map((row) => row.id);
 }
 
@@ -71,5 +83,8 @@ async function refuseNeeded(room: WriteRoom, account: AccountTable): Promise<voi
       where t.account = ${account.id} and i.account <> ${account.id}`.execute(room.db);
   if (holders.rows.length === 0) return;
   const named = holders.rows.slice(0, 5).map(({ what, on }) => `${what} on ${on}`);
-  throw refuse('failed', `Can't delete account ${account.name}: other accounts use what it owns (${named.join(', ')}${holders.rows.length > 5 ? ', …' : ''}). Delete these first`);
+  throw refuse(
+    'failed',
+    `Can't delete account ${account.name}: other accounts use what it owns (${named.join(', ')}${holders.rows.length > 5 ? ', …' : ''}). Delete these first`,
+  );
 }

@@ -50,11 +50,19 @@ export async function showAccounts(room: Room, rows: readonly AccountTable[]): P
     room.db,
     rows.map((row) => ({ account: row.id, domain: row.domain })),
   );
-  const userRows = await room.db.selectFrom('user').selectAll().where('account', 'in', ids).orderBy('created').orderBy('username').execute();
+  const userRows = await room.db
+    .selectFrom('user')
+    .selectAll()
+    .where('account', 'in', ids)
+    .orderBy('created')
+    .orderBy('username')
+    .execute();
   const users = Map.groupBy(await showUsers(room, userRows), (user) => user.accountid);
   const count = async (table: 'vpc' | 'network' | 'instance', only = sql`1 = 1`): Promise<Map<string, number>> => {
     const found = await sql<{ account: string; n: number }>`
-      select account, count(*) as n from ${sql.table(table)} where account in (${sql.join(ids)}) and ${only} group by account`.execute(room.db);
+      select account, count(*) as n from ${sql.table(table)} where account in (${sql.join(ids)}) and ${only} group by account`.execute(
+      room.db,
+    );
     return new Map(found.rows.map((row) => [row.account, row.n]));
   };
   const networks = await count('network');

@@ -34,13 +34,24 @@ export async function ruledAccount(room: Room, id: string, name = 'id'): Promise
 }
 
 /** By id, or by account and domainid: the two ways in which clients name accounts. */
-async function namedAccount(room: Room, want: { id?: string | undefined; account?: string | undefined; domainid?: string | undefined }): Promise<AccountTable> {
+async function namedAccount(
+  room: Room,
+  want: { id?: string | undefined; account?: string | undefined; domainid?: string | undefined },
+): Promise<AccountTable> {
   if (want.id !== undefined) return ruledAccount(room, want.id);
   if (want.account === undefined || want.domainid === undefined) {
     throw refuse('parameter', 'Account must be specified by id, or by account with domainId parameter');
   }
-  const row = await room.db.selectFrom('account').select('id').where('domain', '=', want.domainid).where(named('name', want.account)).executeTakeFirst();
-  const missing = refuse('parameter', `Unable to find account by name ${want.account} in domain with specified id ${want.domainid}`);
+  const row = await room.db
+    .selectFrom('account')
+    .select('id')
+    .where('domain', '=', want.domainid)
+    .where(named('name', want.account))
+    .executeTakeFirst();
+  const missing = refuse(
+    'parameter',
+    `Unable to find account by name ${want.account} in domain with specified id ${want.domainid}`,
+  );
   if (row === undefined) throw missing;
   return ruledAccount(room, row.id).catch(() => Promise.reject(missing));
 }
@@ -76,12 +87,22 @@ export const listAccounts = listCommand({
       .orderBy('domain.level')
       .orderBy('account.created')
       .orderBy('account.name');
-    query = query.where(caller.role === 'user' ? sql<boolean>`account.id = ${caller.accountId}` : caller.role === 'admin' ? sql<boolean>`1 = 1` : subtree(caller.domainPath, 'domain'));
+    query = query.where(
+      caller.role === 'user'
+        ? sql<boolean>`account.id = ${caller.accountId}`
+        : caller.role === 'admin'
+          ? sql<boolean>`1 = 1`
+          : subtree(caller.domainPath, 'domain'),
+    );
     if (want.domainid !== undefined) {
       const domain = await domainInReach(room, want.domainid, 'domainid');
-      query = query.where(want.isrecursive === true ? subtree(domain.path, 'domain') : sql<boolean>`domain.id = ${domain.id}`);
+      query = query.where(
+        want.isrecursive === true ? subtree(domain.path, 'domain') : sql<boolean>`domain.id = ${domain.id}`,
+      );
     } else if (want.id === undefined && want.listall !== true && caller.role !== 'user') {
-      query = query.where(want.isrecursive === true ? subtree(caller.domainPath, 'domain') : sql<boolean>`domain.id = ${caller.domainId}`);
+      query = query.where(
+        want.isrecursive === true ? subtree(caller.domainPath, 'domain') : sql<boolean>`domain.id = ${caller.domainId}`,
+      );
     }
     if (want.id !== undefined) query = query.where('account.id', '=', want.id);
     if (want.name !== undefined) query = query.where(named('account.name', want.name));
@@ -114,15 +135,27 @@ export const createAccount = writeCommand({
     const type = accountTypeOf(want);
     const domain = await domainInReach(room, want.domainid ?? caller.domainId, 'domainid');
     if (roleOf(type).rank > roleOf(caller.accountType).rank) {
-      throw refuse('permission', `A ${roleOf(caller.accountType).name} cannot create an account of type ${type} (${roleOf(type).name}): it would be able to do more than its maker`);
+      throw refuse(
+        'permission',
+        `A ${roleOf(caller.accountType).name} cannot create an account of type ${type} (${roleOf(type).name}): it would be able to do more than its maker`,
+      );
     }
     if (type === 1 && domain.parent !== null) {
-      throw refuse('parameter', `Invalid account type ${type} given for an account in domain ${domain.path}; unable to create user. Root admins belong to ROOT`);
+      throw refuse(
+        'parameter',
+        `Invalid account type ${type} given for an account in domain ${domain.path}; unable to create user. Root admins belong to ROOT`,
+      );
     }
     if (want.networkdomain !== undefined) checkNetworkDomain(want.networkdomain);
     const name = want.account ?? want.username;
-    if (name.trim() === '' || name.trim() !== name) throw refuse('parameter', `Invalid account name "${name}": it must not be empty, nor begin or end with a blank`);
-    const same = await room.db.selectFrom('account').select('id').where('domain', '=', domain.id).where(named('name', name)).executeTakeFirst();
+    if (name.trim() === '' || name.trim() !== name)
+      throw refuse('parameter', `Invalid account name "${name}": it must not be empty, nor begin or end with a blank`);
+    const same = await room.db
+      .selectFrom('account')
+      .select('id')
+      .where('domain', '=', domain.id)
+      .where(named('name', name))
+      .executeTakeFirst();
     if (same !== undefined) throw refuse('parameter', `The specified account: ${name} already exists`);
     const row: AccountTable = {
       id: newId(),
@@ -155,12 +188,19 @@ export const updateAccount = writeCommand({
     const row = await namedAccount(room, want);
     if (want.networkdomain !== undefined && want.networkdomain !== '') checkNetworkDomain(want.networkdomain);
     if (want.newname !== undefined && want.newname !== row.name) {
-      const same = await room.db.selectFrom('account').select('id').where('domain', '=', row.domain).where(named('name', want.newname)).where('id', '!=', row.id).executeTakeFirst();
+      const same = await room.db
+        .selectFrom('account')
+        .select('id')
+        .where('domain', '=', row.domain)
+        .where(named('name', want.newname))
+        .where('id', '!=', row.id)
+        .executeTakeFirst();
       if (same !== undefined) throw refuse('parameter', `The specified account: ${want.newname} already exists`);
     }
     await room.tx.update('account', row.id, {
       name: want.newname ?? row.name,
-      networkdomain: want.networkdomain === undefined ? row.networkdomain : want.networkdomain === '' ? null : want.networkdomain,
+      networkdomain:
+        want.networkdomain === undefined ? row.networkdomain : want.networkdomain === '' ? null : want.networkdomain,
     });
     return { account: await shown(room, row.id) };
   },
@@ -179,8 +219,10 @@ async function shown(room: Room, id: string): Promise<z.infer<typeof accountView
 
 /** Sets the state. Who is no longer enabled is logged out; what runs for the account goes on running. */
 async function enter(room: WriteRoom, row: AccountTable, state: 'enabled' | 'disabled' | 'locked'): Promise<void> {
-  if (row.isdefault === 1 && state !== 'enabled') throw refuse('permission', `The account ${row.name} is default and can't be ${state}`);
-  if (row.id === room.call.caller.accountId && state !== 'enabled') throw refuse('permission', `Your own account can't be ${state}: nobody of it could undo that`);
+  if (row.isdefault === 1 && state !== 'enabled')
+    throw refuse('permission', `The account ${row.name} is default and can't be ${state}`);
+  if (row.id === room.call.caller.accountId && state !== 'enabled')
+    throw refuse('permission', `Your own account can't be ${state}: nobody of it could undo that`);
   await room.tx.update('account', row.id, { state });
   const users = room.db.selectFrom('user').select('id').where('account', '=', row.id);
   if (state !== 'enabled') await room.db.deleteFrom('session').where('user', 'in', users).execute();
@@ -224,7 +266,11 @@ export const disableAccount = jobCommand({
   async job(room, want) {
     const row = await namedAccount(room, want);
     await enter(room, row, want.lock ? 'locked' : 'disabled');
-    return { about: { type: 'Account', id: row.id }, view: 'account', text: `${want.lock ? 'locking' : 'disabling'} account ${row.name}` };
+    return {
+      about: { type: 'Account', id: row.id },
+      view: 'account',
+      text: `${want.lock ? 'locking' : 'disabling'} account ${row.name}`,
+    };
   },
 });
 

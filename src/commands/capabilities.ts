@@ -18,8 +18,8 @@ export const capabilityView = z.object({
   regionsecondaryenabled: field.boolean('whether there is storage for a whole region'),
   allowuserviewdestroyedvm: field.boolean('whether users see destroyed instances'),
   allowuserexpungerecovervm: field.boolean('whether users may expunge and recover instances'),
-  customdiskofferingminsize: field.long('smallest disk of a size of one\'s own, in GiB'),
-  customdiskofferingmaxsize: field.long('largest disk of a size of one\'s own, in GiB'),
+  customdiskofferingminsize: field.long("smallest disk of a size of one's own, in GiB"),
+  customdiskofferingmaxsize: field.long("largest disk of a size of one's own, in GiB"),
   defaultuipagesize: field.long('entries on a page of a console'),
 });
 

@@ -10,8 +10,12 @@ before(async () => {
 });
 after(() => cloud[Symbol.asyncDispose]());
 
-const value = async (name: string): Promise<unknown> => ((await cloud.callAs('readonly', 'listConfigurations', { name }))['configuration'] as Body[] | undefined)?.[0]?.['value'];
-const update = (name: string, to?: string): Promise<Body> => cloud.callAs('admin', 'updateConfiguration', { name, value: to });
+const value = async (name: string): Promise<unknown> =>
+  ((await cloud.callAs('readonly', 'listConfigurations', { name }))['configuration'] as Body[] | undefined)?.[0]?.[
+    'value'
+  ];
+const update = (name: string, to?: string): Promise<Body> =>
+  cloud.callAs('admin', 'updateConfiguration', { name, value: to });
 
 test('listConfigurations has the names and defaults clients look up', async () => {
   assert.equal(await value('default.page.size'), '500');
@@ -29,5 +33,8 @@ test('updateConfiguration changes what can be changed, and keeps its kind', asyn
   await assert.rejects(update('default.page.size', '10'), refused(431, /cannot be changed/));
   await assert.rejects(update('no.such', '1'), refused(431, /doesn't exist/));
   await assert.rejects(update('expunge.delay'), refused(431, /Name the new value of expunge.delay/));
-  await assert.rejects(cloud.callAs('acme-admin', 'updateConfiguration', { name: 'expunge.delay', value: '1' }), refused(432, /updateConfiguration/));
+  await assert.rejects(
+    cloud.callAs('acme-admin', 'updateConfiguration', { name: 'expunge.delay', value: '1' }),
+    refused(432, /updateConfiguration/),
+  );
 });

@@ -25,7 +25,13 @@ export const CONFIGURATIONS: readonly ConfigurationTable[] = [
   setting('api.throttling.enabled', 'false', 'Advanced', 'Kept for clients; only failed tries are limited', 0),
   setting('api.throttling.max', '25', 'Advanced', 'Kept for clients', 0),
   setting('api.throttling.interval', '1', 'Advanced', 'Kept for clients', 0),
-  setting('incorrect.login.attempts.allowed', '5', 'Advanced', 'Failed logins after which a user is disabled; 0 for never', 1),
+  setting(
+    'incorrect.login.attempts.allowed',
+    '5',
+    'Advanced',
+    'Failed logins after which a user is disabled; 0 for never',
+    1,
+  ),
   setting('site2site.vpn.vpngateway.connection.limit', '4', 'Network', 'Connections a VPN gateway can have', 1),
   setting('site2site.vpn.customergateway.subnets.limit', '10', 'Network', 'Subnets a VPN customer gateway can have', 1),
   setting('remote.access.vpn.user.limit', '8', 'Network', 'VPN users an account can have', 1),
@@ -35,7 +41,13 @@ export const CONFIGURATIONS: readonly ConfigurationTable[] = [
   setting('allow.user.view.destroyed.vm', 'true', 'Advanced', 'Whether users see destroyed instances', 1),
 ];
 
-function setting(name: string, value: string, category: string, description: string, isdynamic: 0 | 1): ConfigurationTable {
+function setting(
+  name: string,
+  value: string,
+  category: string,
+  description: string,
+  isdynamic: 0 | 1,
+): ConfigurationTable {
   return { name, value, category, description, defaultvalue: value, isdynamic };
 }
 
@@ -101,8 +113,10 @@ export const updateConfiguration = writeCommand({
   event: 'CONFIGURATION.VALUE.EDIT',
   async write(room, want) {
     const row = await room.db.selectFrom('configuration').selectAll().where('name', '=', want.name).executeTakeFirst();
-    if (row === undefined) throw refuse('parameter', `Config parameter with name ${want.name} doesn't exist; listConfigurations shows them`);
-    if (want.value === undefined) throw refuse('parameter', `Name the new value of ${row.name}; it is ${row.value} now`);
+    if (row === undefined)
+      throw refuse('parameter', `Config parameter with name ${want.name} doesn't exist; listConfigurations shows them`);
+    if (want.value === undefined)
+      throw refuse('parameter', `Name the new value of ${row.name}; it is ${row.value} now`);
     if (row.isdynamic === 0) throw refuse('parameter', `${row.name} cannot be changed: ${row.description}`);
     checkValue(row, want.value);
     await room.db.updateTable('configuration').set({ value: want.value }).where('name', '=', row.name).execute();
@@ -112,6 +126,8 @@ export const updateConfiguration = writeCommand({
 
 /** A setting keeps the kind of its default: a number stays a number. */
 function checkValue({ name, defaultvalue }: ConfigurationTable, value: string): void {
-  if (/^\d+$/.test(defaultvalue) && !/^\d{1,9}$/.test(value)) throw refuse('parameter', `${name} must be a whole number, such as ${defaultvalue}; got ${value}`);
-  if (/^(true|false)$/.test(defaultvalue) && !/^(true|false)$/.test(value)) throw refuse('parameter', `${name} must be true or false; got ${value}`);
+  if (/^\d+$/.test(defaultvalue) && !/^\d{1,9}$/.test(value))
+    throw refuse('parameter', `${name} must be a whole number, such as ${defaultvalue}; got ${value}`);
+  if (/^(true|false)$/.test(defaultvalue) && !/^(true|false)$/.test(value))
+    throw refuse('parameter', `${name} must be true or false; got ${value}`);
 }

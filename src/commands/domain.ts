@@ -36,7 +36,12 @@ export async function showDomains(room: Room, rows: readonly DomainTable[]): Pro
     rows.map((row) => row.parent),
   );
   const ids = rows.map((row) => row.id);
-  const withChildren = await room.db.selectFrom('domain').select('parent').where('parent', 'in', ids).distinct().execute();
+  const withChildren = await room.db
+    .selectFrom('domain')
+    .select('parent')
+    .where('parent', 'in', ids)
+    .distinct()
+    .execute();
   const above = new Set(withChildren.map((row) => row.parent));
   return rows.map((row) =>
     field.compact<z.infer<typeof domainView>>({
@@ -57,7 +62,8 @@ export async function showDomains(room: Room, rows: readonly DomainTable[]): Pro
 /** The domain with this id, if it lies in the caller's reach; else refuses as unknown. */
 export async function domainInReach(room: Room, id: string, param: string): Promise<DomainTable> {
   const row = await room.db.selectFrom('domain').selectAll().where('id', '=', id).executeTakeFirst();
-  if (row === undefined || !(row.id === room.call.caller.domainId || reaches(room.call.caller, row.path))) throw unknownId(room, param, id);
+  if (row === undefined || !(row.id === room.call.caller.domainId || reaches(room.call.caller, row.path)))
+    throw unknownId(room, param, id);
   return row;
 }
 
@@ -80,7 +86,10 @@ export const listDomains = listCommand({
     const { caller } = room.call;
     let query = byPath(room);
     if (want.id !== undefined) query = query.where('id', '=', (await domainInReach(room, want.id, 'id')).id);
-    else if (caller.role !== 'admin') query = query.where(want.listall === true ? subtree(caller.domainPath, 'domain') : sql<boolean>`id = ${caller.domainId}`);
+    else if (caller.role !== 'admin')
+      query = query.where(
+        want.listall === true ? subtree(caller.domainPath, 'domain') : sql<boolean>`id = ${caller.domainId}`,
+      );
     if (want.name !== undefined) query = query.where(named('name', want.name));
     if (want.level !== undefined) query = query.where('level', '=', want.level);
     if (want.keyword !== undefined) query = query.where(containing('name', want.keyword));
@@ -158,7 +167,8 @@ async function checkName(room: Room, name: string, parent: DomainTable, except?:
     .where(named('name', name))
     .where('id', '!=', except ?? '')
     .executeTakeFirst();
-  if (same !== undefined) throw refuse('parameter', `Domain with name ${name} already exists for the parent id=${parent.id}`);
+  if (same !== undefined)
+    throw refuse('parameter', `Domain with name ${name} already exists for the parent id=${parent.id}`);
 }
 
 export const updateDomain = writeCommand({
@@ -175,16 +185,23 @@ export const updateDomain = writeCommand({
   async write(room, want) {
     const row = await domainInReach(room, want.id, 'id');
     if (want.networkdomain !== undefined && want.networkdomain !== '') checkNetworkDomain(want.networkdomain);
-    const networkdomain = want.networkdomain === undefined ? row.networkdomain : want.networkdomain === '' ? null : want.networkdomain;
+    const networkdomain =
+      want.networkdomain === undefined ? row.networkdomain : want.networkdomain === '' ? null : want.networkdomain;
     if (want.name === undefined || want.name === row.name) {
       await room.tx.update('domain', row.id, { networkdomain });
     } else {
       if (row.parent === null) throw refuse('permission', "Can't rename the ROOT domain");
-      const parent = await room.db.selectFrom('domain').selectAll().where('id', '=', row.parent).executeTakeFirstOrThrow();
+      const parent = await room.db
+        .selectFrom('domain')
+        .selectAll()
+        .where('id', '=', row.parent)
+        .executeTakeFirstOrThrow();
       await checkName(room, want.name, parent, row.id);
       const path = `${parent.path}/${want.name}`;
       await room.tx.update('domain', row.id, { name: want.name, networkdomain });
-      await sql`update domain set path = ${path} || substr(path, ${row.path.length + 1}) where ${subtree(row.path, 'domain')}`.execute(room.db);
+      await sql`update domain set path = ${path} || substr(path, ${row.path.length + 1}) where ${subtree(row.path, 'domain')}`.execute(
+        room.db,
+      );
     }
     const now = await room.db.selectFrom('domain').selectAll().where('id', '=', row.id).executeTakeFirstOrThrow();
     return { domain: (await showDomains(room, [now]))[0] };
@@ -205,7 +222,12 @@ export const deleteDomain = jobCommand({
     const row = await domainInReach(room, want.id, 'id');
     if (row.parent === null) throw refuse('permission', "Can't delete ROOT domain");
     if (want.cleanup !== true) await refuseFull(room, row);
-    const below = await room.db.selectFrom('domain').selectAll().where(subtree(row.path, 'domain')).orderBy('level', 'desc').execute();
+    const below = await room.db
+      .selectFrom('domain')
+      .selectAll()
+      .where(subtree(row.path, 'domain'))
+      .orderBy('level', 'desc')
+      .execute();
     for (const domain of below) {
       const accounts = await room.db.selectFrom('account').selectAll().where('domain', '=', domain.id).execute();
       for (const account of accounts) await removeAccount(room, account);
@@ -216,11 +238,24 @@ export const deleteDomain = jobCommand({
 });
 
 async function refuseFull(room: WriteRoom, domain: DomainTable): Promise<void> {
-  const accounts = await room.db.selectFrom('account').select('name').where('domain', '=', domain.id).orderBy('name').execute();
-  const children = await room.db.selectFrom('domain').select('name').where('parent', '=', domain.id).orderBy('name').execute();
+  const accounts = await room.db
+    .selectFrom('account')
+    .select('name')
+    .where('domain', '=', domain.id)
+    .orderBy('name')
+    .execute();
+  const children = await room.db
+    .selectFrom('domain')
+    .select('name')
+    .where('parent', '=', domain.id)
+    .orderBy('name')
+    .execute();
   const holds = [listed('account', accounts), listed('domain', children)].filter((text) => text !== '');
   if (holds.length === 0) return;
-  throw refuse('failed', `Can't delete the domain yet because it has ${holds.join(' and ')}; delete them first, or give cleanup=true`);
+  throw refuse(
+    'failed',
+    `Can't delete the domain yet because it has ${holds.join(' and ')}; delete them first, or give cleanup=true`,
+  );
 }
 
 /** `2 accounts (a, b)`; empty for none. */

@@ -17,7 +17,11 @@ export interface EventEntry {
 }
 
 /** Records an event of the caller's and returns its id. */
-export async function recordEvent(tx: Tx, caller: Pick<Caller, 'accountId' | 'domainId' | 'userId'>, entry: EventEntry): Promise<string> {
+export async function recordEvent(
+  tx: Tx,
+  caller: Pick<Caller, 'accountId' | 'domainId' | 'userId'>,
+  entry: EventEntry,
+): Promise<string> {
   const id = entry.id ?? newId();
   await tx.db
     .insertInto('event')

@@ -74,10 +74,12 @@ export const listEvents = listCommand({
     if (want.level !== undefined) query = query.where(named('level', want.level));
     if (want.startdate !== undefined) query = query.where('created', '>=', want.startdate);
     if (want.enddate !== undefined) query = query.where('created', '<=', endOf(want.enddate));
-    if (want.startid !== undefined) query = query.where((eb) => eb.or([eb('id', '=', want.startid!), eb('parent', '=', want.startid!)]));
+    if (want.startid !== undefined)
+      query = query.where((eb) => eb.or([eb('id', '=', want.startid!), eb('parent', '=', want.startid!)]));
     if (want.resourceid !== undefined) query = query.where('resource', '=', want.resourceid);
     if (want.resourcetype !== undefined) query = query.where(named('resourcetype', want.resourcetype));
-    if (want.keyword !== undefined) query = query.where((eb) => eb.or([containing('type', want.keyword!), containing('description', want.keyword!)]));
+    if (want.keyword !== undefined)
+      query = query.where((eb) => eb.or([containing('type', want.keyword!), containing('description', want.keyword!)]));
     const { count, rows } = await page(query, want);
     return { count, rows: await showEvents(room, rows) };
   },
@@ -101,7 +103,10 @@ export function listEventTypes(all: () => Registry): Plan {
     key: 'eventtype',
     view: z.object({ name: field.string('the type') }),
     list: () => {
-      const types = new Set([...[...all().values()].flatMap(({ event }) => (event === undefined ? [] : [event])), ...OWN_TYPES]);
+      const types = new Set([
+        ...[...all().values()].flatMap(({ event }) => (event === undefined ? [] : [event])),
+        ...OWN_TYPES,
+      ]);
       const rows = [...types].toSorted().map((name) => ({ name }));
       return Promise.resolve({ count: rows.length, rows });
     },

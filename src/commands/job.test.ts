@@ -13,19 +13,37 @@ after(() => cloud[Symbol.asyncDispose]());
 
 async function create(name: string): Promise<{ id: string; jobid: string }> {
   const zoneid = await idOf(cloud, 'acme-user', 'listZones', 'zone', {});
-  const vpcofferingid = await idOf(cloud, 'acme-user', 'listVPCOfferings', 'vpcoffering', { name: 'Default VPC offering' });
-  const answer = await cloud.callAs('acme-user', 'createVPC', { name, displaytext: name, cidr: '10.1.0.0/16', zoneid, vpcofferingid });
+  const vpcofferingid = await idOf(cloud, 'acme-user', 'listVPCOfferings', 'vpcoffering', {
+    name: 'Default VPC offering',
+  });
+  const answer = await cloud.callAs('acme-user', 'createVPC', {
+    name,
+    displaytext: name,
+    cidr: '10.1.0.0/16',
+    zoneid,
+    vpcofferingid,
+  });
   assert.deepEqual(Object.keys(answer).toSorted(), ['id', 'jobid'], 'nothing else stands in the first answer');
   return answer as { id: string; jobid: string };
 }
-const ask = (jobid: string, who: 'acme-user' | 'acme-admin' | 'globex-admin' | 'admin' = 'acme-user'): Promise<Body> => cloud.callAs(who, 'queryAsyncJobResult', { jobid });
+const ask = (jobid: string, who: 'acme-user' | 'acme-admin' | 'globex-admin' | 'admin' = 'acme-user'): Promise<Body> =>
+  cloud.callAs(who, 'queryAsyncJobResult', { jobid });
 
 test('queryAsyncJobResult is pending without a result, then done with the object under its one key', async () => {
   const { id, jobid } = await create('one');
   const before = await ask(jobid);
   const { userId, accountId } = await cloud.caller('acme-user');
   assert.deepEqual(
-    [before['jobstatus'], before['jobprocstatus'], before['jobresultcode'], before['jobinstanceid'], before['jobinstancetype'], before['userid'], before['accountid'], before['cmd']],
+    [
+      before['jobstatus'],
+      before['jobprocstatus'],
+      before['jobresultcode'],
+      before['jobinstanceid'],
+      before['jobinstancetype'],
+      before['userid'],
+      before['accountid'],
+      before['cmd'],
+    ],
     [0, 0, 0, id, 'Vpc', userId, accountId, 'createVPC'],
   );
   assert.ok(!('jobresult' in before) && !('completed' in before));
@@ -50,7 +68,10 @@ test('a failed job has status 2, code 530 and the text', async () => {
   const { jobid } = await create('three');
   await failJobs(cloud.store, [jobid], 'h1 has not followed');
   const failed = await ask(jobid);
-  assert.deepEqual([failed['jobstatus'], failed['jobresultcode'], failed['jobresult']], [2, 530, { errorcode: 530, errortext: 'h1 has not followed' }]);
+  assert.deepEqual(
+    [failed['jobstatus'], failed['jobresultcode'], failed['jobresult']],
+    [2, 530, { errorcode: 530, errortext: 'h1 has not followed' }],
+  );
 });
 
 test('a job is its owner’s and his admins’, and unknown to everybody else', async () => {
@@ -62,7 +83,8 @@ test('a job is its owner’s and his admins’, and unknown to everybody else', 
 });
 
 test('listAsyncJobs lists the own jobs, an admin all below him with listall', async () => {
-  const count = async (who: 'acme-user' | 'acme-admin' | 'globex-admin', params = {}): Promise<unknown> => (await cloud.callAs(who, 'listAsyncJobs', params))['count'] ?? 0;
+  const count = async (who: 'acme-user' | 'acme-admin' | 'globex-admin', params = {}): Promise<unknown> =>
+    (await cloud.callAs(who, 'listAsyncJobs', params))['count'] ?? 0;
   const own = await count('acme-user');
   assert.ok(Number(own) >= 4);
   assert.equal(await count('acme-admin'), 0);
@@ -73,7 +95,16 @@ test('listAsyncJobs lists the own jobs, an admin all below him with listall', as
 test('events tell of a job from Scheduled to Completed, each naming the first', async () => {
   const vpc = await makeVpc(cloud, 'acme-admin', 'told', '10.9.0.0/16');
   const body = await cloud.callAs('acme-admin', 'listEvents', { resourceid: vpc });
-  const events = (body['event'] as { id: string; state: string; type: string; parentid?: string; username: string; description: string }[]).toReversed();
+  const events = (
+    body['event'] as {
+      id: string;
+      state: string;
+      type: string;
+      parentid?: string;
+      username: string;
+      description: string;
+    }[]
+  ).toReversed();
   assert.deepEqual(
     events.map(({ state, type, username }) => [state, type, username]),
     ['Scheduled', 'Started', 'Completed'].map((state) => [state, 'VPC.CREATE', 'acme-admin']),

@@ -95,6 +95,14 @@ export const listAsyncJobs = listCommand({
     if (want.startdate !== undefined) query = query.where('created', '>=', want.startdate);
     if (want.keyword !== undefined) query = query.where('cmd', '=', want.keyword);
     const { count, rows } = await page(query, want);
-    return { count, rows: rows.map((row) => showJob(row, row.status === 2 && row.result !== null ? (JSON.parse(row.result) as Record<string, unknown>) : undefined)) };
+    return {
+      count,
+      rows: rows.map((row) =>
+        showJob(
+          row,
+          row.status === 2 && row.result !== null ? (JSON.parse(row.result) as Record<string, unknown>) : undefined,
+        ),
+      ),
+    };
   },
 });

@@ -5,18 +5,18 @@ import { WRITERS } from '../api/command.ts';
 import { refuse } from '../api/error.ts';
 import * as param from '../api/param.ts';
 import { newId } from '../lib/id.ts';
-import { cidr, covers, overlaps } from '../lib/ip.ts';
-import { offers, servicesOf } from '../model/network-service.ts';
+import { cidr } from '../lib/ip.ts';
+import { offers } from '../model/network-service.ts';
 import type { Tables } from '../store/schema.ts';
 import { readNumber } from '../store/setting.ts';
 import { existing, visible } from './access.ts';
-import { usableAcl } from './acl-access.ts';
 import { checkNetworkDomain, defaultNetworkDomain, openZone } from './known.ts';
 import { type Addresses, checkRfc1918, readAddresses } from './network-address.ts';
 import { checkVlan, physicalNetworkFor, segmentWish, takeSegment } from './network-segment.ts';
 import { networkView, showNetworks } from './network-view.ts';
 import { type Owner, forParams, ownerOf } from './owner.ts';
 import { type WriteRoom, writeCommand } from './room.ts';
+import { checkTier } from './tier-check.ts';
 
 type Offering = Tables['networkoffering'];
 
@@ -275,83 +275,6 @@ function checkOutsideVpc(want: Want, offering: Offering): void {
       'parameter',
       'Cannot apply NetworkACL. ACL lists are for tiers of a VPC: leave aclid out, or give vpcid',
     );
-}
-
-interface TierCheck {
-  readonly want: Want;
-  readonly offering: Offering;
-  readonly vpc: Tables['vpc'];
-  readonly addresses: Addresses;
-  readonly owner: Owner;
-  readonly zone: Tables['zone'];
-}
-
-async function checkTier(room: WriteRoom, { want, offering, vpc, addresses, owner, zone }: TierCheck): Promise<void> {
-  if (vpc.state !== 'Enabled')
-    throw refuse('parameter', `Unable to find Enabled VPC by id specified: ${vpc.name} is ${vpc.state}`);
-  if (vpc.zone !== zone.id) throw refuse('parameter', `VPC ${vpc.name} is in another zone than ${zone.name}`);
-  if (offering.forvpc === 0)
-    throw refuse('parameter', `Network offering can't be used for VPC networks: ${offering.name}`);
-  if (offering.conservemode === 1)
-    throw refuse('parameter', `Only networks with conserve mode Off can belong to VPC: ${offering.name} has it on`);
-  await checkServices(room, offering, vpc);
-  if (want.aclid !== undefined) {
-    const acl = await usableAcl(room, want.aclid, 'aclid');
-    if (acl.vpc !== null && acl.vpc !== vpc.id)
-      throw refuse('parameter', `ACL: ${acl.name} do not belong to the VPC ${vpc.name}`);
-    if (!offers(offering, 'NetworkACL')) {
-      throw refuse(
-        'parameter',
-        `Cannot apply NetworkACL. Network Offering does not support NetworkACL service: ${offering.name}`,
-      );
-    }
-  }
-  const tiers = await room.db.selectFrom('network').select(['name', 'cidr']).where('vpc', '=', vpc.id).execute();
-  const most = await readNumber(room.db, 'vpc.max.networks', 3);
-  if (tiers.length >= most) {
-    throw refuse(
-      'failed',
-      `Number of networks per VPC can't extend ${most}; increase it using global config vpc.max.networks: ${vpc.name} has ${tiers.length}`,
-    );
-  }
-  const prefix = cidr(addresses.cidr);
-  if (!covers(cidr(vpc.cidr), prefix))
-    throw refuse('parameter', `Network cidr ${addresses.cidr} is not within vpc ${vpc.name} cidr ${vpc.cidr}`);
-  const crossed = tiers.find((tier) => tier.cidr !== null && overlaps(cidr(tier.cidr), prefix));
-  if (crossed !== undefined) {
-    throw refuse(
-      'parameter',
-      `Network cidr ${addresses.cidr} crosses other network cidr ${crossed.cidr} belonging to the same vpc ${vpc.name}: that of tier ${crossed.name}`,
-    );
-  }
-  if (owner.account.id !== vpc.account) {
-    throw refuse(
-      'parameter',
-      `Vpc ${vpc.name} owner is different from the network owner ${owner.account.name}: leave account and domainid out`,
-    );
-  }
-  if (want.networkdomain !== undefined && want.networkdomain !== vpc.networkdomain) {
-    throw refuse(
-      'parameter',
-      `Network domain of the new network should match network domain of vpc ${vpc.name}: ${vpc.networkdomain}`,
-    );
-  }
-}
-
-async function checkServices(room: WriteRoom, offering: Offering, vpc: Tables['vpc']): Promise<void> {
-  const vpcOffering = await room.db
-    .selectFrom('vpcoffering')
-    .select('services')
-    .where('id', '=', vpc.offering)
-    .executeTakeFirstOrThrow();
-  const supported = new Set(servicesOf(vpcOffering).map(({ name }) => name));
-  const missing = servicesOf(offering).find(({ name }) => !supported.has(name));
-  if (missing !== undefined) {
-    throw refuse(
-      'parameter',
-      `Service/provider combination ${missing.name}/${missing.provider} is not supported by VPC ${vpc.name}, whose offering has ${[...supported].join(', ')}`,
-    );
-  }
 }
 
 /** A tier's is its VPC's; a Private network has no names in it. */

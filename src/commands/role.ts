@@ -29,7 +29,14 @@ interface RoleEntry {
   readonly rank: number;
 }
 
-const entry = (accountType: number, role: Role, rank: number, name: string, type: string, description: string): RoleEntry => ({
+const entry = (
+  accountType: number,
+  role: Role,
+  rank: number,
+  name: string,
+  type: string,
+  description: string,
+): RoleEntry => ({
   id: derivedId(`role/${role}`),
   name,
   type,
@@ -54,17 +61,28 @@ export function roleOf(accountType: number): RoleEntry {
 }
 
 /** The account type that accounttype and roleid ask for; both may be given if they agree. */
-export function accountTypeOf(want: { readonly accounttype?: number | undefined; readonly roleid?: string | undefined }): number {
+export function accountTypeOf(want: {
+  readonly accounttype?: number | undefined;
+  readonly roleid?: string | undefined;
+}): number {
   if (want.accounttype === undefined && want.roleid === undefined) {
-    throw refuse('parameter', 'Neither account type nor role ID are not provided: give accounttype (0 user, 1 root admin, 2 domain admin, 4 read-only admin) or roleid');
+    throw refuse(
+      'parameter',
+      'Neither account type nor role ID are not provided: give accounttype (0 user, 1 root admin, 2 domain admin, 4 read-only admin) or roleid',
+    );
   }
   const byId = want.roleid === undefined ? undefined : ROLES.find((one) => one.id === want.roleid);
-  if (want.roleid !== undefined && byId === undefined) throw refuse('parameter', `There is no role with id ${want.roleid}; listRoles shows them`);
+  if (want.roleid !== undefined && byId === undefined)
+    throw refuse('parameter', `There is no role with id ${want.roleid}; listRoles shows them`);
   const type = want.accounttype ?? byId!.accountType;
   if (!ROLES.some((one) => one.accountType === type)) {
-    throw refuse('parameter', `Invalid account type ${type}: it must be 0 (user), 1 (root admin), 2 (domain admin) or 4 (read-only admin)`);
+    throw refuse(
+      'parameter',
+      `Invalid account type ${type}: it must be 0 (user), 1 (root admin), 2 (domain admin) or 4 (read-only admin)`,
+    );
   }
-  if (byId !== undefined && byId.accountType !== type) throw refuse('parameter', `accounttype ${type} is not the one of role ${byId.name} (${byId.accountType})`);
+  if (byId !== undefined && byId.accountType !== type)
+    throw refuse('parameter', `accounttype ${type} is not the one of role ${byId.name} (${byId.accountType})`);
   return type;
 }
 
@@ -82,7 +100,8 @@ export const listRoles = listCommand({
   view: roleView,
   list: (room, want) => {
     const mine = roleOf(room.call.caller.accountType).rank;
-    const same = (value: string, wanted: string | undefined): boolean => wanted === undefined || value.toLowerCase() === wanted.toLowerCase();
+    const same = (value: string, wanted: string | undefined): boolean =>
+      wanted === undefined || value.toLowerCase() === wanted.toLowerCase();
     const rows = ROLES.filter(
       (one) =>
         one.rank <= mine &&
@@ -91,7 +110,15 @@ export const listRoles = listCommand({
         same(one.type, want.type) &&
         one.name.toLowerCase().includes((want.keyword ?? '').toLowerCase()),
     );
-    const shown = rows.map(({ id, name, type, description, role }) => ({ id, name, type, description, isdefault: true, ispublic: role !== 'admin', state: 'enabled' }));
+    const shown = rows.map(({ id, name, type, description, role }) => ({
+      id,
+      name,
+      type,
+      description,
+      isdefault: true,
+      ispublic: role !== 'admin',
+      state: 'enabled',
+    }));
     return Promise.resolve(pageOf(shown, want));
   },
 });

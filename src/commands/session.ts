@@ -41,8 +41,16 @@ export function createAccounts({ store, log }: House): Accounts {
         .executeTakeFirstOrThrow();
       // Root admins are only slowed down (api/throttle.ts): nobody would be left to enable them again.
       if (allowed <= 0 || failedlogins < allowed || known.caller.role === 'admin') return;
-      await tx.db.updateTable('user').set({ state: 'disabled' }).where('id', '=', known.user.id).where('state', '=', 'enabled').execute();
-      log.warn({ caller: known.caller.username, account: known.caller.accountId }, 'user disabled after too many failed logins');
+      await tx.db
+        .updateTable('user')
+        .set({ state: 'disabled' })
+        .where('id', '=', known.user.id)
+        .where('state', '=', 'enabled')
+        .execute();
+      log.warn(
+        { caller: known.caller.username, account: known.caller.accountId },
+        'user disabled after too many failed logins',
+      );
     });
   }
 
@@ -59,10 +67,16 @@ export function createAccounts({ store, log }: House): Accounts {
       if (known === undefined || !correct) {
         if (known !== undefined) await fail(known);
         const where = want.domainid ?? want.domain ?? '/';
-        throw refuse('permission', `Failed to authenticate user '${want.username}' in domain '${where === '' ? '/' : where}'; please provide valid credentials`);
+        throw refuse(
+          'permission',
+          `Failed to authenticate user '${want.username}' in domain '${where === '' ? '/' : where}'; please provide valid credentials`,
+        );
       }
       if (!known.enabled) {
-        throw refuse('permission', `User ${known.user.username} (or their account) in domain ${known.caller.domainPath} is disabled/locked. Please contact the administrator.`);
+        throw refuse(
+          'permission',
+          `User ${known.user.username} (or their account) in domain ${known.caller.domainPath} is disabled/locked. Please contact the administrator.`,
+        );
       }
       return open(known);
     },
@@ -103,7 +117,8 @@ export function createAccounts({ store, log }: House): Accounts {
         created: new Date(now).toISOString(),
         expires: new Date(now + SESSION_SECONDS * 1000).toISOString(),
       });
-      if (user.failedlogins > 0) await tx.db.updateTable('user').set({ failedlogins: 0 }).where('id', '=', user.id).execute();
+      if (user.failedlogins > 0)
+        await tx.db.updateTable('user').set({ failedlogins: 0 }).where('id', '=', user.id).execute();
     });
     return {
       caller,
@@ -151,7 +166,10 @@ async function findByName(db: Db, want: LoginWant): Promise<Known | undefined> {
 
 /** `/`, empty, `/acme/west`, `acme/west` and `ROOT/acme/west` as the path of a domain, in lower case. */
 function domainPath(typed: string): string {
-  const parts = typed.toLowerCase().split('/').filter((part) => part !== '');
+  const parts = typed
+    .toLowerCase()
+    .split('/')
+    .filter((part) => part !== '');
   return (parts[0] === 'root' ? parts : ['root', ...parts]).join('/');
 }
 

@@ -25,7 +25,29 @@ export const TAGGABLE = {
 type Kind = keyof typeof TAGGABLE;
 
 /** Kinds the API knows that cannot carry tags here, for a better refusal. */
-const KNOWN = new Set(['nic', 'zone', 'domain', 'account', 'user', 'volume', 'snapshot', 'iso', 'networkacl', 'publicipaddress', 'loadbalancer', 'firewallrule', 'portforwardingrule', 'project', 'vpngateway', 'customergateway', 'vpnconnection', 'remoteaccessvpn', 'serviceoffering', 'diskoffering', 'networkoffering']);
+const KNOWN = new Set([
+  'nic',
+  'zone',
+  'domain',
+  'account',
+  'user',
+  'volume',
+  'snapshot',
+  'iso',
+  'networkacl',
+  'publicipaddress',
+  'loadbalancer',
+  'firewallrule',
+  'portforwardingrule',
+  'project',
+  'vpngateway',
+  'customergateway',
+  'vpnconnection',
+  'remoteaccessvpn',
+  'serviceoffering',
+  'diskoffering',
+  'networkoffering',
+]);
 
 /** The kind as we write it, whatever the case it was typed in. */
 function kindOf(typed: string): Kind {
@@ -33,7 +55,8 @@ function kindOf(typed: string): Kind {
   const kind = (Object.keys(TAGGABLE) as Kind[]).find((one) => one.toLowerCase() === lower);
   if (kind !== undefined) return kind;
   const taggable = Object.keys(TAGGABLE).join(', ');
-  if (KNOWN.has(lower)) throw refuse('parameter', `The resource type ${typed} doesn't support resource tags; ${taggable} do`);
+  if (KNOWN.has(lower))
+    throw refuse('parameter', `The resource type ${typed} doesn't support resource tags; ${taggable} do`);
   throw refuse('parameter', `Invalid resource type ${typed}; it must be one of ${taggable}`);
 }
 
@@ -46,9 +69,12 @@ interface Owned {
 async function ownerOfResource(room: Room, kind: Kind, id: string): Promise<Owned> {
   const table = TAGGABLE[kind];
   const found = await sql<{ account: string | null; domain: string | null }>`
-    select account, domain from ${sql.table(table)} where id = ${id} and ${visibleRows(room.call.caller, table)}`.execute(room.db);
+    select account, domain from ${sql.table(table)} where id = ${id} and ${visibleRows(room.call.caller, table)}`.execute(
+    room.db,
+  );
   const { account, domain } = found.rows[0] ?? { account: null, domain: null };
-  if (account === null || domain === null) throw refuse('parameter', `Unable to find resource by uuid ${id} and type ${kind}`);
+  if (account === null || domain === null)
+    throw refuse('parameter', `Unable to find resource by uuid ${id} and type ${kind}`);
   return { account, domain };
 }
 
@@ -81,10 +107,33 @@ export const createTags = jobCommand({
         const value = tag['value'] ?? '';
         if (key === '') throw refuse('parameter', 'A tag has no key: give tags[0].key');
         if (value === '') throw refuse('parameter', `Value for the key ${key} is either null or empty`);
-        if (value.length > 255) throw refuse('parameter', `The value of tag ${key} is ${value.length} characters long; at most 255 are possible`);
-        const same = await room.db.selectFrom('tag').select('value').where('kind', '=', kind).where('resource', '=', id).where('key', '=', key).executeTakeFirst();
-        if (same !== undefined) throw refuse('parameter', `tag ${key} already on ${kind} with id ${id}: its value is ${same.value}. Delete it first with deleteTags`);
-        await room.tx.insert('tag', { id: newId(), kind, resource: id, key, value, account, domain, created: new Date().toISOString() });
+        if (value.length > 255)
+          throw refuse(
+            'parameter',
+            `The value of tag ${key} is ${value.length} characters long; at most 255 are possible`,
+          );
+        const same = await room.db
+          .selectFrom('tag')
+          .select('value')
+          .where('kind', '=', kind)
+          .where('resource', '=', id)
+          .where('key', '=', key)
+          .executeTakeFirst();
+        if (same !== undefined)
+          throw refuse(
+            'parameter',
+            `tag ${key} already on ${kind} with id ${id}: its value is ${same.value}. Delete it first with deleteTags`,
+          );
+        await room.tx.insert('tag', {
+          id: newId(),
+          kind,
+          resource: id,
+          key,
+          value,
+          account,
+          domain,
+          created: new Date().toISOString(),
+        });
       }
     }
     return { about: { type: kind, id: ids[0]! }, text: `creating tags on ${kind} ${ids.join(', ')}` };
@@ -95,7 +144,10 @@ export const deleteTags = jobCommand({
   name: 'deleteTags',
   summary: 'Takes tags off objects: those named, or all',
   roles: WRITERS,
-  params: z.object({ ...resourceParams, tags: param.map('The tags, by key, or by key and value; all where none is named').optional() }),
+  params: z.object({
+    ...resourceParams,
+    tags: param.map('The tags, by key, or by key and value; all where none is named').optional(),
+  }),
   answer: { kind: 'success' },
   event: 'DELETE_TAGS',
   async job(room, want) {
@@ -104,7 +156,12 @@ export const deleteTags = jobCommand({
     let removed = 0;
     for (const id of ids) {
       await ownerOfResource(room, kind, id);
-      const result = await room.db.deleteFrom('tag').where('kind', '=', kind).where('resource', '=', id).where(oneOf(want.tags)).executeTakeFirst();
+      const result = await room.db
+        .deleteFrom('tag')
+        .where('kind', '=', kind)
+        .where('resource', '=', id)
+        .where(oneOf(want.tags))
+        .executeTakeFirst();
       removed += Number(result.numDeletedRows);
     }
     if (removed === 0) throw refuse('parameter', 'Unable to find tags by parameters specified');
@@ -114,7 +171,11 @@ export const deleteTags = jobCommand({
 
 function oneOf(tags: readonly Record<string, string>[] | undefined): RawBuilder<SqlBool> {
   if (tags === undefined || tags.length === 0) return sql<SqlBool>`1 = 1`;
-  const matches = tags.map((tag) => (tag['value'] === undefined ? sql`key = ${tag['key'] ?? ''}` : sql`(key = ${tag['key'] ?? ''} and value = ${tag['value']})`));
+  const matches = tags.map((tag) =>
+    tag['value'] === undefined
+      ? sql`key = ${tag['key'] ?? ''}`
+      : sql`(key = ${tag['key'] ?? ''} and value = ${tag['value']})`,
+  );
   return sql<SqlBool>`(${sql.join(matches, sql` or `)})`;
 }
 
@@ -149,7 +210,13 @@ export const listTags = listCommand({
     return {
       count,
       rows: rows.map((row) =>
-        compact<z.infer<typeof tagView>>({ key: row.key, value: row.value, resourcetype: row.kind, resourceid: row.resource, ...owner(row) }),
+        compact<z.infer<typeof tagView>>({
+          key: row.key,
+          value: row.value,
+          resourcetype: row.kind,
+          resourceid: row.resource,
+          ...owner(row),
+        }),
       ),
     };
   },

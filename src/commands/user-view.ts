@@ -45,7 +45,9 @@ export async function showUsers(room: Room, rows: readonly UserTable[]): Promise
     const type = accounts.get(row.account)?.type ?? 0;
     const role = roleOf(type);
     // An API key is no secret, but nobody's business who could not act on the user anyway.
-    const keys = row.apikey !== null && (row.id === caller.userId || (caller.role !== 'user' && role.rank <= roleOf(caller.accountType).rank));
+    const keys =
+      row.apikey !== null &&
+      (row.id === caller.userId || (caller.role !== 'user' && role.rank <= roleOf(caller.accountType).rank));
     return field.compact<z.infer<typeof userView>>({
       id: row.id,
       username: row.username,

@@ -64,7 +64,8 @@ export async function addUser(room: WriteRoom, account: AccountTable, person: Pe
 
 async function checkUsername(room: Room, username: string, domain: string, except = ''): Promise<void> {
   if (username.trim() === '') throw refuse('parameter', 'Username is empty');
-  if (username.trim() !== username) throw refuse('parameter', `Invalid user name "${username}": it must not begin or end with a blank`);
+  if (username.trim() !== username)
+    throw refuse('parameter', `Invalid user name "${username}": it must not begin or end with a blank`);
   const same = await room.db
     .selectFrom('user')
     .innerJoin('domain', 'domain.id', 'user.domain')
@@ -93,7 +94,8 @@ export async function ruledUser(room: Room, id: string): Promise<UserTable> {
   if (row === undefined) throw unknownId(room, 'id', id);
   const { type, path, ...user } = row;
   const mine = user.id === caller.userId;
-  if (!mine && !(reaches(caller, path) && roleOf(type).rank <= roleOf(caller.accountType).rank)) throw unknownId(room, 'id', id);
+  if (!mine && !(reaches(caller, path) && roleOf(type).rank <= roleOf(caller.accountType).rank))
+    throw unknownId(room, 'id', id);
   return user;
 }
 
@@ -117,8 +119,15 @@ export const listUsers = listCommand({
   async list(room, want) {
     const { caller } = room.call;
     // An admin who says nothing means his domain's users, not only his own account's: user lists are for administering.
-    const said = want.domainid !== undefined || want.account !== undefined || caller.role === 'user' || want.listall === true || want.id !== undefined;
-    const owned = said ? await ownedRows(room, 'user', want) : await ownedRows(room, 'user', { ...want, domainid: caller.domainId });
+    const said =
+      want.domainid !== undefined ||
+      want.account !== undefined ||
+      caller.role === 'user' ||
+      want.listall === true ||
+      want.id !== undefined;
+    const owned = said
+      ? await ownedRows(room, 'user', want)
+      : await ownedRows(room, 'user', { ...want, domainid: caller.domainId });
     let query = room.db
       .selectFrom('user')
       .innerJoin('account', 'account.id', 'user.account')
@@ -139,7 +148,12 @@ export const listUsers = listCommand({
 
 /** An id nobody has, or not for the caller, is a refusal; one that the other filters left out is an empty list. */
 async function refuseUnseen(room: Room, id: string): Promise<void> {
-  const seen = await room.db.selectFrom('user').select('id').where('id', '=', id).where(visibleRows(room.call.caller, 'user')).executeTakeFirst();
+  const seen = await room.db
+    .selectFrom('user')
+    .select('id')
+    .where('id', '=', id)
+    .where(visibleRows(room.call.caller, 'user'))
+    .executeTakeFirst();
   if (seen === undefined) throw unknownId(room, 'id', id);
 }
 
@@ -159,7 +173,8 @@ export const createUser = writeCommand({
     const { caller } = room.call;
     const domainid = want.domainid ?? caller.domainId;
     const { account } = await ownerOf(room, { account: want.account, domainid });
-    if (roleOf(account.type).rank > roleOf(caller.accountType).rank) throw refuse('parameter', `Unable to find account ${want.account} in domain ${domainid}`);
+    if (roleOf(account.type).rank > roleOf(caller.accountType).rank)
+      throw refuse('parameter', `Unable to find account ${want.account} in domain ${domainid}`);
     const row = await addUser(room, account, want);
     return { user: (await showUsers(room, [row]))[0] };
   },
@@ -208,7 +223,8 @@ export const updateUser = writeCommand({
 /** Whoever changes his own password proves that he knows it: an open session is not enough. */
 async function provePassword(room: Room, row: UserTable, current: string | undefined): Promise<void> {
   if (row.id !== room.call.caller.userId || room.call.caller.role === 'admin') return;
-  if (current === undefined) throw refuse('parameter', 'To set a new password the current password must be provided, as currentpassword');
+  if (current === undefined)
+    throw refuse('parameter', 'To set a new password the current password must be provided, as currentpassword');
   if (!(await verifyPassword(current, row.password))) throw refuse('parameter', 'Current password is incorrect.');
 }
 
@@ -226,7 +242,8 @@ async function shown(room: Room, id: string): Promise<z.infer<typeof userView> |
 /** Sets the state. Enabling forgives failed logins; anything else logs the user out. */
 async function enter(room: WriteRoom, id: string, state: 'enabled' | 'disabled' | 'locked'): Promise<UserTable> {
   const row = await ruledUser(room, id);
-  if (state !== 'enabled' && row.id === room.call.caller.userId) throw refuse('permission', `You can't make yourself ${state}: you could not undo it`);
+  if (state !== 'enabled' && row.id === room.call.caller.userId)
+    throw refuse('permission', `You can't make yourself ${state}: you could not undo it`);
   await room.tx.update('user', row.id, { state, failedlogins: 0 });
   if (state !== 'enabled') await room.db.deleteFrom('session').where('user', '=', row.id).execute();
   return row;
@@ -283,8 +300,16 @@ export const deleteUser = writeCommand({
   async write(room, want) {
     const row = await ruledUser(room, want.id);
     if (row.id === room.call.caller.userId) throw refuse('permission', "You can't delete yourself");
-    const [{ n } = { n: 0 }] = (await sql<{ n: number }>`select count(*) as n from ${sql.table('user')} where account = ${row.account}`.execute(room.db)).rows;
-    const account = await room.db.selectFrom('account').selectAll().where('id', '=', row.account).executeTakeFirstOrThrow();
+    const [{ n } = { n: 0 }] = (
+      await sql<{ n: number }>`select count(*) as n from ${sql.table('user')} where account = ${row.account}`.execute(
+        room.db,
+      )
+    ).rows;
+    const account = await room.db
+      .selectFrom('account')
+      .selectAll()
+      .where('id', '=', row.account)
+      .executeTakeFirstOrThrow();
     if (account.isdefault === 1 && n === 1) throw refuse('permission', "The user is default and can't be removed");
     await room.db.deleteFrom('session').where('user', '=', row.id).execute();
     await room.tx.remove('user', row.id);

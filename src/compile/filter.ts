@@ -18,21 +18,21 @@ export interface Rule {
 /** First match decides. The last rule matches everything, and no other does. */
 export type Rules = readonly Rule[];
 
-const REST_ALLOWED: Rule = { id: 'rest', match: '', allow: true };
-const REST_DENIED: Rule = { id: 'rest', match: '', allow: false };
-
-/** Nothing is let through. */
-export const NOTHING: Rules = [REST_DENIED];
-
 /** Towards the instances. `cidrs` are sources; what no item names is denied. */
 export function ingressRules(list: AclList | undefined): Rules {
-  return closed(itemsOf(list, 'Ingress').map(ruleOf), REST_DENIED);
+  return closed(itemsOf(list, 'Ingress').map(ruleOf), false);
 }
 
 /** Away from the instances. `cidrs` are destinations; without any Egress item all is free, with one the rest is denied. */
 export function egressRules(list: AclList | undefined): Rules {
   const items = itemsOf(list, 'Egress');
-  return closed(items.map(ruleOf), items.length === 0 ? REST_ALLOWED : REST_DENIED);
+  return closed(items.map(ruleOf), items.length === 0);
+}
+
+/** Makes a list of it: ended at the first rule that matches everything, or by one that gives `rest`. */
+export function closed(rules: readonly Rule[], rest: boolean): Rules {
+  const end = rules.findIndex(({ match }) => match === '');
+  return end < 0 ? [...rules, { id: 'rest', match: '', allow: rest }] : rules.slice(0, end + 1);
 }
 
 /** What passes both lists. */
@@ -64,7 +64,7 @@ export const LARGEST_LIST = 15_000;
  * the order does not matter: fewer rows change when an item is added.
  */
 export function prioritized(rules: Rules, top: number): readonly (Rule & { readonly priority: number })[] {
-  const kept = rules.length <= LARGEST_LIST ? rules : [...rules.slice(0, LARGEST_LIST), REST_DENIED];
+  const kept = rules.length <= LARGEST_LIST ? rules : closed(rules.slice(0, LARGEST_LIST), false);
   let priority = top;
   return kept.map((rule, index) => {
     if (index > 0 && kept[index - 1]!.allow !== rule.allow) priority--;
@@ -92,11 +92,6 @@ function itemsOf(list: AclList | undefined, direction: 'Ingress' | 'Egress'): re
   return list.items.filter((item) => item.direction === direction).toSorted((a, b) => a.number - b.number);
 }
 
-/** Ends the list at the first rule that matches everything: the rest would never be asked. */
-function closed(rules: readonly Rule[], rest: Rule): Rules {
-  const end = rules.findIndex(({ match }) => match === '');
-  return end < 0 ? [...rules, rest] : rules.slice(0, end + 1);
-}
 
 function ruleOf(item: AclItem): Rule {
   const field = item.direction === 'Ingress' ? 'ip4.src' : 'ip4.dst';

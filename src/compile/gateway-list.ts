@@ -8,12 +8,12 @@
 //   decide.
 //
 // OVN's filters at router ports know no connections, so the first two are enforced at the tier's instances, by the source:
-// it belongs to the gateway that an answer would leave through. Sources no route leads to are refused as soon as one gateway
-// restricts anything. Transit touches no instance and is judged packet by packet, answers too.
-import { covers, type Cidr } from '../lib/ip.ts';
+// it belongs to the gateway that an answer would leave through. A source no route leads to is refused as soon as one gateway
+// restricts anything; nobody could answer it. Transit touches no instance and is judged packet by packet, answers too.
+import { formatCidr, type Cidr } from '../lib/ip.ts';
 import type { PrivateGateway, Vpc } from '../model/intent.ts';
 import type { DesiredRow } from './desired.ts';
-import { allowsNothing, both, egressRules, ingressRules, isFree, prioritized, when, type Rule, type Rules } from './filter.ts';
+import { allowsNothing, both, closed, egressRules, ingressRules, isFree, prioritized, when, type Rules } from './filter.ts';
 import { and, NEVER, outside, within } from './match.ts';
 import { routerPortName } from './names.ts';
 import type { Destination, Routing } from './routing.ts';
@@ -23,8 +23,8 @@ import { policy } from './source-check.ts';
 const TRANSIT = 19_000;
 
 /**
- * The tier's Ingress rules with those of the gateways before them. Prefixes are gone through the longest first, as the router
- * looks them up; those that no list restricts are cut out of the shorter ones around them.
+ * The tier's Ingress rules, with those of the gateways before them where a packet comes through one. Sources are gone through
+ * the longest prefix first, as the router looks them up; each has the last word on what it covers.
  */
 export function behindGateways(vpc: Vpc, routing: Routing, ingress: Rules): Rules {
   const restricting = restrictingOf(vpc.gateways);
@@ -34,17 +34,11 @@ export function behindGateways(vpc: Vpc, routing: Routing, ingress: Rules): Rule
   const entries = routing.table
     .map((entry) => ({ prefix: entry.prefix, key: keyOf(entry) }))
     .toSorted((a, b) => b.prefix.length - a.prefix.length || (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
-  const free = entries.filter(({ key }) => key === '').map(({ prefix }) => prefix);
   const blocks = runsOf(entries).flatMap(({ key, prefixes }) => {
-    if (key === '') return [];
-    const holes = free.filter((inner) => prefixes.some((wider) => covers(wider, inner)));
-    const source = and(within('ip4.src', prefixes), outside('ip4.src', holes));
-    const lists = key.split('+').map((id) => restricting.get(id)!);
-    return when(source, `${key}/${prefixes[0]!.base}/${prefixes[0]!.length}`, [...lists, ingress].reduce(both));
+    const lists = key === '' ? [] : key.split('+').map((id) => restricting.get(id)!);
+    return when(within('ip4.src', prefixes), formatCidr(prefixes[0]!), [...lists, ingress].reduce(both));
   });
-  const unrouted = outside('ip4.src', entries.map(({ prefix }) => prefix));
-  const refused: readonly Rule[] = unrouted === NEVER ? [] : [{ id: 'unrouted', match: unrouted, allow: false }];
-  return [...blocks, ...refused, ...ingress];
+  return closed(blocks, false);
 }
 
 /** Router policies for what passes through the VPC from one Private network to another, or back into the same one. */

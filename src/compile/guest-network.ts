@@ -22,7 +22,7 @@ export const guestNetworkKind: Kind<GuestNetwork> = {
     const prefix = cidr(network.cidr);
     const own: Connected = { id, kind: 'tier', networkId: id, prefix, own: ip(gateway), label: `network ${network.name}` };
     const routing = { connected: [own], paths: [], table: [{ prefix, via: [own] }], findings: [] };
-    const router = routerOf(key, id, fabric, [{ id, address: gateway, network }], [], sourceCheck(key, routing));
+    const router = routerOf(key, id, fabric, [{ id, address: gateway, network }], [], sourceCheck(key, id, routing));
     return {
       key,
       rows: [...router.rows, ...switchRows(key, network, fabric, { routerPorts: [id] })],

@@ -1,8 +1,7 @@
 // OVN's match language (ovn-sb(5) Logical_Flow.match), built from typed values only: no string a tenant typed gets in.
+// Nothing here says "not": a negated prefix becomes one flow per bit, negated sets multiply, and five prefixes kept an
+// ovn-controller busy for 12 s (measured). What is to be left out is matched first, at a higher priority.
 import { covers, formatCidr, type Cidr } from '../lib/ip.ts';
-
-/** A condition nothing meets. */
-export const NEVER = '0';
 
 /** Both conditions; an empty one matches everything. */
 export function and(...conditions: readonly string[]): string {
@@ -13,15 +12,8 @@ export function and(...conditions: readonly string[]): string {
 export function within(field: 'ip4.src' | 'ip4.dst', prefixes: readonly Cidr[]): string {
   if (prefixes.some((prefix) => prefix.length === 0)) return '';
   const [first, ...others] = outermost(prefixes).map(formatCidr);
-  if (first === undefined) return NEVER;
+  if (first === undefined) throw new Error(`${field}: no prefix to match`);
   return others.length === 0 ? `${field} == ${first}` : `${field} == {${[first, ...others].join(', ')}}`;
-}
-
-/** Addresses in none of the prefixes; {@link NEVER} when one of them is 0.0.0.0/0. */
-export function outside(field: 'ip4.src' | 'ip4.dst', prefixes: readonly Cidr[]): string {
-  if (prefixes.length === 0) return '';
-  const inner = within(field, prefixes);
-  return inner === '' ? NEVER : `!(${inner})`;
 }
 
 /** Without those that another one covers, and without doubles. */

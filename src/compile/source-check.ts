@@ -6,21 +6,28 @@ import { and, within } from './match.ts';
 import { routerPortName, row, rowId } from './names.ts';
 import type { Connected, Destination, Routing } from './routing.ts';
 
-/** Logical_Router_Policy priorities: above the length of a prefix (0 to 32), so that the longest prefix decides. */
+/** Logical_Router_Policy priorities: above {@link BASE} by the length of a prefix (0 to 32), so that the longest decides. */
 const BASE = 20_000;
+const OWN = 30_000;
 
 /**
  * For a tier: sources are looked up like destinations, the longest prefix first, and must lead back to the tier. For a private
  * gateway: anything but the addresses of the VPC's own tiers, since routes may be one-way and the other side may have more.
+ * What the router itself answers passes here too, as if it came from where the question did; nobody else can send from its
+ * addresses, OVN drops that before.
  */
-export function sourceCheck(unit: string, routing: Routing): readonly DesiredRow[] {
-  const tiers = routing.connected.filter(({ kind }) => kind === 'tier');
-  return routing.connected.flatMap((from) => {
+export function sourceCheck(unit: string, routerId: string, routing: Routing): readonly DesiredRow[] {
+  const { connected } = routing;
+  if (connected.length === 0) return [];
+  const tiers = connected.filter(({ kind }) => kind === 'tier').map(({ prefix }) => prefix);
+  const own = connected.map((segment) => ({ base: segment.own, length: 32, host: segment.own }));
+  const checks = connected.flatMap((from) => {
     if (from.kind === 'tier') return tierCheck(unit, from, routing.table);
     if (tiers.length === 0) return [];
-    const match = within('ip4.src', tiers.map(({ prefix }) => prefix));
-    return [policy(unit, from.id, 'source/tiers', BASE, and(`inport == "${routerPortName(from.id)}"`, match), 'drop')];
+    const match = and(`inport == "${routerPortName(from.id)}"`, within('ip4.src', tiers));
+    return [policy(unit, from.id, 'source/tiers', BASE, match, 'drop')];
   });
+  return [policy(unit, routerId, 'source/own', OWN, within('ip4.src', own), 'allow'), ...checks];
 }
 
 function tierCheck(unit: string, from: Connected, table: readonly Destination[]): readonly DesiredRow[] {
@@ -37,15 +44,15 @@ function tierCheck(unit: string, from: Connected, table: readonly Destination[])
   return [...rows, policy(unit, from.id, 'source/rest', BASE, inport, 'drop')];
 }
 
-/** One row of the router's policy table. `key` is unique among the port's. */
+/** One row of the router's policy table. `key` is unique among those of `id`, a port's or the router's. */
 export function policy(
   unit: string,
-  portId: string,
+  id: string,
   key: string,
   priority: number,
   match: string,
   action: 'allow' | 'drop',
 ): DesiredRow {
-  const uuid = rowId('Logical_Router_Policy', `${portId}/${key}`);
-  return row('Logical_Router_Policy', uuid, { id: portId, unit }, { priority, match, action });
+  const uuid = rowId('Logical_Router_Policy', `${id}/${key}`);
+  return row('Logical_Router_Policy', uuid, { id, unit }, { priority, match, action });
 }

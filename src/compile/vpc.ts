@@ -21,7 +21,7 @@ export const vpcKind: Kind<Vpc> = {
       ...vpc.tiers.map((tier) => ({ id: tier.id, address: tier.gateway, network: tier })),
       ...vpc.gateways.map((gateway) => ({ id: gateway.id, address: gateway.ip, network: gateway.network })),
     ];
-    const policies = [...sourceCheck(key, routing), ...transitPolicies(key, vpc)];
+    const policies = [...sourceCheck(key, vpc.id, routing), ...transitPolicies(key, vpc)];
     const router = routerOf(key, vpc.id, fabric, legs, routing.paths.map((path) => routeRow(key, path)), policies);
     const routedTo = appliancesOf(routing);
     const tiers = vpc.tiers.map((tier) =>

@@ -227,7 +227,7 @@ export function createWriter({ client, nbCfgFloor, log }: WriterOptions): Writer
       const round = next;
       next = undefined;
       try {
-        const result = await attempt(round);
+        const result = await retried(() => turn(round));
         for (const { resolve } of round.callers) resolve(result);
       } catch (error) {
         for (const { reject } of round.callers) reject(error);
@@ -236,11 +236,12 @@ export function createWriter({ client, nbCfgFloor, log }: WriterOptions): Writer
     busy = false;
   };
 
-  const attempt = async (round: Round): Promise<ApplyResult> => {
+  /** Tries again when somebody else wrote to the database between our look and our transaction. */
+  const retried = async <T>(attempt: () => Promise<T>): Promise<T> => {
     for (let tries = 1; ; tries++) {
       const before = nbCfgShown();
       try {
-        return await turn(round);
+        return await attempt();
       } catch (error) {
         if (!(error instanceof FenceMovedError) || tries === 5) throw error;
         await shows((shown) => shown !== before);
@@ -260,7 +261,11 @@ export function createWriter({ client, nbCfgFloor, log }: WriterOptions): Writer
       return caller.promise;
     },
     async barrier() {
-      const nbCfg = await commit(client, [], leftAt, nbCfgFloor());
+      // Nothing may have been written yet by this process: then what it was last asked for counts, not what it left.
+      const generation = newest?.generation ?? generationOf(replica);
+      const nbCfg = await retried(() => commit(client, [], generation, Math.max(nbCfgFloor(), lastNbCfg + 1)));
+      leftAt = generation;
+      lastNbCfg = Math.max(lastNbCfg, nbCfg);
       await shows((shown) => (shown ?? 0) >= nbCfg);
       return nbCfg;
     },

@@ -112,6 +112,11 @@ const MEDDLING: readonly (readonly [string, string, RegExp])[] = [
   ['adds a port to our switch', 'lsp-add ls-vpc:1 stranger', /Logical_Switch_Port stranger was put into a row of ours/],
   ['removes our mark', 'remove Logical_Router lr-vpc:1 external_ids owner', /external_ids lacks owner=trunkline/],
   [
+    'makes our row its own',
+    'set Logical_Router lr-vpc:1 external_ids:owner=neutron',
+    /external_ids:owner is neutron instead of trunkline/,
+  ],
+  [
     'adds a row with our mark',
     'create DHCP_Options cidr=10.7.0.0/24 external_ids:owner=trunkline',
     /nothing asks for it/,
@@ -239,6 +244,32 @@ test('apply() removes what a process before it wrote and nobody wants any more',
   await (await open()).apply(desired(2, unit('vpc:2')), incremental);
   assert.equal((await nb.nbctl('lr-list')).split('\n').length, 1);
   assert.equal(await nb.nbctl('--bare', '--columns=ip', 'list', 'Static_MAC_Binding'), '');
+});
+
+test('apply() takes a unit that goes and comes back for what it is, not for drift', async () => {
+  const [one, two] = [unit('vpc:1'), unit('vpc:2')];
+  for (const [at, units] of [[one, two], [two], [one, two]].entries()) {
+    const result = await engine.apply(desired(at + 1, ...units), incremental);
+    assert.deepEqual([result.drift, result.failed], [[], []]);
+    assert.equal((await nb.nbctl('lr-list')).split('\n').length, units.length);
+  }
+});
+
+test('barrier() takes a new nb_cfg without writing a row, also right after a restart, and while others bump it', async () => {
+  const state = desired(9, unit('vpc:1'));
+  assert.equal((await engine.apply(state, incremental)).nbCfg, 1);
+  assert.equal(await engine.barrier(), 2);
+  const restarted = await open();
+  await restarted.apply(state, incremental);
+  assert.equal(await restarted.barrier(), 3);
+  for (let round = 0; round < 10; round++) {
+    const [mine] = await Promise.all([
+      restarted.barrier(),
+      nb.nbctl('set', 'NB_Global', '.', `nb_cfg=${100 * (round + 1)}`),
+    ]);
+    assert.ok(mine <= Number(await nb.nbctl('get', 'NB_Global', '.', 'nb_cfg')) + 1);
+  }
+  assert.deepEqual((await restarted.apply(state, { full: true })).drift, []);
 });
 
 test('preview() says what apply() would type, with reasons, and writes nothing', async () => {

@@ -11,7 +11,8 @@ import {
   takeVlan,
 } from './allocate.ts';
 import { type Store, openStore } from './open.ts';
-import { DATABASES, WORLD, addWorld, networkRow } from './store.test-support.ts';
+import { WORLD, addWorld, networkRow } from './row.test-support.ts';
+import { DATABASES } from './store.test-support.ts';
 import type { Tables } from './schema.ts';
 
 async function network(store: Store, more: Partial<Tables['network']> = {}): Promise<Tables['network']> {

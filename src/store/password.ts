@@ -17,9 +17,14 @@ export async function hashPassword(password: string): Promise<string> {
 /** Whether the password is the one hashed. An empty password never is. Takes as long for a wrong one as for the right one. */
 export async function verifyPassword(password: string, stored: string): Promise<boolean> {
   const [scheme, N, r, p, salt, hash] = stored.split('$');
-  if (scheme !== 'scrypt' || salt === undefined || hash === undefined) throw new Error('a stored password of an unknown form');
+  if (scheme !== 'scrypt' || salt === undefined || hash === undefined)
+    throw new Error('a stored password of an unknown form');
   const wanted = Buffer.from(hash, 'base64');
-  const found = await derive(password.slice(0, MAX_PASSWORD + 1), Buffer.from(salt, 'base64'), { N: Number(N), r: Number(r), p: Number(p) });
+  const found = await derive(password.slice(0, MAX_PASSWORD + 1), Buffer.from(salt, 'base64'), {
+    N: Number(N),
+    r: Number(r),
+    p: Number(p),
+  });
   return timingSafeEqual(wanted, found) && password !== '';
 }
 

@@ -15,13 +15,16 @@ export function seal(key: Buffer, text: string): string {
 
 /** Opens what {@link seal} made. Throws when the key is another one, or when a bit was changed. */
 export function unseal(key: Buffer, sealed: string): string {
-  if (!sealed.startsWith('1.')) throw new Error('a sealed value of an unknown form: was the database written by a newer version?');
+  if (!sealed.startsWith('1.'))
+    throw new Error('a sealed value of an unknown form: was the database written by a newer version?');
   const bytes = Buffer.from(sealed.slice(2), 'base64');
   const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, IV_BYTES), { authTagLength: TAG_BYTES });
   decipher.setAuthTag(bytes.subarray(IV_BYTES, IV_BYTES + TAG_BYTES));
   try {
     return Buffer.concat([decipher.update(bytes.subarray(IV_BYTES + TAG_BYTES)), decipher.final()]).toString('utf8');
   } catch (cause) {
-    throw new Error('a sealed value cannot be opened: the seal key is not the one this state was written with', { cause });
+    throw new Error('a sealed value cannot be opened: the seal key is not the one this state was written with', {
+      cause,
+    });
   }
 }

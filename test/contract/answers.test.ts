@@ -18,9 +18,17 @@ before(async () => {
   ids['tier'] = await makeTier(cloud, 'acme-admin', ids['vpc'], 'web', '10.1.1.1');
   ids['private'] = await makePrivateNetwork(cloud, 'acme-admin', 'meet', '172.16.0.0/24');
   ids['gateway'] = await makeGateway(cloud, 'acme-admin', ids['vpc'], ids['private'], '172.16.0.1');
-  await cloud.doAs('acme-admin', 'createStaticRoute', { vpcid: ids['vpc'], cidr: '10.2.0.0/16', nexthop: '172.16.0.2' });
+  await cloud.doAs('acme-admin', 'createStaticRoute', {
+    vpcid: ids['vpc'],
+    cidr: '10.2.0.0/16',
+    nexthop: '172.16.0.2',
+  });
   ids['instance'] = await makeInstance(cloud, 'acme-admin', ids['tier']);
-  await cloud.doAs('acme-admin', 'createTags', { resourcetype: 'Vpc', resourceids: ids['vpc'], tags: [{ key: 'k', value: 'v' }] });
+  await cloud.doAs('acme-admin', 'createTags', {
+    resourcetype: 'Vpc',
+    resourceids: ids['vpc'],
+    tags: [{ key: 'k', value: 'v' }],
+  });
 });
 after(() => cloud[Symbol.asyncDispose]());
 
@@ -31,7 +39,8 @@ const NEEDS: Readonly<Record<string, () => Record<string, string>>> = {
   listNics: () => ({ virtualmachineid: ids['instance']! }),
 };
 
-const jsonType = (value: unknown): string => (Array.isArray(value) ? 'list' : value !== null && typeof value === 'object' ? 'map' : typeof value);
+const jsonType = (value: unknown): string =>
+  Array.isArray(value) ? 'list' : value !== null && typeof value === 'object' ? 'map' : typeof value;
 
 test('every field of every list has the JSON type the SDKs decode, and is declared', async () => {
   const wrong = new Set<string>();
@@ -39,19 +48,26 @@ test('every field of every list has the JSON type the SDKs decode, and is declar
   for (const command of cloud.registry.values()) {
     if (command.answer.kind !== 'list' || !command.name.startsWith('list') || command.name === 'listApis') continue;
     const { name, answer } = command;
-    const body = await cloud.callAs('admin', name, { ...('listall' in command.params.shape ? { listall: true } : {}), ...NEEDS[name]?.() });
+    const body = await cloud.callAs('admin', name, {
+      ...('listall' in command.params.shape ? { listall: true } : {}),
+      ...NEEDS[name]?.(),
+    });
     const rows = (body[answer.key] ?? []) as Body[];
     if (rows.length === 0) bare.push(name);
     for (const [field, value] of rows.flatMap((row) => Object.entries(row))) {
       const known = FACTS.get(name)?.fields.get(field);
-      if (known !== undefined && known !== jsonType(value)) wrong.add(`${name}.${field} is ${jsonType(value)}, SDKs decode ${known}`);
+      if (known !== undefined && known !== jsonType(value))
+        wrong.add(`${name}.${field} is ${jsonType(value)}, SDKs decode ${known}`);
       if (!(field in answer.view.shape)) wrong.add(`${name}.${field} is not declared`);
       if (value === null) wrong.add(`${name}.${field} is null: absent fields are left out`);
     }
   }
   assert.deepEqual([...wrong], []);
   // A list that shows nothing proves nothing: only those may be empty whose objects do not exist here.
-  assert.deepEqual(bare.filter((name) => !EMPTY.has(name)), []);
+  assert.deepEqual(
+    bare.filter((name) => !EMPTY.has(name)),
+    [],
+  );
 });
 
 /** Lists of what this product has not got. */

@@ -31,7 +31,12 @@ function load(): ReadonlyMap<string, CommandFacts> {
         params:
           params === undefined
             ? undefined
-            : new Map(pairs(params).map(([param, type]) => [param.toLowerCase(), { type: type.replace('!', ''), required: type.endsWith('!') }])),
+            : new Map(
+                pairs(params).map(([param, type]) => [
+                  param.toLowerCase(),
+                  { type: type.replace('!', ''), required: type.endsWith('!') },
+                ]),
+              ),
         fields: new Map(pairs(fields)),
       },
     ]),

@@ -22,7 +22,9 @@ test('every command is one that clients know, or is named here as our own', () =
 });
 
 test('which commands are asynchronous is what every client believes', () => {
-  const wrong = apis.filter(({ name, isasync }) => FACTS.has(name) && FACTS.get(name)!.isasync !== isasync).map(({ name, isasync }) => `${name} is ${isasync ? 'a' : ''}synchronous`);
+  const wrong = apis
+    .filter(({ name, isasync }) => FACTS.has(name) && FACTS.get(name)!.isasync !== isasync)
+    .map(({ name, isasync }) => `${name} is ${isasync ? 'a' : ''}synchronous`);
   assert.deepEqual(wrong, []);
 });
 
@@ -38,7 +40,8 @@ const SAME: readonly (readonly [string, string])[] = [
   ['integer', 'long'],
   ['integer', 'short'],
 ];
-const alike = (a: string, b: string): boolean => a === b || SAME.some(([x, y]) => (a === x && b === y) || (a === y && b === x));
+const alike = (a: string, b: string): boolean =>
+  a === b || SAME.some(([x, y]) => (a === x && b === y) || (a === y && b === x));
 
 test('parameters have the types clients know, and none is required that they may leave out', () => {
   const wrong = apis.flatMap(({ name, params }) =>
@@ -57,7 +60,9 @@ test('parameters have the types clients know, and none is required that they may
 test('parameters that clients must send are declared, so that they are not ignored in silence', () => {
   const missing = apis.flatMap(({ name, params }) => {
     const declared = new Set(params.map((param) => param.name.toLowerCase()));
-    return [...(FACTS.get(name)?.params ?? [])].filter(([param, { required }]) => required && !declared.has(param)).map(([param]) => `${name}.${param}`);
+    return [...(FACTS.get(name)?.params ?? [])]
+      .filter(([param, { required }]) => required && !declared.has(param))
+      .map(([param]) => `${name}.${param}`);
   });
   assert.deepEqual(missing, []);
 });
@@ -75,7 +80,8 @@ const JSON_TYPE: Readonly<Record<string, string>> = {
 
 /** Fields whose JSON type differs between SDKs, and which we answer all the same: why. */
 const FIELD_EXCEPTIONS: Readonly<Record<string, string>> = {
-  success: 'the text "true" in a synchronous answer, true in a job result: libcloud needs the one, the Go SDKs the other',
+  success:
+    'the text "true" in a synchronous answer, true in a job result: libcloud needs the one, the Go SDKs the other',
 };
 
 test('answer fields have the JSON types the SDKs decode; what they contradict each other on is left out', () => {
@@ -91,7 +97,9 @@ test('answer fields have the JSON types the SDKs decode; what they contradict ea
 });
 
 test('every parameter and every field has a description', () => {
-  const bare = apis.flatMap(({ name, params, response }) => [...params, ...response].filter(({ description }) => description.trim() === '').map((one) => `${name}.${one.name}`));
+  const bare = apis.flatMap(({ name, params, response }) =>
+    [...params, ...response].filter(({ description }) => description.trim() === '').map((one) => `${name}.${one.name}`),
+  );
   assert.deepEqual(bare, []);
 });
 
@@ -107,12 +115,23 @@ test('no command is without a role, and the read-only admin has lists only', () 
 function golden(file: string, text: string): void {
   const path = new URL(`./golden/${file}`, import.meta.url);
   if (process.env['UPDATE_GOLDEN'] === '1') writeFileSync(path, text);
-  assert.equal(text, readFileSync(path, 'utf8'), `${file} differs: look at the difference, then write it anew with UPDATE_GOLDEN=1`);
+  assert.equal(
+    text,
+    readFileSync(path, 'utf8'),
+    `${file} differs: look at the difference, then write it anew with UPDATE_GOLDEN=1`,
+  );
 }
 
 test('golden/roles.txt: who may give which command', () => {
   const mark = (name: string): string => ROLES.map((role) => (mayUse(registry.get(name)!, role) ? 'x' : '.')).join(' ');
-  golden('roles.txt', ['a d r u   (admin, domain admin, read-only admin, user)', ...apis.map(({ name }) => `${mark(name)}   ${name}`), ''].join('\n'));
+  golden(
+    'roles.txt',
+    [
+      'a d r u   (admin, domain admin, read-only admin, user)',
+      ...apis.map(({ name }) => `${mark(name)}   ${name}`),
+      '',
+    ].join('\n'),
+  );
 });
 
 test('golden/surface.txt: every command with its parameters and the key of its answer', () => {

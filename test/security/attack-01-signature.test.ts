@@ -34,7 +34,13 @@ test('no key, no signature, an empty or unknown key, and the signature of anothe
 
 test('a caller cannot say who he is: account and user parameters change nothing', async () => {
   const { userId } = await cloud.caller('admin');
-  const { body } = await get(cloud, sign(['command=listUsers', `userid=${userId}`, 'accountid=1', 'role=admin', 'listall=true'], cloud.credentials['acme-user']));
+  const { body } = await get(
+    cloud,
+    sign(
+      ['command=listUsers', `userid=${userId}`, 'accountid=1', 'role=admin', 'listall=true'],
+      cloud.credentials['acme-user'],
+    ),
+  );
   assert.equal(body['count'], 1);
 });
 

@@ -10,7 +10,8 @@ before(async () => {
 });
 after(() => cloud[Symbol.asyncDispose]());
 
-const call = async (...pairs: string[]): Promise<number> => (await get(cloud, sign(['command=listZones', ...pairs], cloud.credentials.admin))).status;
+const call = async (...pairs: string[]): Promise<number> =>
+  (await get(cloud, sign(['command=listZones', ...pairs], cloud.credentials.admin))).status;
 const V3 = 'signatureVersion=3';
 
 test('a signature is valid until it expires, whatever time zone the time is written in', async () => {
@@ -28,7 +29,8 @@ test('a signature that has expired is 401, whatever time zone hides it', async (
 
 test('a missing, malformed or far expiry is 401', async () => {
   assert.equal(await call(V3), 401);
-  for (const value of ['', 'never', '9999', '2026-11-22', '2099-12-31T00%3A00%3A00%2B0000']) assert.equal(await call(V3, `expires=${value}`), 401, value);
+  for (const value of ['', 'never', '9999', '2026-11-22', '2099-12-31T00%3A00%3A00%2B0000'])
+    assert.equal(await call(V3, `expires=${value}`), 401, value);
   assert.equal(await call(V3, expires(25 * 3600)), 401);
 });
 
@@ -40,8 +42,24 @@ test('expires counts without signatureVersion 3 as well, and other versions are 
 
 test('dropping the expiry breaks the signature', async () => {
   const pairs = sign(['command=listZones', V3, expires(60)], cloud.credentials.admin);
-  assert.equal((await get(cloud, pairs.filter((pair) => !pair.startsWith('expires')))).status, 401);
-  assert.equal((await get(cloud, pairs.filter((pair) => !pair.startsWith('expires') && pair !== V3))).status, 401);
+  assert.equal(
+    (
+      await get(
+        cloud,
+        pairs.filter((pair) => !pair.startsWith('expires')),
+      )
+    ).status,
+    401,
+  );
+  assert.equal(
+    (
+      await get(
+        cloud,
+        pairs.filter((pair) => !pair.startsWith('expires') && pair !== V3),
+      )
+    ).status,
+    401,
+  );
 });
 
 test('a registered write that is replayed makes no second object of one name', async () => {

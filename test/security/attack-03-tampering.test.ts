@@ -16,8 +16,24 @@ test('any parameter added, dropped or changed after signing is 401, in the query
   const pairs = signedBy('command=listDomains', 'name=acme', 'page=1', 'pagesize=5');
   assert.equal((await get(cloud, pairs)).status, 200);
   assert.equal((await get(cloud, [...pairs, 'level=1'])).status, 401);
-  assert.equal((await get(cloud, pairs.filter((pair) => pair !== 'name=acme'))).status, 401);
-  assert.equal((await get(cloud, pairs.map((pair) => (pair === 'name=acme' ? 'name=globex' : pair)))).status, 401);
+  assert.equal(
+    (
+      await get(
+        cloud,
+        pairs.filter((pair) => pair !== 'name=acme'),
+      )
+    ).status,
+    401,
+  );
+  assert.equal(
+    (
+      await get(
+        cloud,
+        pairs.map((pair) => (pair === 'name=acme' ? 'name=globex' : pair)),
+      )
+    ).status,
+    401,
+  );
   assert.equal((await post(cloud, ['level=1'], pairs)).status, 401, 'an unsigned parameter in the body');
   assert.equal((await post(cloud, pairs, ['level=1'])).status, 401, 'an unsigned parameter in the query');
 });
@@ -31,7 +47,11 @@ test('the order of parameters does not matter, nor whether they come by GET, by 
 });
 
 test('a parameter given twice is refused before anything is believed, in any case and any place', async () => {
-  for (const pairs of [signedBy('command=listDomains', 'name=acme', 'name=globex'), signedBy('command=listDomains', 'name=acme', 'NAME=globex'), signedBy('command=listDomains', 'tags[0].key=a', 'tags[0].key=b')]) {
+  for (const pairs of [
+    signedBy('command=listDomains', 'name=acme', 'name=globex'),
+    signedBy('command=listDomains', 'name=acme', 'NAME=globex'),
+    signedBy('command=listDomains', 'tags[0].key=a', 'tags[0].key=b'),
+  ]) {
     const { status, body } = await get(cloud, pairs);
     assert.deepEqual([status, body['errorcode']], [430, 430]);
   }
@@ -40,8 +60,25 @@ test('a parameter given twice is refused before anything is believed, in any cas
 
 test('a signature covers letter case of nothing, as the protocol has it, so no command may hang on it', async () => {
   const pairs = signedBy('command=listDomains', 'name=acme');
-  assert.equal((await get(cloud, pairs.map((pair) => pair.replace('listDomains', 'listdomains')))).status, 432, 'command names are read exactly');
-  assert.equal((await get(cloud, pairs.map((pair) => pair.replace('acme', 'ACME')))).body['count'], 1);
+  assert.equal(
+    (
+      await get(
+        cloud,
+        pairs.map((pair) => pair.replace('listDomains', 'listdomains')),
+      )
+    ).status,
+    432,
+    'command names are read exactly',
+  );
+  assert.equal(
+    (
+      await get(
+        cloud,
+        pairs.map((pair) => pair.replace('acme', 'ACME')),
+      )
+    ).body['count'],
+    1,
+  );
 });
 
 test('unicode, blanks as + or %20, and awkward characters arrive as they were sent', async () => {

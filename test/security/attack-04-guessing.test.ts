@@ -14,21 +14,39 @@ test('wrong signatures for one key are throttled; other keys are not, and forwar
   const { 'acme-user': mine, admin } = cloud.credentials;
   const wrong = sign(['command=listZones'], { apikey: mine.apikey, secretkey: 'guess' });
   const seen: number[] = [];
-  for (let i = 0; i < 15; i++) seen.push((await get(cloud, wrong, { headers: { 'x-forwarded-for': `203.0.113.${i}`, forwarded: `for=203.0.113.${i}` } })).status);
+  for (let i = 0; i < 15; i++)
+    seen.push(
+      (await get(cloud, wrong, { headers: { 'x-forwarded-for': `203.0.113.${i}`, forwarded: `for=203.0.113.${i}` } }))
+        .status,
+    );
   assert.equal(seen[0], 401);
   assert.equal(seen.at(-1), 429);
   assert.equal((await get(cloud, sign(['command=listZones'], mine))).status, 429, 'the key has to wait');
   assert.equal((await get(cloud, sign(['command=listZones'], admin))).status, 200);
 });
 
-const login = async (username: string, password: string, domain = '%2Facme'): Promise<{ status: number; text: string }> => {
-  const { status, body } = await post(cloud, ['command=login', 'response=json', `username=${username}`, `password=${password}`, `domain=${domain}`]);
+const login = async (
+  username: string,
+  password: string,
+  domain = '%2Facme',
+): Promise<{ status: number; text: string }> => {
+  const { status, body } = await post(cloud, [
+    'command=login',
+    'response=json',
+    `username=${username}`,
+    `password=${password}`,
+    `domain=${domain}`,
+  ]);
   return { status, text: String(body['errortext']) };
 };
 
 test('after five wrong passwords the user is disabled: the right one no longer helps, nor do the keys', async () => {
   const { password } = cloud.credentials['acme-admin'];
-  for (let i = 0; i < 5; i++) assert.deepEqual(await login('acme-admin', 'wrong'), { status: 531, text: "Failed to authenticate user 'acme-admin' in domain '/acme'; please provide valid credentials" });
+  for (let i = 0; i < 5; i++)
+    assert.deepEqual(await login('acme-admin', 'wrong'), {
+      status: 531,
+      text: "Failed to authenticate user 'acme-admin' in domain '/acme'; please provide valid credentials",
+    });
   const refused = await login('acme-admin', password);
   assert.equal(refused.status, 531);
   assert.match(refused.text, /is disabled\/locked\. Please contact the administrator\./);
@@ -44,5 +62,11 @@ test('names that do not exist answer like those that do, and are throttled alike
     texts.add(text.replace(/\d+ ms/, 'N ms'));
   }
   assert.equal(last, 429);
-  assert.deepEqual([...texts], ["Failed to authenticate user 'ghost' in domain '/acme'; please provide valid credentials", 'Too many failed attempts from here, please retry after N ms.']);
+  assert.deepEqual(
+    [...texts],
+    [
+      "Failed to authenticate user 'ghost' in domain '/acme'; please provide valid credentials",
+      'Too many failed attempts from here, please retry after N ms.',
+    ],
+  );
 });

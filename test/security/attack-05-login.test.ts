@@ -10,17 +10,31 @@ before(async () => {
 });
 after(() => cloud[Symbol.asyncDispose]());
 
-async function login(headers: Record<string, string> = {}): Promise<{ cookie: string; key: string; jsessionid: string; flags: string[] }> {
+async function login(
+  headers: Record<string, string> = {},
+): Promise<{ cookie: string; key: string; jsessionid: string; flags: string[] }> {
   const { username, password } = cloud.credentials['acme-admin'];
-  const body = ['command=login', 'response=json', `username=${username}`, `password=${password}`, 'domain=/acme'].join('&');
-  const answer = await cloud.fetch('/client/api', { method: 'POST', body, headers: { 'content-type': 'application/x-www-form-urlencoded', ...headers } });
+  const body = ['command=login', 'response=json', `username=${username}`, `password=${password}`, 'domain=/acme'].join(
+    '&',
+  );
+  const answer = await cloud.fetch('/client/api', {
+    method: 'POST',
+    body,
+    headers: { 'content-type': 'application/x-www-form-urlencoded', ...headers },
+  });
   assert.equal(answer.status, 200, answer.text);
   const flags = answer.headers.getSetCookie();
   const cookie = flags.map((one) => one.split(';')[0]).join('; ');
-  return { cookie, flags, key: `sessionkey=${encodeURIComponent(String(answer.body['sessionkey']))}`, jsessionid: /JSESSIONID=([^;]+)/.exec(cookie)![1]! };
+  return {
+    cookie,
+    flags,
+    key: `sessionkey=${encodeURIComponent(String(answer.body['sessionkey']))}`,
+    jsessionid: /JSESSIONID=([^;]+)/.exec(cookie)![1]!,
+  };
 }
 
-const listed = async (cookie: string, ...pairs: string[]): Promise<number> => (await get(cloud, ['command=listDomains', 'response=json', ...pairs], { headers: { cookie } })).status;
+const listed = async (cookie: string, ...pairs: string[]): Promise<number> =>
+  (await get(cloud, ['command=listDomains', 'response=json', ...pairs], { headers: { cookie } })).status;
 
 test('an empty, missing or blank password never logs in', async () => {
   for (const password of [['password='], [], ['password=%20'], ['password=%00']]) {
@@ -71,6 +85,12 @@ test('logout, a new password and disabling the user end a session', async () => 
 });
 
 test('a password in a query string is refused, so that it does not become a habit', async () => {
-  const { status } = await get(cloud, ['command=login', 'response=json', 'username=admin', `password=${cloud.credentials.admin.password}`, 'domain=/']);
+  const { status } = await get(cloud, [
+    'command=login',
+    'response=json',
+    'username=admin',
+    `password=${cloud.credentials.admin.password}`,
+    'domain=/',
+  ]);
   assert.equal(status, 405);
 });

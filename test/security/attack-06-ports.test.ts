@@ -19,7 +19,18 @@ test('without proof only login and logout answer at all', async () => {
 });
 
 test('no path but the API is there: no metrics, no debugging, no integration port', async () => {
-  for (const path of ['/', '/metrics', '/health', '/debug', '/client', '/client/api/../../metrics', '/client/api2', '/client/console', '/api', '/.git/config']) {
+  for (const path of [
+    '/',
+    '/metrics',
+    '/health',
+    '/debug',
+    '/client',
+    '/client/api/../../metrics',
+    '/client/api2',
+    '/client/console',
+    '/api',
+    '/.git/config',
+  ]) {
     assert.equal((await cloud.fetch(path)).status, 404, path);
   }
 });

@@ -33,7 +33,9 @@ test('a command that names no roles is refused to everybody, root included', asy
   const nobody: Command = { ...cloud.registry.get('listZones')!, name: 'listSecrets', roles: [] };
   const app = createApp({ registry: registry([nobody]), accounts: cloud.accounts, log: cloud.house.log });
   for (const who of PEOPLE) {
-    const response = await app.request(`/client/api?${sign(['command=listSecrets'], cloud.credentials[who]).join('&')}`);
+    const response = await app.request(
+      `/client/api?${sign(['command=listSecrets'], cloud.credentials[who]).join('&')}`,
+    );
     assert.equal(response.status, 432, who);
   }
 });

@@ -17,7 +17,11 @@ before(async () => {
   const gateway = await makeGateway(cloud, 'globex-admin', vpc, meet, '172.16.0.1');
   await cloud.doAs('globex-admin', 'createStaticRoute', { vpcid: vpc, cidr: '10.2.0.0/16', nexthop: '172.16.0.2' });
   const instance = await makeInstance(cloud, 'globex-admin', tier, { name: MARK });
-  await cloud.doAs('globex-admin', 'createTags', { resourcetype: 'Vpc', resourceids: vpc, tags: [{ key: MARK, value: MARK }] });
+  await cloud.doAs('globex-admin', 'createTags', {
+    resourcetype: 'Vpc',
+    resourceids: vpc,
+    tags: [{ key: MARK, value: MARK }],
+  });
   const { accountId, userId, domainId } = await cloud.caller('globex-admin');
   foreign = [vpc, tier, meet, gateway, instance, accountId, userId, domainId];
 });
@@ -63,7 +67,9 @@ test('no list shows a tenant, or anybody in it, anything of another, whatever is
         });
         // What the caller typed himself may be repeated to him; anything else of the other tenant is a leak.
         const text = JSON.stringify(answer);
-        const found = [MARK, 'globex', ...foreign].filter((word) => !given.some((typed) => typed.includes(word)) && text.includes(word));
+        const found = [MARK, 'globex', ...foreign].filter(
+          (word) => !given.some((typed) => typed.includes(word)) && text.includes(word),
+        );
         if (found.length > 0) leaks.push(`${name} as ${who} with ${JSON.stringify(filter)}: ${found.join(', ')}`);
       }
     }
@@ -76,15 +82,31 @@ test('an id of another tenant answers word for word like one that nobody has', a
   const told = (id: string, command: string): Promise<string> =>
     cloud.callAs('acme-admin', command, { id }).then(
       (body) => JSON.stringify(body),
-      (error: unknown) => (error instanceof Refusal ? `${error.status} ${error.message}`.replaceAll(id, 'ID') : Promise.reject(error)),
+      (error: unknown) =>
+        error instanceof Refusal ? `${error.status} ${error.message}`.replaceAll(id, 'ID') : Promise.reject(error),
     );
-  for (const command of ['listVPCs', 'listNetworks', 'listPrivateGateways', 'listStaticRoutes', 'listVirtualMachines', 'listUsers', 'listAccounts', 'listDomains', 'deleteVPC', 'deleteNetwork']) {
+  for (const command of [
+    'listVPCs',
+    'listNetworks',
+    'listPrivateGateways',
+    'listStaticRoutes',
+    'listVirtualMachines',
+    'listUsers',
+    'listAccounts',
+    'listDomains',
+    'deleteVPC',
+    'deleteNetwork',
+  ]) {
     for (const id of foreign) assert.equal(await told(id, command), await told(nobody, command), command);
   }
 });
 
 test('counts count only what the caller may see', async () => {
-  for (const [command, key] of [['listVPCs', 'vpc'], ['listNetworks', 'network'], ['listVirtualMachines', 'virtualmachine']] as const) {
+  for (const [command, key] of [
+    ['listVPCs', 'vpc'],
+    ['listNetworks', 'network'],
+    ['listVirtualMachines', 'virtualmachine'],
+  ] as const) {
     const body = await cloud.callAs('acme-admin', command, { listall: true, page: 1, pagesize: 1 });
     assert.deepEqual([body['count'], body[key]], [undefined, undefined], command);
   }
@@ -94,6 +116,8 @@ test('the user of a domain sees nothing of his own domain admin, but the admin s
   const vpc = await makeVpc(cloud, 'acme-admin', 'of-the-admin', '10.7.0.0/16');
   assert.deepEqual(await cloud.callAs('acme-user', 'listVPCs', { listall: true }), {});
   const own = await makeVpc(cloud, 'acme-user', 'of-the-user', '10.8.0.0/16');
-  const seen = ((await cloud.callAs('acme-admin', 'listVPCs', { listall: true }))['vpc'] as { id: string }[]).map(({ id }) => id);
+  const seen = ((await cloud.callAs('acme-admin', 'listVPCs', { listall: true }))['vpc'] as { id: string }[]).map(
+    ({ id }) => id,
+  );
   assert.deepEqual(seen.toSorted(), [vpc, own].toSorted());
 });

@@ -19,22 +19,53 @@ test('passwords, secret keys, session keys and generated instance passwords are 
     const secrets: string[] = [];
     const { username, password, secretkey } = cloud.credentials['acme-admin'];
     secrets.push(password, secretkey);
-    const login = await post(cloud, ['command=login', 'response=json', `username=${username}`, `password=${password}`, 'domain=/acme']);
+    const login = await post(cloud, [
+      'command=login',
+      'response=json',
+      `username=${username}`,
+      `password=${password}`,
+      'domain=/acme',
+    ]);
     secrets.push(String(login.body['sessionkey']), /JSESSIONID=([^;]+)/.exec(login.headers.getSetCookie().join())![1]!);
-    await post(cloud, ['command=login', 'response=json', `username=${username}`, 'password=a-wrong-password', 'domain=/acme']);
+    await post(cloud, [
+      'command=login',
+      'response=json',
+      `username=${username}`,
+      'password=a-wrong-password',
+      'domain=/acme',
+    ]);
     secrets.push('a-wrong-password');
-    const person = { username: 'sam', password: 'the-password-of-sam', firstname: 'S', lastname: 'S', email: 's@example.invalid' };
+    const person = {
+      username: 'sam',
+      password: 'the-password-of-sam',
+      firstname: 'S',
+      lastname: 'S',
+      email: 's@example.invalid',
+    };
     const made = await cloud.request('acme-admin', 'createUser', { ...person, account: 'acme-user' });
     secrets.push(person.password);
-    const keys = await cloud.request('acme-admin', 'registerUserKeys', { id: String((made.body['user'] as Body)['id']) });
+    const keys = await cloud.request('acme-admin', 'registerUserKeys', {
+      id: String((made.body['user'] as Body)['id']),
+    });
     secrets.push(String((keys.body['userkeys'] as Body)['secretkey']));
 
     await addHosts(cloud);
-    const tier = await makeTier(cloud, 'acme-admin', await makeVpc(cloud, 'acme-admin', 'v', '10.1.0.0/16'), 't', '10.1.1.1');
+    const tier = await makeTier(
+      cloud,
+      'acme-admin',
+      await makeVpc(cloud, 'acme-admin', 'v', '10.1.0.0/16'),
+      't',
+      '10.1.1.1',
+    );
     const answer = await cloud.request('acme-admin', 'deployVirtualMachine', {
       zoneid: await idOf(cloud, 'acme-admin', 'listZones', 'zone', {}),
-      serviceofferingid: await idOf(cloud, 'acme-admin', 'listServiceOfferings', 'serviceoffering', { name: 'Small Instance' }),
-      templateid: await idOf(cloud, 'acme-admin', 'listTemplates', 'template', { templatefilter: 'featured', name: 'tiny linux kvm with password' }),
+      serviceofferingid: await idOf(cloud, 'acme-admin', 'listServiceOfferings', 'serviceoffering', {
+        name: 'Small Instance',
+      }),
+      templateid: await idOf(cloud, 'acme-admin', 'listTemplates', 'template', {
+        templatefilter: 'featured',
+        name: 'tiny linux kvm with password',
+      }),
       networkids: tier,
     });
     await cloud.settle();
@@ -45,13 +76,22 @@ test('passwords, secret keys, session keys and generated instance passwords are 
 
     const places: Record<string, string> = { log: readFileSync(logFile, 'utf8') };
     const tables = ['user', 'session', 'job', 'event', 'instance', 'host', 'configuration'] as const;
-    for (const table of tables) places[`table ${table}`] = JSON.stringify(await cloud.store.db.selectFrom(table).selectAll().execute());
-    for (const name of ['listUsers', 'listAccounts', 'listEvents', 'listAsyncJobs', 'listVirtualMachines', 'listConfigurations']) {
+    for (const table of tables)
+      places[`table ${table}`] = JSON.stringify(await cloud.store.db.selectFrom(table).selectAll().execute());
+    for (const name of [
+      'listUsers',
+      'listAccounts',
+      'listEvents',
+      'listAsyncJobs',
+      'listVirtualMachines',
+      'listConfigurations',
+    ]) {
       places[name] = (await cloud.request('admin', name, { listall: true })).text;
     }
     for (const [place, text] of Object.entries(places)) {
       assert.ok(text.length > 20, `${place} holds something to look at`);
-      for (const [index, secret] of secrets.entries()) assert.ok(!text.includes(secret), `secret ${index} is in ${place}`);
+      for (const [index, secret] of secrets.entries())
+        assert.ok(!text.includes(secret), `secret ${index} is in ${place}`);
     }
   } finally {
     await cloud[Symbol.asyncDispose]();
@@ -61,16 +101,10 @@ test('passwords, secret keys, session keys and generated instance passwords are 
 
 test('the database file holds no secret key', async () => {
   await using cloud = await openCloud();
-  const folders = readdirSync(tmpdir()).filter((name) => name.startsWith('trunkline-cloud-'));
   const { secretkey } = cloud.credentials.admin;
-  let read = 0;
-  for (const folder of folders) {
-    for (const file of readdirSync(join(tmpdir(), folder))) {
-      read += 1;
-      assert.ok(!readFileSync(join(tmpdir(), folder, file)).includes(secretkey));
-    }
-  }
-  assert.ok(read > 0);
+  const files = readdirSync(cloud.directory);
+  for (const file of files) assert.ok(!readFileSync(join(cloud.directory, file)).includes(secretkey), file);
+  assert.ok(files.length > 0);
 });
 
 test('unseal() opens with the right key only, and notices each changed bit', () => {

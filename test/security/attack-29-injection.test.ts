@@ -12,7 +12,20 @@ before(async () => {
 });
 after(() => cloud[Symbol.asyncDispose]());
 
-const HOSTILE = ["' or '1'='1", '"; drop table user; --', "') union select * from user --", '%', '_', '\\', '${7*7}', '__proto__', 'constructor', '<script>alert(1)</script>', '(a+)+$', `${'a'.repeat(200)}!`];
+const HOSTILE = [
+  "' or '1'='1",
+  '"; drop table user; --',
+  "') union select * from user --",
+  '%',
+  '_',
+  '\\',
+  '${7*7}',
+  '__proto__',
+  'constructor',
+  '<script>alert(1)</script>',
+  '(a+)+$',
+  `${'a'.repeat(200)}!`,
+];
 
 test('every text parameter of every list takes hostile text as text: no error of ours, nobody else’s rows', async () => {
   const before = await cloud.store.db.selectFrom('user').select('id').execute();
@@ -21,7 +34,10 @@ test('every text parameter of every list takes hostile text as text: no error of
     for (const param of Object.keys(params.shape)) {
       for (const hostile of ["' or '1'='1", '"; drop table user; --', '\\']) {
         const { status, text } = await cloud.request('acme-admin', name, { listall: true, [param]: hostile });
-        assert.ok(status === 200 || status === 430 || status === 431 || status === 432, `${name} ${param}=${hostile}: ${status} ${text}`);
+        assert.ok(
+          status === 200 || status === 430 || status === 431 || status === 432,
+          `${name} ${param}=${hostile}: ${status} ${text}`,
+        );
         assert.ok(!text.includes('globex'), `${name} ${param}=${hostile}`);
       }
     }
@@ -39,32 +55,56 @@ test('names that are hostile are kept as they are and found by nothing but thems
     assert.equal((body['domain'] as Body)['name'], name);
     assert.equal((await cloud.request('admin', 'listDomains', { name })).body['count'], 1, name);
   }
-  assert.equal((await cloud.request('admin', 'listDomains', { keyword: '%' })).body['count'], 1, 'a wildcard is a letter');
+  assert.equal(
+    (await cloud.request('admin', 'listDomains', { keyword: '%' })).body['count'],
+    1,
+    'a wildcard is a letter',
+  );
 });
 
 test('in XML hostile text stays text', async () => {
   await cloud.request('admin', 'createDomain', { name: '<b>&"x"' });
   const pairs = ['command=listDomains', 'keyword=%3Cb', `apikey=${cloud.credentials.admin.apikey}`];
   const { createHmac } = await import('node:crypto');
-  const signature = createHmac('sha1', cloud.credentials.admin.secretkey).update([...pairs].toSorted().join('&').toLowerCase()).digest('base64');
+  const signature = createHmac('sha1', cloud.credentials.admin.secretkey)
+    .update([...pairs].toSorted().join('&').toLowerCase())
+    .digest('base64');
   const { text } = await get(cloud, [...pairs, `signature=${encodeURIComponent(signature)}`]);
   assert.ok(text.includes('<name>&lt;b&gt;&amp;&quot;x&quot;</name>'), text);
 });
 
 test('prototype names in parameters and maps reach nothing', async () => {
-  const { status } = await get(cloud, sign(['command=listVPCs', '__proto__=1', 'constructor=2', 'tags[0].__proto__=x', 'tags[0].key=a', 'hasOwnProperty=1'], cloud.credentials.admin));
+  const { status } = await get(
+    cloud,
+    sign(
+      ['command=listVPCs', '__proto__=1', 'constructor=2', 'tags[0].__proto__=x', 'tags[0].key=a', 'hasOwnProperty=1'],
+      cloud.credentials.admin,
+    ),
+  );
   assert.ok(status === 200 || status === 431);
   assert.equal(({} as Body)['x'], undefined);
 });
 
 test('a body over a megabyte and a thousand parameters are refused', async () => {
   assert.equal((await post(cloud, [`command=listZones&response=json&name=${'x'.repeat(1_100_000)}`])).status, 413);
-  assert.equal((await post(cloud, ['command=listZones', 'response=json', ...Array.from({ length: 1000 }, (_, index) => `p${index}=1`)])).status, 430);
+  assert.equal(
+    (
+      await post(cloud, [
+        'command=listZones',
+        'response=json',
+        ...Array.from({ length: 1000 }, (_, index) => `p${index}=1`),
+      ])
+    ).status,
+    430,
+  );
 });
 
 test('an error of our own is one fixed sentence to the client, and the log has the rest', async () => {
   const broken = { ...cloud, registry: new Map(cloud.registry) };
-  broken.registry.set('listZones', { ...cloud.registry.get('listZones')!, run: () => Promise.reject(new Error('secret detail of the inside')) });
+  broken.registry.set('listZones', {
+    ...cloud.registry.get('listZones')!,
+    run: () => Promise.reject(new Error('secret detail of the inside')),
+  });
   const { createApp } = await import('../../src/api/app.ts');
   const app = createApp({ registry: broken.registry, accounts: cloud.accounts, log: cloud.house.log });
   const response = await app.request(`/client/api?${sign(['command=listZones'], cloud.credentials.admin).join('&')}`);
@@ -77,7 +117,9 @@ test('an error of our own is one fixed sentence to the client, and the log has t
 test('clients that dawdle do not keep others waiting', async () => {
   const served = await serveApi(cloud.app, { port: 0 });
   const slow = Array.from({ length: 200 }, () => {
-    const socket = connect(served.port, '127.0.0.1', () => socket.write('POST /client/api HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nc'));
+    const socket = connect(served.port, '127.0.0.1', () =>
+      socket.write('POST /client/api HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nc'),
+    );
     socket.on('error', () => undefined);
     return socket;
   });

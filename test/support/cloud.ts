@@ -40,6 +40,8 @@ export interface Answered {
 
 export interface Cloud extends AsyncDisposable {
   readonly store: Store;
+  /** Where the state is. */
+  readonly directory: string;
   readonly house: House;
   readonly registry: Registry;
   readonly accounts: Accounts;
@@ -107,12 +109,15 @@ export async function openCloud(options: { readonly log?: AppOptions['log'] } = 
 
   async function answered(response: Response): Promise<Answered> {
     const text = await response.text();
-    const [envelope = '', body = {}] = text.startsWith('{') ? Object.entries(JSON.parse(text) as Record<string, Body>)[0]! : [];
+    const [envelope = '', body = {}] = text.startsWith('{')
+      ? Object.entries(JSON.parse(text) as Record<string, Body>)[0]!
+      : [];
     return { status: response.status, headers: response.headers, body, envelope, text };
   }
 
   return {
     store,
+    directory,
     house,
     registry,
     accounts,
@@ -124,7 +129,13 @@ export async function openCloud(options: { readonly log?: AppOptions['log'] } = 
     async request(who, command, params = {}) {
       const keys = typeof who === 'string' ? credentials[who]! : who;
       const body = signedBody([['command', command], ...flatten(params)], keys, new Date(Date.now() + 60_000));
-      return answered(await app.request('/client/api', { method: 'POST', body, headers: { 'content-type': 'application/x-www-form-urlencoded' } }));
+      return answered(
+        await app.request('/client/api', {
+          method: 'POST',
+          body,
+          headers: { 'content-type': 'application/x-www-form-urlencoded' },
+        }),
+      );
     },
     fetch: async (path, init) => answered(await app.request(path, init)),
     settle: settleAll,

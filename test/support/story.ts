@@ -19,25 +19,65 @@ export async function makeVpc(cloud: Cloud, who: Who, name: string, cidr: string
 }
 
 /** A tier of a VPC; its id. */
-export async function makeTier(cloud: Cloud, who: Who, vpcid: string, name: string, gateway: string, more: Params = {}): Promise<string> {
+export async function makeTier(
+  cloud: Cloud,
+  who: Who,
+  vpcid: string,
+  name: string,
+  gateway: string,
+  more: Params = {},
+): Promise<string> {
   const zoneid = await idOf(cloud, who, 'listZones', 'zone', {});
-  const networkofferingid = await idOf(cloud, who, 'listNetworkOfferings', 'networkoffering', { name: 'DefaultIsolatedNetworkOfferingForVpcNetworks' });
-  const made = await cloud.callAs(who, 'createNetwork', { name, displaytext: name, zoneid, networkofferingid, vpcid, gateway, netmask: '255.255.255.0', ...more });
+  const networkofferingid = await idOf(cloud, who, 'listNetworkOfferings', 'networkoffering', {
+    name: 'DefaultIsolatedNetworkOfferingForVpcNetworks',
+  });
+  const made = await cloud.callAs(who, 'createNetwork', {
+    name,
+    displaytext: name,
+    zoneid,
+    networkofferingid,
+    vpcid,
+    gateway,
+    netmask: '255.255.255.0',
+    ...more,
+  });
   await cloud.settle();
   return String((made['network'] as Body)['id']);
 }
 
 /** A Private network of the caller; its id. */
-export async function makePrivateNetwork(cloud: Cloud, who: Who, name: string, cidr: string, more: Params = {}): Promise<string> {
+export async function makePrivateNetwork(
+  cloud: Cloud,
+  who: Who,
+  name: string,
+  cidr: string,
+  more: Params = {},
+): Promise<string> {
   const zoneid = await idOf(cloud, who, 'listZones', 'zone', {});
-  const networkofferingid = await idOf(cloud, who, 'listNetworkOfferings', 'networkoffering', { name: 'DefaultPrivateGatewayNetworkOffering' });
-  const made = await cloud.callAs(who, 'createNetwork', { name, displaytext: name, zoneid, networkofferingid, cidr, ...more });
+  const networkofferingid = await idOf(cloud, who, 'listNetworkOfferings', 'networkoffering', {
+    name: 'DefaultPrivateGatewayNetworkOffering',
+  });
+  const made = await cloud.callAs(who, 'createNetwork', {
+    name,
+    displaytext: name,
+    zoneid,
+    networkofferingid,
+    cidr,
+    ...more,
+  });
   await cloud.settle();
   return String((made['network'] as Body)['id']);
 }
 
 /** A private gateway of a VPC; its id. */
-export async function makeGateway(cloud: Cloud, who: Who, vpcid: string, networkid: string, ipaddress: string, more: Params = {}): Promise<string> {
+export async function makeGateway(
+  cloud: Cloud,
+  who: Who,
+  vpcid: string,
+  networkid: string,
+  ipaddress: string,
+  more: Params = {},
+): Promise<string> {
   const made = await cloud.doAs(who, 'createPrivateGateway', { vpcid, networkid, ipaddress, ...more });
   return String((made['privategateway'] as Body)['id']);
 }
@@ -58,8 +98,19 @@ export async function addHosts(cloud: Cloud): Promise<void> {
 /** An instance on a network; its id. */
 export async function makeInstance(cloud: Cloud, who: Who, networkids: string, more: Params = {}): Promise<string> {
   const zoneid = await idOf(cloud, who, 'listZones', 'zone', {});
-  const serviceofferingid = await idOf(cloud, who, 'listServiceOfferings', 'serviceoffering', { name: 'Small Instance' });
-  const templateid = await idOf(cloud, who, 'listTemplates', 'template', { templatefilter: 'featured', name: 'tiny linux kvm' });
-  const made = await cloud.doAs(who, 'deployVirtualMachine', { zoneid, serviceofferingid, templateid, networkids, ...more });
+  const serviceofferingid = await idOf(cloud, who, 'listServiceOfferings', 'serviceoffering', {
+    name: 'Small Instance',
+  });
+  const templateid = await idOf(cloud, who, 'listTemplates', 'template', {
+    templatefilter: 'featured',
+    name: 'tiny linux kvm',
+  });
+  const made = await cloud.doAs(who, 'deployVirtualMachine', {
+    zoneid,
+    serviceofferingid,
+    templateid,
+    networkids,
+    ...more,
+  });
   return String((made['virtualmachine'] as Body)['id']);
 }

@@ -1,0 +1,180 @@
+// What the control plane's death costs: nothing. Its programs are killed one after the other while pings run; afterwards the same
+// intent is realized, and what somebody changed by hand in OVN is put back.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, suite, test } from 'node:test';
+import { ApiError } from '../../src/client/client.ts';
+import { type Cloud, startCloud } from '../../src/demo/cloud.ts';
+import { rows, text } from '../../src/demo/answer.ts';
+import { labStatus } from '../../src/lab/status.ts';
+import { run } from '../../src/lib/run.ts';
+import { sleep } from '../../src/lib/sleep.ts';
+import { type Scope, afterwards, eventually, temporaryState } from '../support/lab.ts';
+
+interface Side {
+  readonly vpcid: string;
+  readonly instance: string;
+  readonly address: string;
+  readonly number: number;
+}
+
+let cloud: Cloud;
+let sides: Side[];
+let zoneid: string;
+
+suite('survival', () => {
+  const scope: Scope = { after };
+  const state = temporaryState(scope);
+  before(async () => {
+    cloud = await startCloud({ state, port: 0, log: () => undefined });
+    zoneid = text(rows(await call('listZones'), 'zone')[0], 'id');
+    sides = await twoVpcs();
+  });
+  afterwards(scope, () => cloud.stop());
+
+  test('pings lose nothing while the control plane dies, and the next change is made all the same', async () => {
+    const pings = cloud.lab.exec(sides[0]!.instance, ['ping', '-c', '60', '-i', '0.2', '-W', '1', sides[1]!.address]);
+    for (const victim of ['server', 'agent', 'ovn-northd', 'ovn-nb', 'ovn-sb', 'ovn-controller']) {
+      for (const pid of await pidsOf(victim)) process.kill(pid, 'SIGKILL');
+      await sleep(1_000); // what dies next dies while the one before still comes back
+    }
+    const { stdout } = await pings;
+    assert.match(stdout, /60 packets transmitted, 60 packets received, 0% packet loss/);
+    await answers();
+    const route = await call('createStaticRoute', { vpcid: sides[0]!.vpcid, cidr: '10.99.0.0/16', nexthop: '172.16.0.2' });
+    assert.equal(text((route as { staticroute: object }).staticroute, 'state'), 'Active');
+    assert.match(await nb('lr-route-list', `vpc:${sides[0]!.vpcid}`), /10\.99\.0\.0\/16\s+172\.16\.0\.2/);
+  });
+
+  test('a request that was accepted just before the server dies is realized by the next one', async () => {
+    const { vpcid } = sides[0]!;
+    const calls = Array.from({ length: 8 }, (_, index) =>
+      call('createStaticRoute', { vpcid, cidr: `10.98.${index}.0/24`, nexthop: '172.16.0.2' }).then(
+        () => true,
+        (error: unknown) => {
+          // The connection broke: nobody can know whether it was accepted. A refusal would be wrong.
+          assert.ok(error instanceof ApiError && error.errorcode === 0, String(error));
+          return false;
+        },
+      ),
+    );
+    await sleep(15);
+    for (const pid of await pidsOf('server')) process.kill(pid, 'SIGKILL');
+    await Promise.all(calls);
+    await answers();
+    const listed = await eventually('every listed route being Active', async () => {
+      const routes = rows(await call('listStaticRoutes', { vpcid }), 'staticroute').filter((route) => text(route, 'cidr').startsWith('10.98.'));
+      return routes.every((route) => text(route, 'state') === 'Active') ? routes : undefined;
+    });
+    const written = await nb('lr-route-list', `vpc:${vpcid}`);
+    for (const route of listed) assert.ok(written.includes(text(route, 'cidr')), `${text(route, 'cidr')} is not in OVN`);
+  });
+
+  test('a row deleted or changed by hand is put back within seconds, and told', async () => {
+    const routes = await nb('lr-route-list', `vpc:${sides[0]!.vpcid}`);
+    const router = await routerOf(sides[0]!.vpcid);
+    await nbctl('lr-route-del', router, '10.2.0.0/16');
+    await eventually('the route coming back', async () => ((await nb('lr-route-list', `vpc:${sides[0]!.vpcid}`)) === routes ? true : undefined), 5_000);
+    const port = await portOf(sides[1]!.address);
+    await nbctl('set', 'logical_switch_port', port, 'port_security=[]');
+    const secured = async (): Promise<true | undefined> => ((await nbctl('get', 'logical_switch_port', port, 'port_security')).includes('[]') ? undefined : true);
+    await eventually('port security coming back', secured, 5_000);
+    const metrics = await fetch(`http://127.0.0.1:${metricsPort()}/metrics`).then((answer) => answer.text());
+    assert.ok(Number(/^trunkline_ovn_drift (\d+)/m.exec(metrics)?.[1]) >= 2, 'drift was not counted');
+  });
+
+  test('rows that are not ours are never touched', async () => {
+    await nbctl('ls-add', 'somebody-else', '--', 'set', 'logical_switch', 'somebody-else', 'other_config:mine=1');
+    await nbctl('lr-route-add', await foreignRouter(), '10.1.0.0/16', '192.0.2.99');
+    await call('createStaticRoute', { vpcid: sides[1]!.vpcid, cidr: '10.97.0.0/16', nexthop: '172.16.0.1' });
+    assert.match(await nbctl('get', 'logical_switch', 'somebody-else', 'other_config'), /mine="?1"?/);
+    assert.match(await nbctl('lr-route-list', 'somebody-elses-router'), /192\.0\.2\.99/);
+  });
+
+  test('ping works after all of it', async () => {
+    const { code, stdout } = await cloud.lab.exec(sides[1]!.instance, ['ping', '-c', '3', '-W', '1', sides[0]!.address]);
+    assert.equal(code, 0, stdout);
+  });
+});
+
+function call(command: string, params: Readonly<Record<string, string>> = {}): Promise<object> {
+  return cloud.as('acme-admin')(command, params);
+}
+
+async function twoVpcs(): Promise<Side[]> {
+  const id = async (command: string, key: string, name: string, more = {}): Promise<string> => text(rows(await call(command, { name, ...more }), key)[0], 'id');
+  const of = (answer: object, key: string): string => text((answer as Record<string, object>)[key], 'id');
+  const aclid = await id('listNetworkACLLists', 'networkacllist', 'default_allow');
+  const networkid = of(
+    await call('createNetwork', {
+      ...{ name: 'between', displaytext: 'between', zoneid, cidr: '172.16.0.0/24' },
+      networkofferingid: await id('listNetworkOfferings', 'networkoffering', 'DefaultPrivateGatewayNetworkOfferingOverlay'),
+    }),
+    'network',
+  );
+  return Promise.all(
+    [1, 2].map(async (number) => {
+      const vpcofferingid = await id('listVPCOfferings', 'vpcoffering', 'Default VPC offering');
+      const vpcid = of(await call('createVPC', { name: `v${number}`, displaytext: 'v', cidr: `10.${number}.0.0/16`, zoneid, vpcofferingid }), 'vpc');
+      const tier = of(
+        await call('createNetwork', {
+          ...{ name: `t${number}`, displaytext: 't', zoneid, vpcid, aclid, gateway: `10.${number}.1.1`, netmask: '255.255.255.0' },
+          networkofferingid: await id('listNetworkOfferings', 'networkoffering', 'DefaultIsolatedNetworkOfferingForVpcNetworks'),
+        }),
+        'network',
+      );
+      const deployed = (await call('deployVirtualMachine', {
+        ...{ name: `s${number}`, zoneid, networkids: tier },
+        serviceofferingid: await id('listServiceOfferings', 'serviceoffering', 'Small Instance'),
+        templateid: await id('listTemplates', 'template', 'tiny linux kvm', { templatefilter: 'featured' }),
+      })) as { virtualmachine: { id: string; nic: { ipaddress: string }[] } };
+      await call('createPrivateGateway', { vpcid, networkid, ipaddress: `172.16.0.${number}`, aclid });
+      await call('createStaticRoute', { vpcid, cidr: `10.${3 - number}.0.0/16`, nexthop: `172.16.0.${3 - number}` });
+      return { vpcid, number, instance: deployed.virtualmachine.id, address: deployed.virtualmachine.nic[0]!.ipaddress };
+    }),
+  );
+}
+
+/** Process ids, as this side of the sandbox sees them, of a program of the lab, or of the server. */
+async function pidsOf(program: string): Promise<number[]> {
+  if (program === 'server') return [Number(readFileSync(join(cloud.state, 'server', 'pid'), 'utf8').split(' ')[0])];
+  const { processes } = await labStatus(cloud.state);
+  const pids = processes.flatMap(({ name, pid }) => (name === program && pid !== undefined ? [pid] : []));
+  assert.ok(pids.length > 0, `the lab runs no ${program}`);
+  return pids;
+}
+
+/** Waits until the server answers again. */
+async function answers(): Promise<void> {
+  await eventually('the server answering', () => call('listZones').then(() => true as const, () => undefined), 15_000);
+}
+
+async function nbctl(...argv: string[]): Promise<string> {
+  return (await run(['ovn-nbctl', `--db=${cloud.lab.nb}`, '--timeout=10', ...argv])).stdout;
+}
+
+/** `ovn-nbctl COMMAND ROUTER` for the router of a unit (`vpc:ID`). */
+async function nb(command: string, unit: string): Promise<string> {
+  return nbctl(command, await routerOf(unit.slice('vpc:'.length)));
+}
+
+async function routerOf(vpcid: string): Promise<string> {
+  return (await nbctl('--bare', '--columns=name', 'find', 'logical_router', `external_ids:id=${vpcid}`)).trim();
+}
+
+/** The logical port that has this address. */
+async function portOf(address: string): Promise<string> {
+  const all = await nbctl('--format=csv', '--no-headings', '--columns=name,addresses', 'list', 'logical_switch_port');
+  return all.split('\n').find((line) => line.includes(` ${address}`))!.split(',')[0]!.replaceAll('"', '');
+}
+
+async function foreignRouter(): Promise<string> {
+  await nbctl('lr-add', 'somebody-elses-router');
+  return 'somebody-elses-router';
+}
+
+function metricsPort(): number {
+  const lines = readFileSync(join(cloud.state, 'server.log'), 'utf8').split('\n').filter((line) => line.includes('"serving"'));
+  return (JSON.parse(lines.at(-1)!) as { metrics: number }).metrics;
+}
