@@ -1,3 +1,4 @@
+// Reading parameters off the wire: what was encoded comes back, what is broken is refused.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';

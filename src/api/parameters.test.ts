@@ -1,3 +1,4 @@
+// Checking parameters by a command's declaration, in the words clients know.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { z } from 'zod';

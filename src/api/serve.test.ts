@@ -1,3 +1,4 @@
+// The API on a real port: taken ports, garbage, a signature over the query as it was sent.
 import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import { after, before, test } from 'node:test';

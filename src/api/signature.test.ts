@@ -1,3 +1,4 @@
+// Signatures as real clients build them, and the time they are valid for.
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
 import { test } from 'node:test';

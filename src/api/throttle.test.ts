@@ -1,3 +1,4 @@
+// Failures per name and address: how many are too many, and for how long.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Refusal } from './error.ts';

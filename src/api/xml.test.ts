@@ -1,3 +1,4 @@
+// Answers as XML, hostile text included.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { toXml } from './xml.ts';

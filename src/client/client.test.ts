@@ -1,3 +1,4 @@
+// Our client against our server, over a loopback port.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { type Cloud, openCloud } from '../../test/support/cloud.ts';

@@ -1,3 +1,4 @@
+// What goes with an account, what stays, and what stands in the way.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { type Cloud, openCloud } from '../../test/support/cloud.ts';

@@ -1,3 +1,4 @@
+// Accounts: who may make, see, change and delete which.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { type Cloud, type Params, type Who, openCloud } from '../../test/support/cloud.ts';

@@ -86,7 +86,7 @@ export const listNetworkACLLists = listCommand({
     if (want.networkid !== undefined)
       query = query.where('id', 'in', room.db.selectFrom('network').select('acl').where('id', '=', want.networkid));
     if (want.fordisplay === false) query = query.where(sql<SqlBool>`1 = 0`);
-    const { count, rows } = await page(query.orderBy('created', 'desc').orderBy('id'), want);
+    const { count, rows } = await page(query.orderBy('created', 'desc').orderBy('id', 'desc'), want);
     return { count, rows: await showAclLists(room, rows) };
   },
 });

@@ -1,3 +1,4 @@
+// Settings: the names and defaults clients look up, and what may be changed.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { type Body, type Cloud, openCloud } from '../../test/support/cloud.ts';

@@ -1,3 +1,4 @@
+// Domains: the tree, its paths, and who sees which part of it.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { type Cloud, type Who, openCloud } from '../../test/support/cloud.ts';

@@ -1,3 +1,4 @@
+// Jobs as clients poll them, and the events that tell of them.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { type Body, type Cloud, openCloud } from '../../test/support/cloud.ts';

@@ -76,7 +76,7 @@ interface OwnerWant {
 /** The condition on an owned table that says whose rows are meant, never more than the caller may see. */
 export async function ownedRows(room: Room, table: string, want: OwnerWant): Promise<RawBuilder<SqlBool>> {
   const { caller } = room.call;
-  const seen = visibleRows(caller, table);
+  const seen = await seenRows(room, table);
   const column = (name: string): RawBuilder<unknown> => sql.ref(`${table}.${name}`);
   if (want.domainid !== undefined || want.account !== undefined) {
     const domain = await room.db
@@ -109,6 +109,14 @@ export async function ownedRows(room: Room, table: string, want: OwnerWant): Pro
     return sql<SqlBool>`${column('domain')} in (select id from ${sql.table('domain')} as own where ${subtree(caller.domainPath, 'own')}) and ${seen}`;
   }
   return sql<SqlBool>`${column('account')} = ${caller.accountId}`;
+}
+
+/** What visibleRows() says, for large tables: with the domains named, rows come out of an index already in order. */
+async function seenRows({ db, call: { caller } }: Room, table: string): Promise<RawBuilder<SqlBool>> {
+  if (caller.role !== 'domain-admin' && caller.role !== 'readonly') return visibleRows(caller, table);
+  const domains = await db.selectFrom('domain').select('id').where(subtree(caller.domainPath, 'domain')).limit(2).execute();
+  const [only, more] = domains;
+  return only === undefined || more !== undefined ? visibleRows(caller, table) : sql<SqlBool>`${sql.ref(`${table}.domain`)} = ${only.id}`;
 }
 
 /** The condition that a row carries one of the tags asked for (any may match); always true when none are asked for. */

@@ -85,7 +85,7 @@ export const listNetworks = listCommand({
       (want.acltype !== undefined && want.acltype.toLowerCase() !== 'account') ||
       (want.traffictype !== undefined && want.traffictype.toLowerCase() !== 'guest');
     if (nothing) query = query.where(sql<SqlBool>`1 = 0`);
-    const { count, rows } = await page(query.orderBy('created', 'desc').orderBy('id'), want);
+    const { count, rows } = await page(query.orderBy('created', 'desc').orderBy('id', 'desc'), want);
     return { count, rows: await showNetworks(room, rows) };
   },
 });

@@ -145,7 +145,7 @@ export const listPrivateGateways = listCommand({
         .where('vlan', '=', Number.isInteger(vlan) ? vlan : -1);
       query = query.where('network', 'in', carried);
     }
-    const { count, rows } = await page(query.orderBy('created', 'desc').orderBy('id'), want);
+    const { count, rows } = await page(query.orderBy('created', 'desc').orderBy('id', 'desc'), want);
     return { count, rows: await showPrivateGateways(room, rows) };
   },
 });

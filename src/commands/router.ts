@@ -235,7 +235,7 @@ export const listRouters = listCommand({
       .where(await ownedRows(room, 'vpc', want));
     if (want.vpcid !== undefined) query = query.where('id', '=', want.vpcid);
     if (want.zoneid !== undefined) query = query.where('zone', '=', want.zoneid);
-    const vpcs = await query.orderBy('created', 'desc').orderBy('id').execute();
+    const vpcs = await query.orderBy('created', 'desc').orderBy('id', 'desc').execute();
     const routers = (await showRouters(room, vpcs)).filter(
       (router) =>
         (want.id === undefined || router.id === want.id) &&

@@ -1,3 +1,4 @@
+// Logging in, and the sessions that come of it.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { type Cloud, openCloud } from '../../test/support/cloud.ts';

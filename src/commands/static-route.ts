@@ -103,7 +103,7 @@ export const listStaticRoutes = listCommand({
     if (want.state !== undefined)
       query = query.where(named('state', want.state.toLowerCase() === 'deleting' ? 'Revoke' : want.state));
     if (want.keyword !== undefined) query = query.where('cidr', 'like', `%${want.keyword.replaceAll(/[%_]/g, '')}%`);
-    const { count, rows } = await page(query.orderBy('created', 'desc').orderBy('id'), want);
+    const { count, rows } = await page(query.orderBy('created', 'desc').orderBy('id', 'desc'), want);
     return { count, rows: await showStaticRoutes(room, rows) };
   },
 });

@@ -1,3 +1,4 @@
+// Tags on objects: whose they are, and what cannot carry one.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { type Cloud, type Params, type Who, openCloud } from '../../test/support/cloud.ts';

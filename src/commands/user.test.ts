@@ -1,3 +1,4 @@
+// Users: who may make, see and change which, their passwords and keys.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { type Cloud, type Params, type Who, openCloud } from '../../test/support/cloud.ts';

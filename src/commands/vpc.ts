@@ -64,7 +64,7 @@ export const listVPCs = listCommand({
     if ((want.supportedservices?.length ?? 0) > 0) {
       query = query.where('offering', 'in', await offeringsWith(room, want.supportedservices ?? []));
     }
-    const { count, rows } = await page(query.orderBy('created', 'desc').orderBy('id'), want);
+    const { count, rows } = await page(query.orderBy('created', 'desc').orderBy('id', 'desc'), want);
     return { count, rows: await showVpcs(room, rows) };
   },
 });

@@ -14,7 +14,7 @@ import { formatCidr, type Cidr } from '../lib/ip.ts';
 import type { PrivateGateway, Vpc } from '../model/intent.ts';
 import type { DesiredRow } from './desired.ts';
 import { allowsNothing, both, closed, egressRules, ingressRules, isFree, prioritized, when, type Rules } from './filter.ts';
-import { and, NEVER, outside, within } from './match.ts';
+import { and, within } from './match.ts';
 import { routerPortName } from './names.ts';
 import type { Destination, Routing } from './routing.ts';
 import { policy } from './source-check.ts';

@@ -136,6 +136,8 @@ export function hypervisorSettings(lab: LabFile, topology: Topology, node: strin
       `ovn-bridge-mappings="${topology.underlay.physicalNetwork}:br-ex"`,
       'ovn-remote-probe-interval=100000',
       'ovn-openflow-probe-interval=100',
+      // ovn-controller(8): started again, it keeps the old flows until it has read the database, so no packet is lost.
+      'ovn-ofctrl-wait-before-clear=1000',
     ].map((each) => `external_ids:${each}`),
   ];
 }

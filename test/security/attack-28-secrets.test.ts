@@ -3,10 +3,12 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { test } from 'node:test';
+import { bootstrap } from '../../src/commands/bootstrap.ts';
 import { createLog } from '../../src/lib/log.ts';
 import { seal, unseal } from '../../src/store/seal.ts';
+import { DATABASES } from '../../src/store/store.test-support.ts';
 import { type Body, openCloud } from '../support/cloud.ts';
 import { addHosts, idOf, makeTier, makeVpc } from '../support/story.ts';
 import { post } from './raw.ts';
@@ -99,12 +101,19 @@ test('passwords, secret keys, session keys and generated instance passwords are 
   }
 });
 
-test('the database file holds no secret key', async () => {
-  await using cloud = await openCloud();
-  const { secretkey } = cloud.credentials.admin;
-  const files = readdirSync(cloud.directory);
-  for (const file of files) assert.ok(!readFileSync(join(cloud.directory, file)).includes(secretkey), file);
-  assert.ok(files.length > 0);
+test('the database files hold no secret key', async () => {
+  const state = await DATABASES[0]!.open();
+  try {
+    const { credentials } = await bootstrap(state.store, { demo: true });
+    const folder = dirname(state.where);
+    const files = readdirSync(folder);
+    for (const { secretkey } of Object.values(credentials)) {
+      for (const file of files) assert.ok(!readFileSync(join(folder, file)).includes(secretkey), file);
+    }
+    assert.ok(files.length > 0 && Object.keys(credentials).length === 5);
+  } finally {
+    await state[Symbol.asyncDispose]();
+  }
 });
 
 test('unseal() opens with the right key only, and notices each changed bit', () => {

@@ -1,9 +1,5 @@
 // A whole cloud without a network, for tests: real state on a temporary file, every command, the HTTP application without a port.
 // Jobs end when a test says so: `settle()` plays the reconciler that found everything realized.
-import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { type AppOptions, createApp } from '../../src/api/app.ts';
 import type { Accounts } from '../../src/api/accounts.ts';
 import type { Caller, Registry } from '../../src/api/command.ts';
@@ -19,8 +15,9 @@ import type { House } from '../../src/commands/room.ts';
 import { createAccounts } from '../../src/commands/session.ts';
 import { newId } from '../../src/lib/id.ts';
 import { silentLog } from '../../src/lib/log.ts';
-import { type Store, openStore } from '../../src/store/open.ts';
+import type { Store } from '../../src/store/open.ts';
 import { pending, settle } from '../../src/store/settle.ts';
+import { DATABASES } from '../../src/store/store.test-support.ts';
 
 /** The demo's accounts, which every test cloud has. */
 export type Who = 'admin' | 'acme-admin' | 'acme-user' | 'globex-admin' | 'readonly';
@@ -40,8 +37,8 @@ export interface Answered {
 
 export interface Cloud extends AsyncDisposable {
   readonly store: Store;
-  /** Where the state is. */
-  readonly directory: string;
+  /** Where the state is: a file, or the URL of a database. */
+  readonly where: string;
   readonly house: House;
   readonly registry: Registry;
   readonly accounts: Accounts;
@@ -61,10 +58,13 @@ export interface Cloud extends AsyncDisposable {
   settle(): Promise<void>;
 }
 
+/** `TRUNKLINE_TEST_CLOUD=postgres` runs every test of a cloud on the PostgreSQL of TRUNKLINE_TEST_POSTGRES instead of SQLite. */
+const onPostgres = process.env['TRUNKLINE_TEST_CLOUD'] === 'postgres';
+
 /** Opens a cloud with the demo's tenants. Close it with `await using`. */
 export async function openCloud(options: { readonly log?: AppOptions['log'] } = {}): Promise<Cloud> {
-  const directory = await mkdtemp(join(tmpdir(), 'trunkline-cloud-'));
-  const store = await openStore(join(directory, 'state.db'), randomBytes(32));
+  const opened = await (onPostgres ? DATABASES.at(-1)! : DATABASES[0]!).open();
+  const { store, where } = opened;
   const house: House = { store, log: options.log ?? silentLog(), caFingerprint: '0'.repeat(64) };
   const { credentials } = await bootstrap(store, { demo: true });
   const registry = createRegistry(house);
@@ -117,7 +117,7 @@ export async function openCloud(options: { readonly log?: AppOptions['log'] } = 
 
   return {
     store,
-    directory,
+    where,
     house,
     registry,
     accounts,
@@ -140,8 +140,7 @@ export async function openCloud(options: { readonly log?: AppOptions['log'] } = 
     fetch: async (path, init) => answered(await app.request(path, init)),
     settle: settleAll,
     async [Symbol.asyncDispose]() {
-      await store.close();
-      await rm(directory, { recursive: true, force: true });
+      await opened[Symbol.asyncDispose]();
     },
   };
 }

@@ -247,7 +247,12 @@ const TABLES: Readonly<Record<string, Table>> = {
       epoch: 'integer',
       created: 'text',
     },
-    index: [['account'], ['domain']],
+    // Lists are newest first: a page comes out of an index already in order.
+    index: [
+      ['created', 'id'],
+      ['account', 'created', 'id'],
+      ['domain', 'created', 'id'],
+    ],
     references: { zone: 'zone', account: 'account', offering: 'vpcoffering' },
   },
   acl: {
@@ -309,7 +314,12 @@ const TABLES: Readonly<Record<string, Table>> = {
       implicit: 'integer',
       created: 'text',
     },
-    index: [['vpc'], ['account'], ['domain']],
+    index: [
+      ['vpc'],
+      ['created', 'id'],
+      ['account', 'created', 'id'],
+      ['domain', 'created', 'id'],
+    ],
     references: { zone: 'zone', account: 'account', offering: 'networkoffering', vpc: 'vpc', acl: 'acl' },
   },
   vlan: {

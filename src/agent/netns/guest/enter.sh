@@ -58,8 +58,12 @@ cd /
 umount -l /mnt
 export PATH=/bin:/sbin:/usr/bin:/usr/sbin HOME=/root TERM=linux
 hostname -F /run/boot/hostname
-for file in hostname hosts passwd group shadow shells; do cp -p "/run/boot/$file" "/etc/$file"; done
+for file in hostname hosts passwd group shadow shells; do
+  rm -rf "/etc/$file"
+  cp -p "/run/boot/$file" "/etc/$file"
+done
 chmod 700 /root
+rm -rf /etc/resolv.conf
 : >/etc/resolv.conf
 set -- /bin/sh /sbin/guest-init "$id"
 # A guest is root in its own machine, not in ours. (reboot(2) stays: in a pid namespace it ends only this guest.)

@@ -1,3 +1,4 @@
+// The agent and the server's channel together: joining, documents, reports, restarts. Across layers, hence not beside either.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
@@ -5,14 +6,14 @@ import { createServer } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { silentLog } from '../lib/log.ts';
-import { sleep } from '../lib/sleep.ts';
-import { encodeToken, type NodeDocument, type NodeReport } from '../protocol/document.ts';
-import { createChannel, type Channel } from '../reconcile/channel.ts';
-import { openPki, type Pki } from '../reconcile/pki.ts';
-import { createAgent, joinAgent, type Agent } from './agent.ts';
-import { readConfig, type AgentConfig } from './config.ts';
-import { startOvsdb, type Ovsdb } from './testing.ts';
+import { silentLog } from '../../src/lib/log.ts';
+import { sleep } from '../../src/lib/sleep.ts';
+import { encodeToken, type NodeDocument, type NodeReport } from '../../src/protocol/document.ts';
+import { createChannel, type Channel } from '../../src/reconcile/channel.ts';
+import { openPki, type Pki } from '../../src/reconcile/pki.ts';
+import { createAgent, joinAgent, type Agent } from '../../src/agent/agent.ts';
+import { readConfig, type AgentConfig } from '../../src/agent/config.ts';
+import { startOvsdb, type Ovsdb } from '../../src/agent/testing.ts';
 
 let folder: string;
 let ovsdb: Ovsdb;
