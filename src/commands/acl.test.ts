@@ -1,3 +1,4 @@
+// ACL lists and their rules: who sees them, what may be changed, where they can be attached.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Body } from '../../test/support/cloud.ts';

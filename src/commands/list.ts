@@ -34,13 +34,19 @@ interface PageWant {
 }
 
 /** Runs a query page by page: how many rows match in all, and those of the page asked for. */
-export async function page<DB, TB extends keyof DB, O>(query: SelectQueryBuilder<DB, TB, O>, want: PageWant): Promise<Page<O>> {
+export async function page<DB, TB extends keyof DB, O>(
+  query: SelectQueryBuilder<DB, TB, O>,
+  want: PageWant,
+): Promise<Page<O>> {
   const { limit, offset } = window(want);
   const paged = limit === undefined ? query : query.limit(limit).offset(offset);
   const rows = await paged.execute();
   // A short first page is the whole: no need to count.
   if (offset === 0 && (limit === undefined || rows.length < limit)) return { count: rows.length, rows };
-  const counted = query.clearSelect().clearOrderBy().select(sql<number>`count(*)`.as('count'));
+  const counted = query
+    .clearSelect()
+    .clearOrderBy()
+    .select(sql<number>`count(*)`.as('count'));
   const { count } = (await counted.executeTakeFirstOrThrow()) as { count: number };
   return { count, rows };
 }
@@ -53,12 +59,16 @@ export function pageOf<T>(rows: readonly T[], want: PageWant): Page<T> {
 
 function window({ page, pagesize }: PageWant): { limit: number | undefined; offset: number } {
   if (pagesize === -1) {
-    if (page !== undefined) throw refuse('parameter', 'pagesize=-1 lists everything at once and cannot be combined with page');
+    if (page !== undefined)
+      throw refuse('parameter', 'pagesize=-1 lists everything at once and cannot be combined with page');
     return { limit: undefined, offset: 0 };
   }
-  if (page !== undefined && pagesize === undefined) throw refuse('parameter', '"pagesize" parameter is required when "page" is specified');
-  if (pagesize !== undefined && page === undefined) throw refuse('parameter', '"page" parameter is required when "pagesize" is specified');
-  if (pagesize !== undefined && pagesize > MAX_PAGE) throw refuse('parameter', `Page size can't exceed max allowed page size value: ${MAX_PAGE}`);
+  if (page !== undefined && pagesize === undefined)
+    throw refuse('parameter', '"pagesize" parameter is required when "page" is specified');
+  if (pagesize !== undefined && page === undefined)
+    throw refuse('parameter', '"page" parameter is required when "pagesize" is specified');
+  if (pagesize !== undefined && pagesize > MAX_PAGE)
+    throw refuse('parameter', `Page size can't exceed max allowed page size value: ${MAX_PAGE}`);
   if (pagesize === 0) throw refuse('parameter', 'pagesize must be -1 or at least 1');
   const limit = pagesize ?? MAX_PAGE;
   return { limit, offset: ((page ?? 1) - 1) * limit };
@@ -85,7 +95,8 @@ export async function ownedRows(room: Room, table: string, want: OwnerWant): Pro
       .where('id', '=', want.domainid ?? caller.domainId)
       .executeTakeFirst();
     const own = domain?.id === caller.domainId;
-    if (domain === undefined || !(own || reaches(caller, domain.path))) throw unknownId(room, 'domainid', want.domainid!);
+    if (domain === undefined || !(own || reaches(caller, domain.path)))
+      throw unknownId(room, 'domainid', want.domainid!);
     if (want.account !== undefined) {
       const account = await room.db
         .selectFrom('account')
@@ -114,13 +125,24 @@ export async function ownedRows(room: Room, table: string, want: OwnerWant): Pro
 /** What visibleRows() says, for large tables: with the domains named, rows come out of an index already in order. */
 async function seenRows({ db, call: { caller } }: Room, table: string): Promise<RawBuilder<SqlBool>> {
   if (caller.role !== 'domain-admin' && caller.role !== 'readonly') return visibleRows(caller, table);
-  const domains = await db.selectFrom('domain').select('id').where(subtree(caller.domainPath, 'domain')).limit(2).execute();
+  const domains = await db
+    .selectFrom('domain')
+    .select('id')
+    .where(subtree(caller.domainPath, 'domain'))
+    .limit(2)
+    .execute();
   const [only, more] = domains;
-  return only === undefined || more !== undefined ? visibleRows(caller, table) : sql<SqlBool>`${sql.ref(`${table}.domain`)} = ${only.id}`;
+  return only === undefined || more !== undefined
+    ? visibleRows(caller, table)
+    : sql<SqlBool>`${sql.ref(`${table}.domain`)} = ${only.id}`;
 }
 
 /** The condition that a row carries one of the tags asked for (any may match); always true when none are asked for. */
-export function taggedRows(table: string, kind: string, tags: readonly Record<string, string>[] | undefined): RawBuilder<SqlBool> {
+export function taggedRows(
+  table: string,
+  kind: string,
+  tags: readonly Record<string, string>[] | undefined,
+): RawBuilder<SqlBool> {
   if (tags === undefined || tags.length === 0) return sql<SqlBool>`1 = 1`;
   const pairs = tags.map((tag) => sql<SqlBool>`(tag.key = ${tag['key'] ?? ''} and tag.value = ${tag['value'] ?? ''})`);
   return sql<SqlBool>`exists (select 1 from tag where tag.kind = ${kind} and tag.resource = ${sql.ref(`${table}.id`)} and (${sql.join(pairs, sql` or `)}))`;

@@ -1,3 +1,4 @@
+// Networks of every kind: what can be made, what is refused and why, who sees what, and VLANs that never meet.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Body } from '../../test/support/cloud.ts';

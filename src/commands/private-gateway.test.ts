@@ -1,3 +1,4 @@
+// Private gateways in both dialects: which VPCs may meet where, and what stands in the way of going again.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Body } from '../../test/support/cloud.ts';

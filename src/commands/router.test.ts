@@ -1,3 +1,4 @@
+// The rows that stand for routers which are no machines.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Body } from '../../test/support/cloud.ts';

@@ -1,3 +1,4 @@
+// Static routes in their three forms, what is no route, and routes that lead nowhere.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Body } from '../../test/support/cloud.ts';

@@ -1,3 +1,4 @@
+// VPCs from making to deleting, and what is refused on the way.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { BUILT_IN } from '../model/built-in.ts';

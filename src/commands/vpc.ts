@@ -62,7 +62,8 @@ export const listVPCs = listCommand({
     if (want.restartrequired !== undefined) query = query.where('restartrequired', '=', want.restartrequired ? 1 : 0);
     if (want.fordisplay !== undefined) query = query.where('fordisplay', '=', want.fordisplay ? 1 : 0);
     if ((want.supportedservices?.length ?? 0) > 0) {
-      query = query.where('offering', 'in', await offeringsWith(room, want.supportedservices ?? []));
+      // An empty list of values is no SQL on PostgreSQL; no offering has the empty id.
+      query = query.where('offering', 'in', ['', ...(await offeringsWith(room, want.supportedservices ?? []))]);
     }
     const { count, rows } = await page(query.orderBy('created', 'desc').orderBy('id', 'desc'), want);
     return { count, rows: await showVpcs(room, rows) };

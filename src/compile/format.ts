@@ -7,18 +7,26 @@ const CHILDREN = ['ports', 'gateway_chassis', 'static_routes', 'policies', 'acls
 /** Columns that say nothing to a reader. */
 const HIDDEN = new Set(['external_ids', ...CHILDREN]);
 
-export function formatDesired(desired: Desired): string {
-  return [...desired.units.values()].map(formatUnit).join('\n');
+/** `names` says by what name a reader knows an id; everywhere the id is part of a name it is replaced by it. */
+export function formatDesired(desired: Desired, names: ReadonlyMap<string, string> = new Map()): string {
+  return [...desired.units.values()].map((unit) => formatUnit(unit, names)).join('\n');
 }
 
-export function formatUnit(unit: DesiredUnit): string {
+export function formatUnit(unit: DesiredUnit, names: ReadonlyMap<string, string> = new Map()): string {
   const byId = new Map(unit.rows.map((row) => [row.uuid, row]));
   const referred = new Set(unit.rows.flatMap((row) => (row.table === 'Port_Group' ? [] : childrenOf(row, byId))));
   const roots = unit.rows.filter((row) => !referred.has(row) && !isAcl(row));
   const lines = roots.flatMap((row) => formatRow(row, byId, '  '));
   const findings = unit.findings.map(({ kind, id, text }) => `  ! ${kind} ${id}: ${text}`);
   const where = unit.chassis.length === 0 ? 'no chassis' : unit.chassis.join(', ');
-  return [`${unit.key} (on ${where})`, ...lines, ...findings, ''].join('\n');
+  return renamed([`${unit.key} (on ${where})`, ...lines, ...findings, ''].join('\n'), names);
+}
+
+/** Ids appear with dashes, and in port group names with underscores. */
+function renamed(text: string, names: ReadonlyMap<string, string>): string {
+  return text.replaceAll(/[0-9a-f]{8}([-_])[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{12}/g, (id) => {
+    return names.get(id.replaceAll('_', '-')) ?? id;
+  });
 }
 
 function formatRow(row: DesiredRow, byId: ReadonlyMap<string, DesiredRow>, indent: string): readonly string[] {

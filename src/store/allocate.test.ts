@@ -1,3 +1,4 @@
+// Addresses and VLANs on every database: which may be given, and that none is given twice.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { newId } from '../lib/id.ts';

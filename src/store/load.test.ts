@@ -1,3 +1,4 @@
+// The intent cache on every database: whatever changes in whatever order, it equals a full load and keeps what was not touched.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';

@@ -51,7 +51,7 @@ fi
 echo "$id" >sys/devices/virtual/dmi/id/product_uuid
 chmod 400 sys/devices/virtual/dmi/id/product_uuid
 ln -s ../../devices/virtual/dmi/id sys/class/dmi/id
-mount -o remount,ro sys
+mount -o remount,ro,bind sys
 
 pivot_root . mnt
 cd /
