@@ -1,15 +1,11 @@
 // The program: serve · agent · lab · demo · call. The only file that knows the command line; `serve.ts` puts the layers together.
+// Each command loads its own layers only when it is given: an agent need not carry the server.
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
-import { runAgent, joinAgent } from './agent/agent.ts';
-import { call } from './client/call.ts';
-import { runDemo } from './demo/demo.ts';
-import { labExec } from './lab/exec.ts';
+import type { DemoOptions } from './demo/demo.ts';
 import { CHECKOUT, DEFAULT_STATE } from './lab/layout.ts';
-import { formatStatus, labStatus } from './lab/status.ts';
-import { labSupervise } from './lab/supervise.ts';
-import { serve } from './serve.ts';
+import type { ServeOptions } from './serve.ts';
 
 const VERSION = (JSON.parse(readFileSync(join(CHECKOUT, 'package.json'), 'utf8')) as { version: string }).version;
 
@@ -38,20 +34,22 @@ program
   .requiredOption('--agents <address>', 'where agents reach the server: unix:PATH or HOST:PORT')
   .option('--database <url>', 'postgres://… (default: a SQLite file in the state folder)')
   .option('--demo-accounts', "make the demo's domains and accounts and write access.json", false)
-  .action(serve);
+  .action(async (options: ServeOptions) => (await import('./serve.ts')).serve(options));
 
 const agent = program.command('agent').description("a node's own program");
 agent
   .command('run')
   .description('make this node as the server wants it, until ended')
   .requiredOption('--config <file>', 'the configuration, JSON')
-  .action(({ config }: { config: string }) => runAgent(resolve(config)));
+  .action(async ({ config }: { config: string }) => (await import('./agent/agent.ts')).runAgent(resolve(config)));
 agent
   .command('join')
   .description('get a certificate for this node')
   .requiredOption('--config <file>', 'the configuration, JSON')
   .requiredOption('--token <token>', 'the join token (createJoinToken)')
-  .action(({ config, token }: { config: string; token: string }) => joinAgent({ configFile: resolve(config), token }));
+  .action(async ({ config, token }: { config: string; token: string }) => {
+    await (await import('./agent/agent.ts')).joinAgent({ configFile: resolve(config), token });
+  });
 
 const lab = program.command('lab').enablePositionalOptions().description('the small cloud in a sandbox on this machine');
 lab
@@ -63,6 +61,7 @@ lab
   .passThroughOptions()
   .action(async (name: string, argv: string[], { state }: { state: string }) => {
     // `lab exec vm1 -- ping` and `lab exec vm1 ping` are the same: with options passed through, the dashes arrive here.
+    const { labExec } = await import('./lab/exec.ts');
     process.exitCode = await labExec({ state, name, argv: argv[0] === '--' ? argv.slice(1) : argv });
   });
 lab
@@ -71,13 +70,11 @@ lab
   .option(...stateOption)
   .option('--json', 'for machines', false)
   .action(async ({ state, json }: { state: string; json: boolean }) => {
+    const { formatStatus, labStatus } = await import('./lab/status.ts');
     const status = await labStatus(state);
     process.stdout.write(json ? `${JSON.stringify(status, undefined, 2)}\n` : formatStatus(status));
   });
-lab
-  .command('supervise', { hidden: true })
-  .argument('<file>')
-  .action((file: string) => labSupervise(file));
+
 program
   .command('demo')
   .description('start a small cloud and play: three VPCs become one')
@@ -87,7 +84,8 @@ program
   .option(...stateOption)
   .option('--keep', 'keep the state folder at the end, and go on from it the next time', false)
   .option('--topology <file>', 'another lab than lab/three-hypervisors.json', (text: string) => resolve(text))
-  .action(async (options: Parameters<typeof runDemo>[0]) => {
+  .action(async (options: DemoOptions) => {
+    const { runDemo } = await import('./demo/demo.ts');
     process.exitCode = await runDemo(options);
   });
 
@@ -100,6 +98,7 @@ program
   .option('--no-wait', 'print the first answer of an asynchronous command instead of its result')
   .option(...stateOption)
   .action(async (command: string, parameters: string[], options: { as: string; wait: boolean; state: string }) => {
+    const { call } = await import('./client/call.ts');
     process.exitCode = await call({ command, parameters, account: options.as, wait: options.wait, state: options.state });
   });
 

@@ -99,7 +99,11 @@ export async function createAgent(config: AgentConfig, log: Log): Promise<Agent>
       if (identity === undefined) return;
       try {
         const path = `${PATHS.document}?have=${document?.generation ?? -1}&wait=${WAIT_SECONDS}`;
-        const answer = await request(config.server, identity, 'GET', path, { timeoutMs: (WAIT_SECONDS + 10) * 1000, signal, agent: pool });
+        const answer = await request(config.server, identity, 'GET', path, {
+          timeoutMs: (WAIT_SECONDS + 10) * 1000,
+          signal,
+          agent: pool,
+        });
         if (said !== '') log.info({ server: config.server }, 'the server answers again');
         said = '';
         if (answer === undefined || (await take(answer))) backoff.reset();
@@ -107,10 +111,12 @@ export async function createAgent(config: AgentConfig, log: Log): Promise<Agent>
       } catch (error) {
         if (signal.aborted) return;
         const { message } = error as Error;
-        if (message !== said) log.warn({ server: config.server, err: message }, 'no document; going on with the last one');
+        if (message !== said)
+          log.warn({ server: config.server, err: message }, 'no document; going on with the last one');
         said = message;
         // Not known there any more: with a new token the node joins anew.
-        if (error instanceof AnswerError && (error.status === 401 || error.status === 403)) identity = await readIdentity(config);
+        if (error instanceof AnswerError && (error.status === 401 || error.status === 403))
+          identity = await readIdentity(config);
         await sleep(backoff.next(), signal);
       }
     }
@@ -149,9 +155,20 @@ export async function createAgent(config: AgentConfig, log: Log): Promise<Agent>
     while (!signal.aborted) {
       if (identity !== undefined && outcome !== undefined) {
         const error = refused ?? outcome.error;
-        const report: NodeReport = { node: config.node, generation: realized, instances: outcome.instances, facts: facts(attemptRead(ovs)), ...(error === undefined ? {} : { error: error.slice(0, 2000) }) };
+        const report: NodeReport = {
+          node: config.node,
+          generation: realized,
+          instances: outcome.instances,
+          facts: facts(attemptRead(ovs)),
+          ...(error === undefined ? {} : { error: error.slice(0, 2000) }),
+        };
         try {
-          await request(config.server, identity, 'POST', PATHS.report, { body: report, timeoutMs: 10_000, signal, agent: pool });
+          await request(config.server, identity, 'POST', PATHS.report, {
+            body: report,
+            timeoutMs: 10_000,
+            signal,
+            agent: pool,
+          });
           backoff.reset();
         } catch (reason) {
           log.debug({ err: (reason as Error).message }, 'report not delivered');
@@ -211,7 +228,9 @@ async function lockState(state: string): Promise<{ close(): void }> {
 async function checkMountNamespace(): Promise<void> {
   const [own, first] = await Promise.all([readlink('/proc/self/ns/mnt'), readlink('/proc/1/ns/mnt')]);
   if (own === first) return;
-  throw new Error('the agent runs in a mount namespace of its own (as under `ip netns exec`), where the instances it makes would be lost: start it with `nsenter --net=/run/netns/NAME`');
+  throw new Error(
+    'the agent runs in a mount namespace of its own (as under `ip netns exec`), where the instances it makes would be lost: start it with `nsenter --net=/run/netns/NAME`',
+  );
 }
 
 function attemptRead(ovs: OvsClient): ReturnType<OvsClient['read']> | undefined {

@@ -3,7 +3,10 @@
 import type { InstanceStatus, NodeDocument } from '../protocol/document.ts';
 
 /** One thing to do, with the reason an engineer would give. Plain data, so that a plan can be printed and tested. */
-export type Step = { readonly reason: string; /** Bookkeeping or a repetition: not worth a line in the log of steps. */ readonly routine?: boolean } & (
+export type Step = {
+  readonly reason: string;
+  /** Bookkeeping or a repetition: not worth a line in the log of steps. */ readonly routine?: boolean;
+} & (
   | { readonly kind: 'run'; readonly argv: readonly string[] }
   | { readonly kind: 'write'; readonly path: string; readonly content: string; readonly mode: number }
   | { readonly kind: 'remove'; readonly path: string }

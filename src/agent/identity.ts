@@ -21,7 +21,9 @@ export interface Identity {
 /** The kept identity; undefined when the node has not joined yet, or with another token than the one that lies there now. */
 export async function readIdentity(config: AgentConfig): Promise<Identity | undefined> {
   try {
-    const [key, certificate, ca, joined] = await Promise.all(['key.pem', 'certificate.pem', 'ca.pem', 'joined'].map((file) => readFile(join(config.state, file), 'utf8')));
+    const [key, certificate, ca, joined] = await Promise.all(
+      ['key.pem', 'certificate.pem', 'ca.pem', 'joined'].map((file) => readFile(join(config.state, file), 'utf8')),
+    );
     const token = await readToken(config.tokenFile);
     if (token !== undefined && digest(token) !== joined) return undefined;
     return { key: key!, certificate: certificate!, ca: ca! };
@@ -43,7 +45,8 @@ export async function readToken(file: string): Promise<string | undefined> {
 export async function joinServer(config: AgentConfig, text: string): Promise<Identity> {
   const token = decodeToken(text);
   if (token === undefined) throw new Error('the join token is damaged: it is to be the text the server printed, whole');
-  if (token.node !== config.node) throw new Error(`the join token is for node ${token.node}, and this is ${config.node}`);
+  if (token.node !== config.node)
+    throw new Error(`the join token is for node ${token.node}, and this is ${config.node}`);
   const { key, csr } = await makeRequest(config, token, digest(text));
   const ca = await proveServer(config.server, token);
   const body: JoinRequest = { node: config.node, secret: token.secret, csr };
@@ -83,21 +86,27 @@ async function makeRequest(config: AgentConfig, token: JoinToken, name: string):
  */
 async function proveServer(server: string, token: JoinToken): Promise<string> {
   const { promise, resolve, reject } = Promise.withResolvers<PeerCertificate[]>();
-  const socket = connect({ ...where(server), servername: SERVER_NAME, rejectUnauthorized: false, timeout: 10_000 }, () => {
-    const chain: PeerCertificate[] = [];
-    for (let next = socket.getPeerCertificate(true); next?.raw !== undefined; next = next.issuerCertificate) {
-      if (chain.some((seen) => seen.raw.equals(next.raw))) break;
-      chain.push(next);
-    }
-    resolve(chain);
-  });
+  const socket = connect(
+    { ...where(server), servername: SERVER_NAME, rejectUnauthorized: false, timeout: 10_000 },
+    () => {
+      const chain: PeerCertificate[] = [];
+      for (let next = socket.getPeerCertificate(true); next?.raw !== undefined; next = next.issuerCertificate) {
+        if (chain.some((seen) => seen.raw.equals(next.raw))) break;
+        chain.push(next);
+      }
+      resolve(chain);
+    },
+  );
   socket.on('error', reject).on('timeout', () => socket.destroy(new Error('no answer in 10 s')));
   try {
     const chain = await promise.catch((error: Error) => {
       throw new Error(`the server at ${server} does not answer: ${error.message}`, { cause: error });
     });
     const authority = chain.find((one) => createHash('sha256').update(one.raw).digest('hex') === token.ca);
-    if (authority === undefined) throw new Error(`the server at ${server} is not the one the join token is for: its authority has another fingerprint`);
+    if (authority === undefined)
+      throw new Error(
+        `the server at ${server} is not the one the join token is for: its authority has another fingerprint`,
+      );
     return new X509Certificate(authority.raw).toString();
   } finally {
     socket.destroy();

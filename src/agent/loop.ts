@@ -33,9 +33,13 @@ export function createLoop(drivers: readonly Driver[], bell: Bell, steps: StepLo
   const waiting = new Map<string, number>();
 
   /** One pass over all drivers. */
-  async function pass(document: NodeDocument): Promise<Outcome & { readonly ran: number; readonly waits: readonly Wait[] }> {
+  async function pass(
+    document: NodeDocument,
+  ): Promise<Outcome & { readonly ran: number; readonly waits: readonly Wait[] }> {
     const now = Date.now();
-    const looks = await Promise.all(drivers.map((driver) => guard(driver.name, driver.name, () => driver.look(document, now))));
+    const looks = await Promise.all(
+      drivers.map((driver) => guard(driver.name, driver.name, () => driver.look(document, now))),
+    );
     const plans = looks.filter((plan) => plan !== undefined);
     const work = plans.flatMap((plan) => plan.work);
     // A target that has nothing left to do has been put right, by us or by somebody else.
@@ -48,10 +52,13 @@ export function createLoop(drivers: readonly Driver[], bell: Bell, steps: StepLo
     for (const what of waiting.keys()) if (!waits.some((wait) => wait.what === what)) waiting.delete(what);
     for (const { what } of waits) if (!waiting.has(what)) waiting.set(what, now);
     const long = waits.filter(({ what }) => now - waiting.get(what)! >= PATIENCE_MS);
-    const instances = plans.flatMap((plan) => plan.instances).map((status): InstanceStatus => {
-      const error = status.error ?? failing.get(status.id)?.error ?? long.find(({ target }) => target === status.id)?.what;
-      return error === undefined ? status : { ...status, error };
-    });
+    const instances = plans
+      .flatMap((plan) => plan.instances)
+      .map((status): InstanceStatus => {
+        const error =
+          status.error ?? failing.get(status.id)?.error ?? long.find(({ target }) => target === status.id)?.what;
+        return error === undefined ? status : { ...status, error };
+      });
     const error = [...failing.values()][0]?.error ?? long[0]?.what;
     const settled = work.length === 0 && waits.length === 0 && failing.size === 0;
     return { realized: settled ? document.generation : undefined, error, instances, waits, ran: due.length };
@@ -62,7 +69,11 @@ export function createLoop(drivers: readonly Driver[], bell: Bell, steps: StepLo
       await runSteps(work.steps, steps);
       return true;
     });
-    log.info({ generation: document.generation, target: work.label, steps: work.steps.length, done: done === true }, 'steps run');
+    const level = work.steps.every((step) => step.routine === true) ? 'debug' : 'info';
+    log[level](
+      { generation: document.generation, target: work.label, steps: work.steps.length, done: done === true },
+      'steps run',
+    );
   }
 
   /** Does it; a failure is noted with the target, which is left alone for a while, so that it starves no other. */
@@ -76,7 +87,8 @@ export function createLoop(drivers: readonly Driver[], bell: Bell, steps: StepLo
       const backoff = known?.backoff ?? createBackoff(100, 5000);
       const sentence = `${label}: ${(error as Error).message}`;
       failing.set(target, { backoff, until: Date.now() + backoff.next(), error: sentence });
-      if (known?.error !== sentence) log.error({ target: label, err: (error as Error).message }, 'failed; tried again later');
+      if (known?.error !== sentence)
+        log.error({ target: label, err: (error as Error).message }, 'failed; tried again later');
       return undefined;
     }
   }
@@ -92,10 +104,15 @@ export function createLoop(drivers: readonly Driver[], bell: Bell, steps: StepLo
         }
         const outcome = await pass(current);
         busy = outcome.ran > 0 ? busy + 1 : 0;
-        if (busy >= MAX_BUSY) tell({ ...outcome, error: outcome.error ?? 'what was put right does not stay so: something else changes it back' });
+        if (busy >= MAX_BUSY)
+          tell({
+            ...outcome,
+            error: outcome.error ?? 'what was put right does not stay so: something else changes it back',
+          });
         else tell(outcome);
         if (outcome.realized !== undefined) await bell.wait(IDLE_MS, signal);
-        else if (outcome.ran === 0 || failing.size > 0 || busy >= MAX_BUSY) await bell.wait(pauseOf(outcome.waits), signal);
+        else if (outcome.ran === 0 || failing.size > 0 || busy >= MAX_BUSY)
+          await bell.wait(pauseOf(outcome.waits), signal);
       }
     },
   };

@@ -21,7 +21,8 @@ after(async () => {
   await rm(folder, { recursive: true });
 });
 
-const vsctl = (...argv: string[]): Promise<unknown> => run(['ovs-vsctl', `--db=${server.remote}`, '--no-wait', ...argv]);
+const vsctl = (...argv: string[]): Promise<unknown> =>
+  run(['ovs-vsctl', `--db=${server.remote}`, '--no-wait', ...argv]);
 
 async function reads(client: OvsClient, holds: (ovs: ReturnType<OvsClient['read']>) => boolean): Promise<void> {
   for (let tries = 0; tries < 400; tries++) {
@@ -50,7 +51,20 @@ test('createOvsClient() follows ports of br-int, rings at each change, and comes
   await reads(client, (ovs) => !ovs.hasBridge);
   await bell.wait(0);
   const rung = bell.wait(5000);
-  await vsctl('add-br', 'br-int', '--', 'add-port', 'br-int', 'v1', '--', 'set', 'Interface', 'v1', 'external_ids:iface-id=x', 'external_ids:attached-mac="02:00:00:00:00:01"');
+  await vsctl(
+    'add-br',
+    'br-int',
+    '--',
+    'add-port',
+    'br-int',
+    'v1',
+    '--',
+    'set',
+    'Interface',
+    'v1',
+    'external_ids:iface-id=x',
+    'external_ids:attached-mac="02:00:00:00:00:01"',
+  );
   assert.equal(await rung, true);
   await reads(client, (ovs) => ovs.ports.get('v1')?.externalIds['attached-mac'] === '02:00:00:00:00:01');
   await vsctl('add-br', 'br-other', '--', 'add-port', 'br-other', 'v2');

@@ -54,7 +54,9 @@ export function createOvsClient(database: string, bell: Bell, log: Log): OvsClie
     const current = connect(database.slice('unix:'.length));
     socket = current;
     current.setEncoding('utf8');
-    current.on('connect', () => current.write(JSON.stringify({ id: 'monitor', method: 'monitor', params: ['Open_vSwitch', 'all', TABLES] })));
+    current.on('connect', () =>
+      current.write(JSON.stringify({ id: 'monitor', method: 'monitor', params: ['Open_vSwitch', 'all', TABLES] })),
+    );
     current.on('data', (chunk: string) => {
       try {
         for (const text of split(chunk)) receive(current, JSON.parse(text) as Row);
@@ -72,7 +74,8 @@ export function createOvsClient(database: string, bell: Bell, log: Log): OvsClie
   }
 
   function receive(from: Socket, message: Row): void {
-    if (message['method'] === 'echo') from.write(JSON.stringify({ id: message['id'], result: message['params'], error: null }));
+    if (message['method'] === 'echo')
+      from.write(JSON.stringify({ id: message['id'], result: message['params'], error: null }));
     else if (message['id'] === 'monitor') {
       if (message['error'] != null) throw new Error(`the monitor was refused: ${JSON.stringify(message['error'])}`);
       tables = new Map();
@@ -123,9 +126,16 @@ function look(tables: Tables): Ovs {
     }
   }
   const macs = new Map<string, string>();
-  for (const row of tables.get('Interface')?.values() ?? []) if (typeof row['mac_in_use'] === 'string') macs.set(String(row['name']), row['mac_in_use']);
+  for (const row of tables.get('Interface')?.values() ?? [])
+    if (typeof row['mac_in_use'] === 'string') macs.set(String(row['name']), row['mac_in_use']);
   const hostname = map(root['external_ids'])['hostname'];
-  return { version: typeof root['ovs_version'] === 'string' ? root['ovs_version'] : 'unknown', hasBridge: bridge !== undefined, ports, macs, ...(hostname === undefined ? {} : { hostname }) };
+  return {
+    version: typeof root['ovs_version'] === 'string' ? root['ovs_version'] : 'unknown',
+    hasBridge: bridge !== undefined,
+    ports,
+    macs,
+    ...(hostname === undefined ? {} : { hostname }),
+  };
 }
 
 /** A column of row references: `["uuid", X]` or `["set", [["uuid", X], …]]` (RFC 7047 section 5.1). */

@@ -39,12 +39,19 @@ export function where(server: string): { path: string } | { host: string; port: 
 }
 
 /** Sends and returns the JSON answered, undefined for 204. Throws {@link AnswerError} on a refusal, a sentence on anything else. */
-export function request(server: string, proof: Proof, method: 'GET' | 'POST', path: string, options: RequestOptions): Promise<unknown> {
+export function request(
+  server: string,
+  proof: Proof,
+  method: 'GET' | 'POST',
+  path: string,
+  options: RequestOptions,
+): Promise<unknown> {
   const { promise, resolve, reject } = Promise.withResolvers<unknown>();
   const target = where(server);
   const text = options.body === undefined ? undefined : JSON.stringify(options.body);
   const headers: OutgoingHttpHeaders = { host: SERVER_NAME };
-  if (text !== undefined) Object.assign(headers, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) });
+  if (text !== undefined)
+    Object.assign(headers, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) });
   const outgoing = https({
     ...('path' in target ? { socketPath: target.path } : target),
     method,
@@ -58,7 +65,10 @@ export function request(server: string, proof: Proof, method: 'GET' | 'POST', pa
     ...(options.agent === undefined ? { agent: false } : { agent: options.agent }),
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   });
-  const timer = setTimeout(() => outgoing.destroy(new Error(`no answer in ${options.timeoutMs} ms`)), options.timeoutMs);
+  const timer = setTimeout(
+    () => outgoing.destroy(new Error(`no answer in ${options.timeoutMs} ms`)),
+    options.timeoutMs,
+  );
   const failed = (error: Error): void => {
     clearTimeout(timer);
     reject(new Error(`the server at ${server} does not answer: ${error.message}`, { cause: error }));

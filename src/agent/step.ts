@@ -9,7 +9,7 @@ import type { Step } from './driver.ts';
 import { writeWhole } from './file.ts';
 
 const MAX_LOG_BYTES = 1024 * 1024;
-const START_MS = 5000;
+const START_MS = 15_000;
 const STOP_MS = 1000;
 
 /** The step as a line to type: `ip link set v1 up   # vm1's cable is down`. */
@@ -47,7 +47,10 @@ export function createStepLog(state: string, node: string): StepLog {
     async add(all) {
       const steps = all.filter((step) => step.routine !== true);
       if (steps.length === 0) return;
-      const size = await stat(file).then((found) => found.size, () => 0);
+      const size = await stat(file).then(
+        (found) => found.size,
+        () => 0,
+      );
       if (size > MAX_LOG_BYTES) await rename(file, `${file}.1`);
       await appendFile(file, steps.map((step) => `${node}  ${lineOf(step)}\n`).join(''), { mode: 0o600 });
     },
@@ -67,7 +70,8 @@ function groups(steps: readonly Step[]): Step[][] {
   const cut: Step[][] = [];
   for (const step of steps) {
     const last = cut.at(-1);
-    if (last !== undefined && together(last[0]!) !== undefined && together(last[0]!) === together(step)) last.push(step);
+    if (last !== undefined && together(last[0]!) !== undefined && together(last[0]!) === together(step))
+      last.push(step);
     else cut.push([step]);
   }
   return cut;
@@ -99,11 +103,17 @@ async function runGroup(group: readonly Step[]): Promise<void> {
   }
 }
 
-function processOf(group: readonly (Step & { kind: 'run' })[]): [readonly string[], { input?: string; timeoutMs: number }] {
+function processOf(
+  group: readonly (Step & { kind: 'run' })[],
+): [readonly string[], { input?: string; timeoutMs: number }] {
   const { argv } = group[0]!;
   const limit = { timeoutMs: 10_000 };
   if (group.length === 1) return [argv, limit];
-  if (argv[0] === 'ip') return [['ip', '-batch', '-'], { ...limit, input: group.map((step) => `${step.argv.slice(1).join(' ')}\n`).join('') }];
+  if (argv[0] === 'ip')
+    return [
+      ['ip', '-batch', '-'],
+      { ...limit, input: group.map((step) => `${step.argv.slice(1).join(' ')}\n`).join('') },
+    ];
   const from = argv.indexOf('--');
   return [[...argv.slice(0, from), ...group.flatMap((step) => step.argv.slice(from))], limit];
 }
@@ -114,13 +124,13 @@ async function start(argv: readonly string[], up: string, console: string): Prom
   const output = await open(console, 'w', 0o600);
   const [program, ...args] = argv;
   const child = spawn(program!, args, { detached: true, stdio: ['ignore', output.fd, output.fd], cwd: '/' });
-  let ended: string | undefined;
-  child.on('error', (error) => (ended = error.message));
-  child.on('exit', (code, signal) => (ended = `ended at once (${signal ?? `exit status ${code}`})`));
+  const end: { how?: string } = {};
+  child.on('error', (error) => (end.how = error.message));
+  child.on('exit', (code, signal) => (end.how = `ended at once (${signal ?? `exit status ${code}`})`));
   child.unref();
   try {
     const until = Date.now() + START_MS;
-    while (ended === undefined && Date.now() < until) {
+    while (end.how === undefined && Date.now() < until) {
       const first = await firstChild(child.pid);
       if (first !== undefined && (await exists(`/proc/${first}/root${up}`))) return;
       await sleep(5);
@@ -129,9 +139,9 @@ async function start(argv: readonly string[], up: string, console: string): Prom
     child.removeAllListeners('exit');
     await output.close();
   }
-  if (ended === undefined && child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+  if (end.how === undefined && child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
   const said = (await readFile(console, 'utf8').catch(() => '')).trim().slice(-500);
-  throw new Error(`${program} ${ended ?? `is not up after ${START_MS} ms`}${said === '' ? '' : `: ${said}`}`);
+  throw new Error(`${program} ${end.how ?? `is not up after ${START_MS} ms`}${said === '' ? '' : `: ${said}`}`);
 }
 
 async function firstChild(pid: number | undefined): Promise<string | undefined> {
@@ -140,7 +150,10 @@ async function firstChild(pid: number | undefined): Promise<string | undefined> 
 }
 
 function exists(path: string): Promise<boolean> {
-  return access(path).then(() => true, () => false);
+  return access(path).then(
+    () => true,
+    () => false,
+  );
 }
 
 async function stop(pid: number): Promise<void> {

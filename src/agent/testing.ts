@@ -17,11 +17,21 @@ export interface Ovsdb {
 export async function startOvsdb(folder: string): Promise<Ovsdb> {
   const file = join(folder, 'conf.db');
   const remote = `unix:${join(folder, 'db.sock')}`;
-  const fresh = await access(file).then(() => false, () => true);
+  const fresh = await access(file).then(
+    () => false,
+    () => true,
+  );
   if (fresh) await run(['ovsdb-tool', 'create', file, '/usr/share/openvswitch/vswitch.ovsschema']);
-  const child = spawn('ovsdb-server', [`--remote=p${remote}`, `--unixctl=${join(folder, 'ctl')}`, '--log-file=/dev/null', '-vconsole:off', file], { stdio: 'ignore' });
+  const child = spawn(
+    'ovsdb-server',
+    [`--remote=p${remote}`, `--unixctl=${join(folder, 'ctl')}`, '--log-file=/dev/null', '-vconsole:off', file],
+    { stdio: 'ignore' },
+  );
   for (let tries = 0; tries < 500; tries++) {
-    const answers = await run(['ovs-vsctl', `--db=${remote}`, '--no-wait', '--timeout=1', 'init']).then(() => true, () => false);
+    const answers = await run(['ovs-vsctl', `--db=${remote}`, '--no-wait', '--timeout=1', 'init']).then(
+      () => true,
+      () => false,
+    );
     if (answers) break;
     await sleep(10);
   }

@@ -34,11 +34,21 @@ export interface Asked {
 }
 
 /** Pure: whom to ask, and whom to wait for. */
-export function planTunnels(document: NodeDocument, actual: Neighbours, now: number, config: AgentConfig): Plan & { readonly asking: readonly string[] } {
+export function planTunnels(
+  document: NodeDocument,
+  actual: Neighbours,
+  now: number,
+  config: AgentConfig,
+): Plan & { readonly asking: readonly string[] } {
   const { device, ip: own } = config.underlay;
   const peers = document.peers.filter((peer) => peer.underlayIp !== own);
   if (actual.mac === undefined && peers.length > 0) {
-    return { work: [], waits: [{ target: 'tunnels', what: `${config.node} waits for its underlay device ${device}` }], instances: [], asking: [] };
+    return {
+      work: [],
+      waits: [{ target: 'tunnels', what: `${config.node} waits for its underlay device ${device}` }],
+      instances: [],
+      asking: [],
+    };
   }
   const due = peers.filter(({ underlayIp }) => {
     const asked = actual.asked.get(underlayIp);
@@ -50,10 +60,28 @@ export function planTunnels(document: NodeDocument, actual: Neighbours, now: num
     const routine = some.every(({ underlayIp }) => actual.asked.has(underlayIp));
     const reason = `tunnel endpoints of ${some.map((peer) => peer.name).join(', ')}`;
     if (config.datapath === 'system') {
-      for (const peer of some) steps.push({ kind: 'run', argv: ['ip', 'neigh', 'replace', peer.underlayIp, 'dev', device, 'use'], reason, routine });
+      for (const peer of some)
+        steps.push({
+          kind: 'run',
+          argv: ['ip', 'neigh', 'replace', peer.underlayIp, 'dev', device, 'use'],
+          reason,
+          routine,
+        });
     } else {
       const frames = some.map((peer) => arpRequest(actual.mac!, ip(own), ip(peer.underlayIp)));
-      steps.push({ kind: 'run', argv: ['ovs-ofctl', 'packet-out', `unix:${join(config.ovs.rundir, `${device}.mgmt`)}`, 'LOCAL', 'NORMAL', ...frames], reason, routine });
+      steps.push({
+        kind: 'run',
+        argv: [
+          'ovs-ofctl',
+          'packet-out',
+          `unix:${join(config.ovs.rundir, `${device}.mgmt`)}`,
+          'LOCAL',
+          'NORMAL',
+          ...frames,
+        ],
+        reason,
+        routine,
+      });
     }
   }
   const unknown = peers.filter(({ underlayIp }) => {
@@ -63,7 +91,10 @@ export function planTunnels(document: NodeDocument, actual: Neighbours, now: num
   });
   return {
     work: steps.length === 0 ? [] : [{ target: 'tunnels', label: 'tunnels', steps }],
-    waits: unknown.map((peer) => ({ target: 'tunnels', what: `${config.node} waits for the tunnel endpoint of ${peer.name}, ${peer.underlayIp}` })),
+    waits: unknown.map((peer) => ({
+      target: 'tunnels',
+      what: `${config.node} waits for the tunnel endpoint of ${peer.name}, ${peer.underlayIp}`,
+    })),
     instances: [],
     asking: due.map((peer) => peer.underlayIp),
   };
@@ -86,14 +117,20 @@ export function createTunnelDriver(config: AgentConfig, ovs: OvsClient, log: Log
     async look(document, now) {
       const peers = document.peers.filter((peer) => peer.underlayIp !== config.underlay.ip);
       if (peers.length === 0) return { work: [], waits: [], instances: [] };
-      const restless = peers.some(({ underlayIp }) => !known.has(underlayIp) || now - (asked.get(underlayIp)?.last ?? 0) >= REFRESH_MS);
+      const restless = peers.some(
+        ({ underlayIp }) => !known.has(underlayIp) || now - (asked.get(underlayIp)?.last ?? 0) >= REFRESH_MS,
+      );
       if (restless) known = config.datapath === 'system' ? await kernelNeighbours(config) : await ovsNeighbours(config);
       for (const { name, underlayIp } of peers) {
         const entry = asked.get(underlayIp);
         if (known.has(underlayIp)) {
           if (entry?.silentSince !== undefined) asked.set(underlayIp, { last: entry.last, silentSince: undefined });
           if (silent.delete(underlayIp)) log.info({ peer: name, ip: underlayIp }, 'tunnel endpoint answers again');
-        } else if (entry?.silentSince !== undefined && now - entry.silentSince >= ANSWER_MS && !silent.has(underlayIp)) {
+        } else if (
+          entry?.silentSince !== undefined &&
+          now - entry.silentSince >= ANSWER_MS &&
+          !silent.has(underlayIp)
+        ) {
           silent.add(underlayIp);
           log.warn({ peer: name, ip: underlayIp }, 'tunnel endpoint does not answer; going on without it');
         }
@@ -101,7 +138,10 @@ export function createTunnelDriver(config: AgentConfig, ovs: OvsClient, log: Log
       const mac = config.datapath === 'system' ? 'kernel' : ovs.read().macs.get(config.underlay.device);
       const plan = planTunnels(document, { known, asked, mac }, now, config);
       for (const address of plan.asking) {
-        asked.set(address, { last: now, silentSince: known.has(address) ? undefined : (asked.get(address)?.silentSince ?? now) });
+        asked.set(address, {
+          last: now,
+          silentSince: known.has(address) ? undefined : (asked.get(address)?.silentSince ?? now),
+        });
       }
       return plan;
     },
@@ -109,7 +149,9 @@ export function createTunnelDriver(config: AgentConfig, ovs: OvsClient, log: Log
 }
 
 async function ovsNeighbours(config: AgentConfig): Promise<Set<string>> {
-  const { stdout } = await run(['ovs-appctl', '-t', await controlSocket(config.ovs.rundir), 'tnl/neigh/show'], { timeoutMs: 5000 });
+  const { stdout } = await run(['ovs-appctl', '-t', await controlSocket(config.ovs.rundir), 'tnl/neigh/show'], {
+    timeoutMs: 5000,
+  });
   const known = new Set<string>();
   for (const line of stdout.split('\n')) {
     const [address, mac, bridge] = line.trim().split(/\s+/);
@@ -121,13 +163,23 @@ async function ovsNeighbours(config: AgentConfig): Promise<Set<string>> {
 async function kernelNeighbours(config: AgentConfig): Promise<Set<string>> {
   const { stdout } = await tryRun(['ip', '-json', 'neigh', 'show', 'dev', config.underlay.device]);
   const list = JSON.parse(stdout === '' ? '[]' : stdout) as { dst?: string; lladdr?: string; state?: string[] }[];
-  return new Set(list.filter((one) => one.lladdr !== undefined && one.state?.includes('FAILED') !== true).map((one) => one.dst ?? ''));
+  return new Set(
+    list
+      .filter((one) => one.lladdr !== undefined && one.state?.includes('FAILED') !== true)
+      .map((one) => one.dst ?? ''),
+  );
 }
 
 /** ovs-vswitchd's control socket: where the lab puts it, or where Open vSwitch does by itself. */
 async function controlSocket(rundir: string): Promise<string> {
   const own = join(rundir, 'vs.ctl');
-  if (await access(own).then(() => true, () => false)) return own;
+  if (
+    await access(own).then(
+      () => true,
+      () => false,
+    )
+  )
+    return own;
   const pid = await readFile(join(rundir, 'ovs-vswitchd.pid'), 'utf8').catch(() => {
     throw new Error(`ovs-vswitchd does not run: neither vs.ctl nor ovs-vswitchd.pid is in ${rundir}`);
   });

@@ -34,7 +34,7 @@ export interface ClientOptions {
   readonly signal?: AbortSignal;
 }
 
-const FIRST_POLL_MS = 50;
+const FIRST_POLL_MS = 10;
 const LAST_POLL_MS = 1000;
 const SIGNED_FOR_MS = 600_000;
 const ANSWER_MS = 60_000;

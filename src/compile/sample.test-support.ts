@@ -165,3 +165,22 @@ export function threeVpcs(segment: Segment = OVERLAY, gatewayAcl: AclList = ALLO
     })),
   });
 }
+
+/** What a reader calls the things of an intent, by id. */
+export function namesOf(intent: Intent): ReadonlyMap<string, string> {
+  const names = new Map<string, string>();
+  for (const network of intent.networks.values()) {
+    names.set(network.id, network.name);
+    for (const nic of network.nics) names.set(nic.id, nic.hostname);
+  }
+  for (const vpc of intent.vpcs.values()) {
+    names.set(vpc.id, vpc.name);
+    for (const tier of vpc.tiers) {
+      names.set(tier.id, `${vpc.name}.${tier.name}`);
+      for (const nic of tier.nics) names.set(nic.id, nic.hostname);
+    }
+    for (const gateway of vpc.gateways) names.set(gateway.id, `${vpc.name}.${gateway.network.name}`);
+    for (const route of vpc.routes) names.set(route.id, route.cidr);
+  }
+  return names;
+}

@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { CHECKOUT, labPaths, readJson } from '../lab/layout.ts';
+import { PROGRAM, labPaths, readJson } from '../lab/layout.ts';
 import { createBackoff } from '../lib/backoff.ts';
 import { sleep } from '../lib/sleep.ts';
 
@@ -98,9 +98,8 @@ export async function startServer(state: string, port: number, log: (text: strin
 }
 
 function startProgram(args: readonly string[], out: number): ChildProcess {
-  const program = [process.execPath, '--disable-warning=ExperimentalWarning', join(CHECKOUT, 'src/main.ts'), ...args];
   // Ends with the demo, however that ends; a session of its own, so that Ctrl-C is the demo's to handle.
-  return spawn('setpriv', ['--pdeathsig', 'KILL', '--', ...program], {
+  return spawn('setpriv', ['--pdeathsig', 'KILL', '--', PROGRAM, ...args], {
     stdio: ['ignore', out, 'pipe'],
     detached: true,
   });

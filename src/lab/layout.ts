@@ -6,6 +6,9 @@ import { join } from 'node:path';
 /** The checkout this program runs from. */
 export const CHECKOUT = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '');
 
+/** The program as a person starts it. */
+export const PROGRAM = join(CHECKOUT, 'trunkline');
+
 /** The state folder of commands that name none. */
 export const DEFAULT_STATE = join(CHECKOUT, '.state');
 

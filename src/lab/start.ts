@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline';
 import { join } from 'node:path';
 import { type RunOptions, type RunResult, tryRun } from '../lib/run.ts';
 import { insideArgv } from './exec.ts';
-import { checkStatePath, CHECKOUT, type LabFile, labPaths, readJson, type SandboxFile, writeJson } from './layout.ts';
+import { checkStatePath, CHECKOUT, type LabFile, labPaths, PROGRAM, readJson, type SandboxFile, writeJson } from './layout.ts';
 import { isAlive, startOf } from './proc.ts';
 import { datapathHere, initOf, sandboxEnv, startSandbox, whyRefused } from './sandbox.ts';
 import type { LabEvent } from './supervise.ts';
@@ -53,13 +53,7 @@ export async function startLab(options: LabOptions): Promise<Lab> {
   mkdirSync(paths.lab, { recursive: true });
   rmSync(paths.sandbox, { force: true });
   const datapath = options.datapath ?? datapathHere();
-  const agent = [
-    process.execPath,
-    '--disable-warning=ExperimentalWarning',
-    join(CHECKOUT, 'src/main.ts'),
-    'agent',
-    'run',
-  ];
+  const agent = [PROGRAM, 'agent', 'run'];
   const file: LabFile = { state, topologyFile, datapath, agent: options.agents === false ? null : agent };
   writeJson(paths.file, file);
 

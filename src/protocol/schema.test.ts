@@ -3,7 +3,13 @@ import { test } from 'node:test';
 import type { NodeDocument } from './document.ts';
 import { nodeDocument, whatIsWrong } from './schema.ts';
 
-const nic = { id: '20000000-0000-4000-8000-000000000000', mac: '02:00:00:00:00:01', deviceId: 0, isDefault: true, mtu: 1442 };
+const nic = {
+  id: '20000000-0000-4000-8000-000000000000',
+  mac: '02:00:00:00:00:01',
+  deviceId: 0,
+  isDefault: true,
+  mtu: 1442,
+};
 const instance = {
   id: '10000000-0000-4000-8000-000000000000',
   name: 'i-2-1-VM',
@@ -15,7 +21,12 @@ const instance = {
   memoryMb: 64,
   nics: [nic],
 };
-const good: NodeDocument = { node: 'h1', generation: 3, instances: [instance], peers: [{ name: 'h2', underlayIp: '192.0.2.12' }] };
+const good: NodeDocument = {
+  node: 'h1',
+  generation: 3,
+  instances: [instance],
+  peers: [{ name: 'h2', underlayIp: '192.0.2.12' }],
+};
 
 test('nodeDocument takes a document as the server makes it, and drops what a newer server adds', () => {
   assert.deepEqual(nodeDocument.parse({ ...good, colour: 'red' }), good);
@@ -29,7 +40,10 @@ const hostile: readonly (readonly [string, unknown])[] = [
   ['a line break in a password hash', { ...good, instances: [{ ...instance, passwordHash: '*\nevil' }] }],
   ['a path as an instance id', { ...good, instances: [{ ...instance, id: '../../etc/passwd' }] }],
   ['a quote in an interface id', { ...good, instances: [{ ...instance, nics: [{ ...nic, id: '" vm-id="x' }] }] }],
-  ['a MAC address with an option behind it', { ...good, instances: [{ ...instance, nics: [{ ...nic, mac: '02:00:00:00:00:01 netns 1' }] }] }],
+  [
+    'a MAC address with an option behind it',
+    { ...good, instances: [{ ...instance, nics: [{ ...nic, mac: '02:00:00:00:00:01 netns 1' }] }] },
+  ],
   ['an MTU that is no number', { ...good, instances: [{ ...instance, nics: [{ ...nic, mtu: '1442 up' }] }] }],
   ['a peer that is no address', { ...good, peers: [{ name: 'h2', underlayIp: '192.0.2.12; reboot' }] }],
   ['a node name with a slash', { ...good, node: 'h1/CN=h2' }],

@@ -11,7 +11,9 @@ const generation = z.int().min(0);
 const text = z.string().max(4000);
 
 /** A node's name: what a certificate's common name may be; also OVN's system-id. */
-export const nodeName = z.string().regex(/^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$/, 'is no node name (letters, digits, dashes; at most 63)');
+export const nodeName = z
+  .string()
+  .regex(/^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$/, 'is no node name (letters, digits, dashes; at most 63)');
 
 /** Any crypt(3) hash, or an entry nobody can log in with. Neither a colon nor a line break gets into a shadow file. */
 const passwordHash = z.string().regex(/^[!*A-Za-z0-9./$=,_-]{0,300}$/, 'is no password hash');
@@ -63,7 +65,11 @@ export const nodeReport: z.ZodType<NodeReport> = z.object({
 
 const pem = z.string().max(20_000);
 
-export const joinRequest: z.ZodType<JoinRequest> = z.object({ node: nodeName, secret: z.string().min(1).max(500), csr: pem });
+export const joinRequest: z.ZodType<JoinRequest> = z.object({
+  node: nodeName,
+  secret: z.string().min(1).max(500),
+  csr: pem,
+});
 export const joinAnswer: z.ZodType<JoinAnswer> = z.object({ certificate: pem, ca: pem });
 
 /** The first thing wrong with a value, as `instances.0.hostname is no host name`. */

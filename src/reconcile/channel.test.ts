@@ -63,14 +63,28 @@ interface Answer {
 
 type Proof = { key: string; cert: string };
 
-function ask(method: string, path: string, proof?: Proof, body?: string, headers: Record<string, string> = {}): Promise<Answer> {
+function ask(
+  method: string,
+  path: string,
+  proof?: Proof,
+  body?: string,
+  headers: Record<string, string> = {},
+): Promise<Answer> {
   const { promise, resolve, reject } = Promise.withResolvers<Answer>();
   const where = { socketPath: channel.address.slice('unix:'.length) };
-  const outgoing = https({ ...where, method, path, headers, ca: pki.ca, servername: SERVER_NAME, agent: false, ...proof }, (response) => {
-    let text = '';
-    response.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
-    response.on('end', () => resolve({ status: response.statusCode!, value: text === '' ? {} : (JSON.parse(text) as Record<string, unknown>) }));
-  });
+  const outgoing = https(
+    { ...where, method, path, headers, ca: pki.ca, servername: SERVER_NAME, agent: false, ...proof },
+    (response) => {
+      let text = '';
+      response.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
+      response.on('end', () =>
+        resolve({
+          status: response.statusCode!,
+          value: text === '' ? {} : (JSON.parse(text) as Record<string, unknown>),
+        }),
+      );
+    },
+  );
   outgoing.on('error', reject);
   outgoing.end(body);
   return promise;
@@ -91,7 +105,16 @@ async function joined(node: string): Promise<Proof> {
   return { key, cert: value['certificate'] as string };
 }
 
-const facts = { hostname: 'h1', underlayIp: '192.0.2.11', cpus: 2, memoryMb: 100, ovs: '3', ovn: '23', kernel: '6', version: '0' };
+const facts = {
+  hostname: 'h1',
+  underlayIp: '192.0.2.11',
+  cpus: 2,
+  memoryMb: 100,
+  ovs: '3',
+  ovn: '23',
+  kernel: '6',
+  version: '0',
+};
 const reportOf = (node: string): NodeReport => ({ node, generation: 1, instances: [], facts });
 const documentOf = (node: string, generation: number): NodeDocument => ({ node, generation, instances: [], peers: [] });
 
@@ -110,7 +133,8 @@ test('join refuses a wrong secret, and a right one the second time', async () =>
   secrets.set('h1', 'right');
   const first = await request('h1');
   const second = await request('h1');
-  const join1 = (secret: string, csr: string): Promise<Answer> => ask('POST', PATHS.join, undefined, JSON.stringify({ node: 'h1', secret, csr }));
+  const join1 = (secret: string, csr: string): Promise<Answer> =>
+    ask('POST', PATHS.join, undefined, JSON.stringify({ node: 'h1', secret, csr }));
   const wrong = await join1('wrong', first.csr);
   assert.equal(wrong.status, 403);
   assert.match(String(wrong.value['error']), /join token for h1 is unknown, used or expired/);
@@ -130,7 +154,24 @@ test('a document is not given without a certificate, nor to a stranger with a ce
   assert.equal((await ask('GET', PATHS.document)).status, 401);
   const key = join(folder, 'own.key');
   const cert = join(folder, 'own.pem');
-  await run(['openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', key, '-out', cert, '-subj', '/CN=h1', '-days', '1']);
+  await run([
+    'openssl',
+    'req',
+    '-x509',
+    '-newkey',
+    'ec',
+    '-pkeyopt',
+    'ec_paramgen_curve:P-256',
+    '-nodes',
+    '-keyout',
+    key,
+    '-out',
+    cert,
+    '-subj',
+    '/CN=h1',
+    '-days',
+    '1',
+  ]);
   const own = { key: await readFile(key, 'utf8'), cert: await readFile(cert, 'utf8') };
   assert.equal((await ask('GET', PATHS.document, own)).status, 401);
 });
@@ -163,7 +204,10 @@ test('a long poll ends with 204 when nothing newer comes, and within millisecond
   assert.equal((await ask('GET', `${PATHS.document}?have=5&wait=0`, h3)).status, 204);
   assert.equal((await ask('GET', `${PATHS.document}?have=9&wait=1`, h3)).status, 204, 'an older one is not offered');
   const waiting = ask('GET', `${PATHS.document}?have=5&wait=20`, h3);
-  const early = await Promise.race([waiting.then(() => 'answered'), new Promise((resolve) => setTimeout(() => resolve('waits'), 200))]);
+  const early = await Promise.race([
+    waiting.then(() => 'answered'),
+    new Promise((resolve) => setTimeout(() => resolve('waits'), 200)),
+  ]);
   assert.equal(early, 'waits');
   documents.set('h3', documentOf('h3', 6));
   const rung = performance.now();
@@ -195,17 +239,23 @@ test('malformed requests get a 4xx and a sentence', async () => {
 
 test('a body without a length is cut off at the limit', async () => {
   const h5 = await joined('h5');
-  const answer = await ask('POST', PATHS.report, h5, 'x'.repeat(MAX_BODY + 10), { 'transfer-encoding': 'chunked' }).catch((error: NodeJS.ErrnoException) => error.code);
+  const answer = await ask('POST', PATHS.report, h5, 'x'.repeat(MAX_BODY + 10), {
+    'transfer-encoding': 'chunked',
+  }).catch((error: NodeJS.ErrnoException) => error.code);
   assert.ok(typeof answer === 'string' ? ['EPIPE', 'ECONNRESET'].includes(answer) : answer?.status === 413);
 });
 
 test('the channel speaks TLS 1.2 or newer only, and shows the authority a join token names', async () => {
   const where = { path: channel.address.slice('unix:'.length), servername: SERVER_NAME, rejectUnauthorized: false };
   const old = Promise.withResolvers<string>();
-  connect({ ...where, minVersion: 'TLSv1.1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' }, () => old.resolve('accepted')).on('error', () => old.resolve('refused'));
+  connect({ ...where, minVersion: 'TLSv1.1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' }, () =>
+    old.resolve('accepted'),
+  ).on('error', () => old.resolve('refused'));
   assert.equal(await old.promise, 'refused');
   const seen = Promise.withResolvers<string>();
-  const socket = connect(where, () => seen.resolve(createHash('sha256').update(socket.getPeerCertificate(true).issuerCertificate.raw).digest('hex')));
+  const socket = connect(where, () =>
+    seen.resolve(createHash('sha256').update(socket.getPeerCertificate(true).issuerCertificate.raw).digest('hex')),
+  );
   assert.equal(await seen.promise, pki.fingerprint);
   socket.destroy();
 });
@@ -213,7 +263,11 @@ test('the channel speaks TLS 1.2 or newer only, and shows the authority a join t
 test('createChannel() replaces the socket of a killed server, and refuses one in use, a file and a port in use', async () => {
   const stale = join(folder, 'stale.sock');
   // Node removes its socket when it closes: only a killed process leaves one behind.
-  await run([process.execPath, '-e', `require('net').createServer().listen(${JSON.stringify(stale)}, () => process.kill(process.pid, 'SIGKILL'))`]).catch(() => undefined);
+  await run([
+    process.execPath,
+    '-e',
+    `require('net').createServer().listen(${JSON.stringify(stale)}, () => process.kill(process.pid, 'SIGKILL'))`,
+  ]).catch(() => undefined);
   const second = await createChannel(options(`unix:${stale}`));
   await assert.rejects(createChannel(options(`unix:${stale}`)), /another server listens there already/);
   await second.close();

@@ -98,22 +98,33 @@ export async function createChannel(options: ChannelOptions): Promise<Channel> {
       const have = integer(url, 'have', -1, Number.MAX_SAFE_INTEGER, -1);
       const wait = integer(url, 'wait', 0, MAX_WAIT_SECONDS, 0);
       const now = options.documents.get(node);
-      const document = now !== undefined && now.generation > have ? now : wait === 0 ? undefined : await options.documents.wait(node, have, wait * 1000);
-      return document === undefined || document.generation <= have ? reply(response, 204) : reply(response, 200, document);
+      const document =
+        now !== undefined && now.generation > have
+          ? now
+          : wait === 0
+            ? undefined
+            : await options.documents.wait(node, have, wait * 1000);
+      return document === undefined || document.generation <= have
+        ? reply(response, 204)
+        : reply(response, 200, document);
     }
     if (route === `POST ${PATHS.report}`) {
       const report = await body(request, nodeReport);
-      if (report.node !== node) throw new Refusal(403, `the certificate is ${node}'s: it cannot report for ${report.node}`);
+      if (report.node !== node)
+        throw new Refusal(403, `the certificate is ${node}'s: it cannot report for ${report.node}`);
       await options.hosts.report(report);
       return reply(response, 204);
     }
     const known = Object.values(PATHS).some((path) => path === url.pathname);
-    throw known ? new Refusal(405, `${request.method} is not what ${url.pathname} takes`) : new Refusal(404, 'there is nothing at this path');
+    throw known
+      ? new Refusal(405, `${request.method} is not what ${url.pathname} takes`)
+      : new Refusal(404, 'there is nothing at this path');
   }
 
   async function join(request: IncomingMessage): Promise<{ certificate: string; ca: string }> {
     const { node, secret, csr } = await body(request, joinRequest);
-    if (joinsWaiting >= MAX_JOINS_WAITING) throw new Refusal(503, 'too many nodes join at this moment; try again in a few seconds');
+    if (joinsWaiting >= MAX_JOINS_WAITING)
+      throw new Refusal(503, 'too many nodes join at this moment; try again in a few seconds');
     joinsWaiting++;
     try {
       return await joins.run(async () => {
@@ -123,7 +134,10 @@ export async function createChannel(options: ChannelOptions): Promise<Channel> {
         // The same key again: the node has joined and the answer got lost. It gets the same certificate; the secret is used up.
         const again = await options.hosts.isCurrent(node, serial);
         if (!again && !(await options.hosts.acceptJoin(node, secret, serial))) {
-          throw new Refusal(403, `the join token for ${node} is unknown, used or expired; ask an administrator for a new one`);
+          throw new Refusal(
+            403,
+            `the join token for ${node} is unknown, used or expired; ask an administrator for a new one`,
+          );
         }
         log.info({ node, serial }, 'node joined');
         return { certificate: await pki.sign(csr, node, serial), ca: pki.ca };
@@ -138,9 +152,13 @@ export async function createChannel(options: ChannelOptions): Promise<Channel> {
     const socket = request.socket as TLSSocket;
     const certificate = socket.getPeerCertificate();
     const node = certificate.subject?.CN;
-    if (!socket.authorized || typeof node !== 'string') throw new Refusal(401, 'this needs a certificate of this server; join first');
+    if (!socket.authorized || typeof node !== 'string')
+      throw new Refusal(401, 'this needs a certificate of this server; join first');
     if (!(await options.hosts.isCurrent(node, certificate.serialNumber.toUpperCase()))) {
-      throw new Refusal(403, `the certificate of ${node} is no longer the current one; the node has joined anew or was removed`);
+      throw new Refusal(
+        403,
+        `the certificate of ${node} is no longer the current one; the node has joined anew or was removed`,
+      );
     }
     return node;
   }
@@ -198,7 +216,8 @@ async function body<T>(request: IncomingMessage, schema: z.ZodType<T>): Promise<
 async function listen(server: ReturnType<typeof createServer>, where: string): Promise<string> {
   const path = where.startsWith('unix:') ? where.slice(5) : undefined;
   const port = /^(.+):([0-9]{1,5})$/.exec(where);
-  if (path === undefined && port === null) throw new Error(`the agent channel cannot listen on ${where}: write unix:PATH or HOST:PORT`);
+  if (path === undefined && port === null)
+    throw new Error(`the agent channel cannot listen on ${where}: write unix:PATH or HOST:PORT`);
   if (path !== undefined) await clear(path);
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   server.once('error', (error: NodeJS.ErrnoException) => {
@@ -214,11 +233,15 @@ async function listen(server: ReturnType<typeof createServer>, where: string): P
 
 /** Removes the socket a killed server left behind. Throws when a living one holds it, or when it is no socket. */
 async function clear(path: string): Promise<void> {
-  if (Buffer.byteLength(path) > 107) throw new Error(`the path of the agent channel's socket is longer than 107 bytes, which unix sockets do not allow: ${path}`);
+  if (Buffer.byteLength(path) > 107)
+    throw new Error(
+      `the path of the agent channel's socket is longer than 107 bytes, which unix sockets do not allow: ${path}`,
+    );
   await mkdir(dirname(path), { recursive: true });
   const found = await lstat(path).catch(() => undefined);
   if (found === undefined) return;
-  if (!found.isSocket()) throw new Error(`the agent channel cannot listen on ${path}: there is something that is no socket`);
+  if (!found.isSocket())
+    throw new Error(`the agent channel cannot listen on ${path}: there is something that is no socket`);
   const { promise, resolve } = Promise.withResolvers<boolean>();
   const probe = connect(path, () => resolve(true)).on('error', () => resolve(false));
   const alive = await promise;

@@ -42,7 +42,11 @@ test('sign() decides name and use, whatever the request says', async () => {
   assert.equal(certificate.subject, 'CN=h1');
   assert.equal(certificate.serialNumber, serial);
   assert.equal(certificate.ca, false);
-  assert.deepEqual(certificate.keyUsage, ['1.3.6.1.5.5.7.3.2'], 'client authentication only: a node cannot pass for the server');
+  assert.deepEqual(
+    certificate.keyUsage,
+    ['1.3.6.1.5.5.7.3.2'],
+    'client authentication only: a node cannot pass for the server',
+  );
   assert.ok(certificate.verify(new X509Certificate(pki.ca).publicKey));
 });
 
@@ -64,8 +68,16 @@ test('openPki() says what is wrong with a damaged folder and changes nothing in 
   const cases: readonly (readonly [string, (directory: string) => Promise<unknown>, RegExp])[] = [
     ['missing', (directory) => rm(join(directory, 'ca.key')), /damaged: ca\.key missing/],
     ['garbage', (directory) => writeFile(join(directory, 'ca.pem'), 'hello'), /ca\.pem is no certificate/],
-    ['mismatch', async (directory) => writeFile(join(directory, 'server.key'), await keyOf()), /server\.key does not belong to server\.pem/],
-    ['foreign', async (directory) => run(['cp', join(other, 'ca.key'), join(other, 'ca.pem'), directory]), /server\.pem was not signed by ca\.pem/],
+    [
+      'mismatch',
+      async (directory) => writeFile(join(directory, 'server.key'), await keyOf()),
+      /server\.key does not belong to server\.pem/,
+    ],
+    [
+      'foreign',
+      async (directory) => run(['cp', join(other, 'ca.key'), join(other, 'ca.pem'), directory]),
+      /server\.pem was not signed by ca\.pem/,
+    ],
   ];
   for (const [name, damage, says] of cases) {
     const directory = join(folder, name);

@@ -78,7 +78,10 @@ export async function openPki(directory: string): Promise<Pki> {
     fingerprint: createHash('sha256').update(authority.raw).digest('hex'),
     server: { key: key!, certificate: certificate! + ca! },
     async serialOf(csr) {
-      const { stdout, stderr } = await run(['openssl', 'req', '-verify', '-noout', '-pubkey', '-config', signing], { input: csr, timeoutMs: 5000 });
+      const { stdout, stderr } = await run(['openssl', 'req', '-verify', '-noout', '-pubkey', '-config', signing], {
+        input: csr,
+        timeoutMs: 5000,
+      });
       // openssl 3.0 exits with 0 either way: only its words tell.
       if (!stderr.includes('verify OK')) throw new Error('the signing request is not signed by its own key');
       if (!stdout.includes('BEGIN PUBLIC KEY')) throw new Error('the signing request holds no public key');
@@ -87,7 +90,17 @@ export async function openPki(directory: string): Promise<Pki> {
       return hash.toString('hex', 0, 16).toUpperCase();
     },
     async sign(csr, node, serial) {
-      const argv = ['openssl', 'x509', '-req', '-CA', join(directory, 'ca.pem'), '-CAkey', join(directory, 'ca.key'), '-set_serial', `0x${serial}`];
+      const argv = [
+        'openssl',
+        'x509',
+        '-req',
+        '-CA',
+        join(directory, 'ca.pem'),
+        '-CAkey',
+        join(directory, 'ca.key'),
+        '-set_serial',
+        `0x${serial}`,
+      ];
       argv.push('-days', DAYS, '-subj', `/CN=${node}`, '-extfile', signing, '-extensions', 'node');
       return (await run(argv, { input: csr, timeoutMs: 5000 })).stdout;
     },
@@ -114,7 +127,8 @@ function check(directory: string, name: 'ca' | 'server', pem: string, key: strin
     throw broken(directory, `${name}.key is no private key`);
   }
   if (!matches) throw broken(directory, `${name}.key does not belong to ${name}.pem`);
-  if (Date.parse(certificate.validTo) < Date.now()) throw broken(directory, `${name}.pem expired on ${certificate.validTo}`);
+  if (Date.parse(certificate.validTo) < Date.now())
+    throw broken(directory, `${name}.pem expired on ${certificate.validTo}`);
   return certificate;
 }
 
@@ -127,10 +141,50 @@ async function make(directory: string): Promise<void> {
     await writeFile(file(CONFIG_FILE), CONFIG);
     const ec = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
     const config = ['-config', file(CONFIG_FILE)];
-    await run(['openssl', 'req', '-x509', ...ec, '-keyout', file('ca.key'), '-out', file('ca.pem'), '-days', DAYS, '-subj', '/CN=Trunkline CA', ...config, '-extensions', 'authority']);
-    const request = await run(['openssl', 'req', '-new', ...ec, '-keyout', file('server.key'), '-subj', `/CN=${SERVER_NAME}`, ...config]);
-    const sign = ['openssl', 'x509', '-req', '-CA', file('ca.pem'), '-CAkey', file('ca.key'), '-set_serial', '0x01', '-days', DAYS];
-    await run([...sign, '-extfile', file(CONFIG_FILE), '-extensions', 'server', '-out', file('server.pem')], { input: request.stdout });
+    await run([
+      'openssl',
+      'req',
+      '-x509',
+      ...ec,
+      '-keyout',
+      file('ca.key'),
+      '-out',
+      file('ca.pem'),
+      '-days',
+      DAYS,
+      '-subj',
+      '/CN=Trunkline CA',
+      ...config,
+      '-extensions',
+      'authority',
+    ]);
+    const request = await run([
+      'openssl',
+      'req',
+      '-new',
+      ...ec,
+      '-keyout',
+      file('server.key'),
+      '-subj',
+      `/CN=${SERVER_NAME}`,
+      ...config,
+    ]);
+    const sign = [
+      'openssl',
+      'x509',
+      '-req',
+      '-CA',
+      file('ca.pem'),
+      '-CAkey',
+      file('ca.key'),
+      '-set_serial',
+      '0x01',
+      '-days',
+      DAYS,
+    ];
+    await run([...sign, '-extfile', file(CONFIG_FILE), '-extensions', 'server', '-out', file('server.pem')], {
+      input: request.stdout,
+    });
     await chmod(work, 0o700);
     for (const key of ['ca.key', 'server.key']) await chmod(file(key), 0o600);
     await rename(work, directory);
@@ -138,7 +192,9 @@ async function make(directory: string): Promise<void> {
     await rm(work, { recursive: true, force: true });
     // Another server was faster: its authority is as good as ours.
     if ((error as NodeJS.ErrnoException).code !== 'ENOTEMPTY' && (error as NodeJS.ErrnoException).code !== 'EEXIST') {
-      throw new Error(`cannot make a certificate authority in ${directory}: ${(error as Error).message}`, { cause: error });
+      throw new Error(`cannot make a certificate authority in ${directory}: ${(error as Error).message}`, {
+        cause: error,
+      });
     }
   }
 }

@@ -94,7 +94,7 @@ export function createWriter(db: Kysely<Tables>, lock?: (tx: Transaction<Tables>
   return Object.assign(writer, {
     onChange: (listener: () => void) => void listeners.push(listener),
     idle: async () => {
-      while (running !== undefined) await running;
+      await running;
     },
   });
 }

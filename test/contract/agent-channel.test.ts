@@ -136,30 +136,33 @@ test('two agents wait for their tokens, join, and each makes its own document tr
   await until(() => realized('h1') === 6, 'a restarted agent reports what it kept');
 });
 
-test('an agent refuses an older generation and another node\'s document, and says so', async () => {
+test("an agent refuses an older generation and another node's document, and says so", async () => {
   const { config } = await configure('h8');
   // A server without the channel's own checks, with the same authority.
   let offered: NodeDocument = documentOf('h8', 9);
   let said: NodeReport | undefined;
-  const raw = createServer({ key: pki.server.key, cert: pki.server.certificate, ca: pki.ca, requestCert: true, rejectUnauthorized: false }, (request, response) => {
-    let body = '';
-    request.on('data', (chunk: Buffer) => (body += chunk.toString()));
-    request.on('end', () => {
-      const answer = async (): Promise<string | undefined> => {
-        if (request.url === '/v1/join') {
-          const { csr } = JSON.parse(body) as { csr: string };
-          return JSON.stringify({ certificate: await pki.sign(csr, 'h8', await pki.serialOf(csr)), ca: pki.ca });
-        }
-        if (request.url === '/v1/report') {
-          said = JSON.parse(body) as NodeReport;
-          return undefined;
-        }
-        await sleep(30);
-        return JSON.stringify(offered);
-      };
-      void answer().then((text) => response.writeHead(text === undefined ? 204 : 200).end(text));
-    });
-  });
+  const raw = createServer(
+    { key: pki.server.key, cert: pki.server.certificate, ca: pki.ca, requestCert: true, rejectUnauthorized: false },
+    (request, response) => {
+      let body = '';
+      request.on('data', (chunk: Buffer) => (body += chunk.toString()));
+      request.on('end', () => {
+        const answer = async (): Promise<string | undefined> => {
+          if (request.url === '/v1/join') {
+            const { csr } = JSON.parse(body) as { csr: string };
+            return JSON.stringify({ certificate: await pki.sign(csr, 'h8', await pki.serialOf(csr)), ca: pki.ca });
+          }
+          if (request.url === '/v1/report') {
+            said = JSON.parse(body) as NodeReport;
+            return undefined;
+          }
+          await sleep(30);
+          return JSON.stringify(offered);
+        };
+        void answer().then((text) => response.writeHead(text === undefined ? 204 : 200).end(text));
+      });
+    },
+  );
   const path = join(folder, 'raw.sock');
   raw.listen(path);
   await once(raw, 'listening');
@@ -172,7 +175,10 @@ test('an agent refuses an older generation and another node\'s document, and say
   offered = documentOf('h9', 10);
   await until(() => said?.error?.includes('the document of h9') === true, 'the refusal of a foreign document');
   offered = { ...documentOf('h8', 11), instances: [{ id: '$(reboot)' } as never] };
-  await until(() => said?.error?.includes('not as agreed: instances.0.id') === true, 'the refusal of a malformed document');
+  await until(
+    () => said?.error?.includes('not as agreed: instances.0.id') === true,
+    'the refusal of a malformed document',
+  );
   assert.equal((JSON.parse(await readFile(join(folder, 'h8/document.json'), 'utf8')) as NodeDocument).generation, 9);
   offered = documentOf('h8', 12);
   await until(() => said?.generation === 12 && said.error === undefined, 'a newer one is taken');

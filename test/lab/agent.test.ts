@@ -1,168 +1,45 @@
-// The agent on a real lab: real OVN with rows written by hand, real guests, real packets. What the server would do is done here
-// by a channel that hands out documents made by the test.
+// The agent on a real lab: real OVN, real guests, real packets.
 import assert from 'node:assert/strict';
-import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { existsSync, readdirSync } from 'node:fs';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { insideArgv } from '../../src/lab/exec.ts';
-import { startLab, type Lab } from '../../src/lab/start.ts';
-import { createBell } from '../../src/lib/bell.ts';
-import { silentLog } from '../../src/lib/log.ts';
-import { run, tryRun, type RunResult } from '../../src/lib/run.ts';
+import { tryRun, type RunResult } from '../../src/lib/run.ts';
 import { sleep } from '../../src/lib/sleep.ts';
-import { encodeToken, type InstanceSpec, type NodeDocument, type NodeReport } from '../../src/protocol/document.ts';
-import { createChannel, type Channel } from '../../src/reconcile/channel.ts';
-import { openPki, type Pki } from '../../src/reconcile/pki.ts';
+import {
+  killAgent,
+  lab,
+  machine,
+  NODES,
+  on,
+  pings,
+  record,
+  reports,
+  settled,
+  setUp,
+  startAgent,
+  state,
+  tearDown,
+  want,
+} from '../support/agents.ts';
 
-const NODES = ['h1', 'h2', 'h3'];
-const AGENT = new URL('../../src/agent/agent.ts', import.meta.url).pathname;
-let state: string;
-let lab: Lab;
-let channel: Channel;
-let pki: Pki;
-let hash: string;
-let generation = 0;
-const bell = createBell();
-const documents = new Map<string, NodeDocument>();
-const reports = new Map<string, NodeReport>();
-const serials = new Map<string, string>();
-const agents = new Map<string, ChildProcess>();
-
-before(async () => {
-  state = await mkdtemp('/tmp/agent-lab-');
-  lab = await startLab({ state, agents: false });
-  pki = await openPki(join(state, 'pki'));
-  channel = await createChannel({
-    listen: lab.agents,
-    pki,
-    log: silentLog(),
-    documents: {
-      get: (node) => documents.get(node),
-      async wait(node, have, ms) {
-        for (const until = Date.now() + ms; Date.now() < until; await bell.wait(until - Date.now())) {
-          const now = documents.get(node);
-          if (now !== undefined && now.generation > have) return now;
-        }
-        return undefined;
-      },
-    },
-    hosts: {
-      async acceptJoin(node, _secret, serial) {
-        serials.set(node, serial);
-        return true;
-      },
-      isCurrent: async (node, serial) => serials.get(node) === serial,
-      async report(report) {
-        reports.set(report.node, report);
-      },
-    },
-  });
-  hash = (await run(['openssl', 'passwd', '-6', 'secret123'])).stdout.trim();
-  await nb('ls-add', 'n1', '--', 'lr-add', 'r1', '--', 'lrp-add', 'r1', 'r1-n1', '02:00:00:00:00:01', '10.1.1.1/24');
-  await nb('lsp-add', 'n1', 'n1-r1', '--', 'lsp-set-type', 'n1-r1', 'router', '--', 'lsp-set-addresses', 'n1-r1', 'router', '--', 'lsp-set-options', 'n1-r1', 'router-port=r1-n1');
-  const options = '"server_id"="10.1.1.1" "server_mac"="02:00:00:00:00:01" "lease_time"="3600" "router"="10.1.1.1" "mtu"="1442" "dns_server"="8.8.8.8"';
-  const dhcp = await nb('create', 'dhcp_options', 'cidr=10.1.1.0/24', `options=${options}`);
-  for (let n = 0; n < 9; n++) {
-    const { nics, ip } = machine(n);
-    const { id, mac } = nics[0]!;
-    await nb('lsp-add', 'n1', id, '--', 'lsp-set-addresses', id, `${mac} ${ip}`, '--', 'lsp-set-port-security', id, `${mac} ${ip}`, '--', 'lsp-set-dhcpv4-options', id, dhcp);
-  }
-  for (const [n, node] of NODES.entries()) {
-    const folder = join(state, 'lab', node);
-    const config = {
-      node,
-      server: lab.agents,
-      state: join(folder, 'agent'),
-      tokenFile: join(folder, 'agent/token'),
-      ovs: { database: `unix:${folder}/db.sock`, rundir: folder },
-      underlay: { device: 'br-ex', ip: `192.0.2.1${n + 1}` },
-      datapath: lab.sandbox.datapath,
-      instances: { driver: 'netns', directory: join(state, 'lab/instances') },
-    };
-    await mkdir(config.state, { recursive: true });
-    await writeFile(join(folder, 'agent.json'), JSON.stringify(config));
-    await writeFile(config.tokenFile, encodeToken({ node, secret: 'any', ca: pki.fingerprint }));
-    startAgent(node);
-  }
-});
-
-after(async () => {
-  for (const node of agents.keys()) await killAgent(node);
-  await channel?.close();
-  await lab?.stop();
-  await rm(state, { recursive: true, force: true });
-});
-
-async function nb(...argv: string[]): Promise<string> {
-  return (await run(['ovn-nbctl', `--db=${lab.nb}`, ...argv])).stdout.trim();
-}
-
-function startAgent(node: string): void {
-  const start = `import('${AGENT}').then((agent) => agent.runAgent(process.argv[1]))`;
-  const [program, ...argv] = insideArgv(state, node, [process.execPath, '--input-type=module', '-e', start, join(state, 'lab', node, 'agent.json')]);
-  agents.set(node, spawn(program!, argv, { stdio: 'ignore' }));
-}
-
-async function killAgent(node: string): Promise<void> {
-  const child = agents.get(node);
-  if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
-  child.kill('SIGKILL');
-  await once(child, 'exit');
-}
-
-type Machine = InstanceSpec & { readonly ip: string; readonly host: string };
-
-function machine(n: number, changes: Partial<InstanceSpec> = {}): Machine {
-  return {
-    id: `1000000${n}-0000-4000-8000-000000000000`,
-    name: `i-2-${n}-VM`,
-    hostname: `vm${n}`,
-    power: 'running',
-    boot: 1,
-    passwordHash: hash,
-    cpus: 1,
-    memoryMb: 64,
-    nics: [{ id: `2000000${n}-0000-4000-8000-000000000000`, mac: `02:00:00:00:01:0${n}`, deviceId: 0, isDefault: true, mtu: 1442 }],
-    ip: `10.1.1.1${n}`,
-    host: NODES[n % 3]!,
-    ...changes,
-  };
-}
-
-/** Hands out documents with these machines. */
-function want(machines: readonly Machine[], peers: readonly { name: string; underlayIp: string }[] = []): void {
-  generation++;
-  const others = NODES.map((name, n) => ({ name, underlayIp: `192.0.2.1${n + 1}` }));
-  for (const node of NODES) {
-    const instances = machines.filter(({ host }) => host === node).map(({ ip: _, host: __, ...spec }) => spec);
-    documents.set(node, { node, generation, peers: [...others, ...peers], instances });
-  }
-  bell.ring();
-}
-
-/** Waits until all nodes report the latest generation without an error; milliseconds it took. */
-async function settled(ms = 20_000): Promise<number> {
-  const since = Date.now();
-  while (!NODES.every((node) => reports.get(node)?.generation === generation && reports.get(node)?.error === undefined)) {
-    if (Date.now() - since > ms) assert.fail(`not settled after ${ms} ms: ${JSON.stringify([...reports.values()].map(({ node, generation: at, error }) => [node, at, error]))}`);
-    await sleep(5);
-  }
-  return Date.now() - since;
-}
-
-const on = (n: number, ...argv: string[]): Promise<RunResult> => lab.exec(machine(n).id, argv, { timeoutMs: 15_000 });
-const pings = async (from: number, to: number): Promise<boolean> => (await on(from, 'ping', '-c', '1', '-W', '1', machine(to).ip)).code === 0;
-const record = (n: number): { pid: number | null; netns: string } => JSON.parse(readFileSync(join(state, 'lab/instances', `${machine(n).id}.json`), 'utf8')) as { pid: number | null; netns: string };
+before(setUp);
+after(tearDown);
 
 test('three instances on three nodes have their addresses, names and ids, and reach each other with the first packet', async () => {
   want([]);
   await settled();
   want([machine(0), machine(1), machine(2)]);
   await settled();
-  for (const [from, to] of [[0, 1], [1, 2], [2, 0], [1, 0], [2, 1], [0, 2]] as const) assert.ok(await pings(from, to), `${from} to ${to}`);
+  for (const [from, to] of [
+    [0, 1],
+    [1, 2],
+    [2, 0],
+    [1, 0],
+    [2, 1],
+    [0, 2],
+  ] as const)
+    assert.ok(await pings(from, to), `${from} to ${to}`);
   assert.equal((await on(1, 'hostname')).stdout, 'vm1\n');
   assert.equal((await on(1, 'cat', '/sys/devices/virtual/dmi/id/product_uuid')).stdout, `${machine(1).id}\n`);
   const address = (await on(1, 'ip', '-4', 'addr', 'show', 'dev', 'eth0')).stdout;
@@ -173,30 +50,36 @@ test('three instances on three nodes have their addresses, names and ids, and re
   assert.equal((await on(1, 'ping', '-c', '1', '-s', '1414', '-W', '1', '10.1.1.12')).code, 0, 'a full-size packet');
 });
 
-test('an instance more is there within a second', async () => {
+test('an instance more is there at once', async () => {
   want([0, 1, 2, 3].map((n) => machine(n)));
   const took = await settled();
-  assert.ok(await pings(0, 3) && (await pings(3, 1)));
-  assert.ok(took < 3000, `${took} ms`); // some 350 ms on an idle machine
+  assert.ok((await pings(0, 3)) && (await pings(3, 1)));
+  assert.ok(took < 5000, `${took} ms`); // some 350 ms, more where other tests run beside
 });
 
+/** Without root the lab's user namespace has no groups, and dropbear logs nobody in: instances say so in their status. */
+const noSsh = { skip: process.getuid?.() !== 0 && 'dropbear cannot log in without groups' };
 const login = (from: number, to: number, password: string, command: string): Promise<RunResult> =>
   on(from, 'sh', '-c', `DROPBEAR_PASSWORD=${password} ssh -y root@${machine(to).ip} '${command}'`);
 
-test('root logs in by SSH with the password, and not with another; a reboot keeps host key and files', async () => {
-  const first = await login(0, 1, 'secret123', 'hostname; id -u; echo kept > /root/file');
-  assert.equal(first.stdout, 'vm1\n0\n', first.stderr);
-  assert.notEqual((await login(0, 1, 'wrong', 'true')).code, 0);
-  const key = (text: string): string | undefined => /SHA256:\S+/.exec(text)?.[0];
-  const { pid } = record(1);
-  want([machine(0), machine(1, { boot: 2, hostname: 'renamed' }), machine(2), machine(3)]);
-  await settled();
-  assert.notEqual(record(1).pid, pid);
-  const second = await login(0, 1, 'secret123', 'hostname; cat /root/file');
-  assert.equal(second.stdout, 'renamed\nkept\n', second.stderr);
-  assert.equal(key(second.stderr), key(first.stderr));
-  assert.ok(key(first.stderr));
-});
+test(
+  'root logs in by SSH with the password, and not with another; a reboot keeps host key and files',
+  noSsh,
+  async () => {
+    const first = await login(0, 1, 'secret123', 'hostname; id -u; echo kept > /root/file');
+    assert.equal(first.stdout, 'vm1\n0\n', first.stderr);
+    assert.notEqual((await login(0, 1, 'wrong', 'true')).code, 0);
+    const key = (text: string): string | undefined => /SHA256:\S+/.exec(text)?.[0];
+    const { pid } = record(1);
+    want([machine(0), machine(1, { boot: 2, hostname: 'renamed' }), machine(2), machine(3)]);
+    await settled();
+    assert.notEqual(record(1).pid, pid);
+    const second = await login(0, 1, 'secret123', 'hostname; cat /root/file');
+    assert.equal(second.stdout, 'renamed\nkept\n', second.stderr);
+    assert.equal(key(second.stderr), key(first.stderr));
+    assert.ok(key(first.stderr));
+  },
+);
 
 test('kill -9 of all agents loses no packet, and a restarted agent takes its guests over as they are', async () => {
   const before = [0, 1, 2, 3].map((n) => record(n).pid);
@@ -208,7 +91,10 @@ test('kill -9 of all agents loses no packet, and a restarted agent takes its gue
   for (const node of NODES) startAgent(node);
   await settled();
   assert.match((await pinging).stdout, / 0% packet loss/);
-  assert.deepEqual([0, 1, 2, 3].map((n) => record(n).pid), before);
+  assert.deepEqual(
+    [0, 1, 2, 3].map((n) => record(n).pid),
+    before,
+  );
 });
 
 test('agents killed at any moment of a change leave nothing that is not put right', async () => {
@@ -222,23 +108,52 @@ test('agents killed at any moment of a change leave nothing that is not put righ
   }
   want([0, 1, 2, 3].map((n) => machine(n, { boot: 4 })));
   await settled();
-  for (const [from, to] of [[0, 1], [2, 3], [3, 0]] as const) assert.ok(await pings(from, to), `${from} to ${to}`);
+  for (const [from, to] of [
+    [0, 1],
+    [2, 3],
+    [3, 0],
+  ] as const)
+    assert.ok(await pings(from, to), `${from} to ${to}`);
   const names = (await lab.exec('h1', ['ls', '/run/netns'])).stdout.split('\n').filter((name) => name.startsWith('i-'));
-  assert.deepEqual(names.toSorted(), [0, 1, 2, 3].map((n) => record(n).netns));
-  const guests = (await lab.exec('h1', ['ps', '-eo', 'args'])).stdout.split('\n').filter((line) => /^\/bin\/sh \/sbin\/guest-init [0-9a-f-]+$/.test(line));
+  assert.deepEqual(
+    names.toSorted(),
+    [0, 1, 2, 3].map((n) => record(n).netns),
+  );
+  const guests = (await lab.exec('h1', ['ps', '-eo', 'args'])).stdout
+    .split('\n')
+    .filter((line) => /^\/bin\/sh \/sbin\/guest-init [0-9a-f-]+$/.test(line));
   // Each guest's first process and the shell that watches over its SSH server.
-  assert.deepEqual(guests.toSorted(), [0, 1, 2, 3].flatMap((n) => Array.from({ length: 2 }, () => `/bin/sh /sbin/guest-init ${machine(n).id}`)));
-  const folders = readdirSync(join(state, 'lab/instances')).filter((name) => !name.startsWith('.') && !name.endsWith('.json'));
-  assert.deepEqual(folders.toSorted(), [0, 1, 2, 3].map((n) => machine(n).id));
+  assert.deepEqual(
+    guests.toSorted(),
+    [0, 1, 2, 3].flatMap((n) => Array.from({ length: 2 }, () => `/bin/sh /sbin/guest-init ${machine(n).id}`)),
+  );
+  const folders = readdirSync(join(state, 'lab/instances')).filter(
+    (name) => !name.startsWith('.') && !name.endsWith('.json'),
+  );
+  assert.deepEqual(
+    folders.toSorted(),
+    [0, 1, 2, 3].map((n) => machine(n).id),
+  );
 });
 
 async function heals(from: number, to: number): Promise<void> {
-  for (const until = Date.now() + 20_000; Date.now() < until; await sleep(50)) if (await pings(from, to).catch(() => false)) return;
+  for (const until = Date.now() + 20_000; Date.now() < until; await sleep(50))
+    if (await pings(from, to).catch(() => false)) return;
   assert.fail(`${from} does not reach ${to} again`);
 }
 
 test('what somebody takes away by hand is put back: the port, the cable, the guest', async () => {
-  const port = (await lab.exec('h2', ['ovs-vsctl', `--db=unix:${state}/lab/h2/db.sock`, '--bare', '--columns=name', 'find', 'Interface', `external_ids:vm-id=${machine(1).id}`])).stdout.trim();
+  const port = (
+    await lab.exec('h2', [
+      'ovs-vsctl',
+      `--db=unix:${state}/lab/h2/db.sock`,
+      '--bare',
+      '--columns=name',
+      'find',
+      'Interface',
+      `external_ids:vm-id=${machine(1).id}`,
+    ])
+  ).stdout.trim();
   assert.match(port, /^v[0-9a-f]{12}$/);
   await lab.exec('h2', ['ovs-vsctl', `--db=unix:${state}/lab/h2/db.sock`, 'del-port', port]);
   await heals(0, 1);
@@ -248,7 +163,7 @@ test('what somebody takes away by hand is put back: the port, the cable, the gue
   for (const end of [() => lab.exec('h2', ['kill', '-9', String(record(1).pid)]), () => on(1, 'reboot')]) {
     const { pid } = record(1);
     await end();
-    for (const until = Date.now() + 20_000; [pid, null].includes(record(1).pid) && Date.now() < until; ) await sleep(20);
+    for (const until = Date.now() + 20_000; [pid, null].includes(record(1).pid) && Date.now() < until;) await sleep(20);
     await heals(0, 1);
     assert.notEqual(record(1).pid, pid);
   }
@@ -258,16 +173,29 @@ test('a guest that lays traps in its files reaches nothing of the node', async (
   const bait = join(state, 'bait');
   await mkdir(bait);
   await writeFile(join(bait, 'shadow'), 'mine');
-  await on(1, 'sh', '-c', `cd /etc && rm -f shadow hostname && ln -s ${bait}/shadow shadow && ln -s ${bait}/new hostname`);
+  await on(
+    1,
+    'sh',
+    '-c',
+    `cd /etc && rm -f shadow hostname && ln -s ${bait}/shadow shadow && ln -s ${bait}/new hostname`,
+  );
   const exchange = await on(1, 'sh', '-c', 'mv /root /r; rmdir /run; mv /etc /e; ln -s / /etc; ls -d /etc /root /run');
   assert.match(exchange.stdout, /^\/etc\n\/root\n\/run$/m, `what is mounted cannot be exchanged: ${exchange.stderr}`);
   want([machine(0), machine(1, { boot: 9 }), machine(2), machine(3)]);
   await settled();
   assert.equal(await readFile(join(bait, 'shadow'), 'utf8'), 'mine');
   assert.equal(existsSync(join(bait, 'new')), false);
-  const able = await login(0, 2, 'secret123', 'mount -t tmpfs x /mnt; mknod /tmp/disk b 254 0; echo x > /proc/sys/kernel/core_pattern; hostname other');
+});
+
+test('a guest logged in as root cannot mount, make devices, change the kernel or its name', noSsh, async () => {
+  const able = await login(
+    0,
+    2,
+    'secret123',
+    'mount -t tmpfs x /mnt; mknod /tmp/disk b 254 0; echo x > /proc/sys/kernel/core_pattern; hostname other',
+  );
   assert.notEqual(able.code, 0);
-  assert.equal((able.stderr.match(/not permitted|denied|Read-only|can.t create/g) ?? []).length >= 3, true, able.stderr);
+  assert.ok((able.stderr.match(/not permitted|denied|Read-only|can.t create/g) ?? []).length >= 4, able.stderr);
 });
 
 test('a stopped instance keeps its files, a removed one leaves nothing', async () => {

@@ -107,10 +107,13 @@ async function twoVpcs(): Promise<Side[]> {
   const of = (answer: object, key: string): string => text((answer as Record<string, object>)[key], 'id');
   const aclid = await id('listNetworkACLLists', 'networkacllist', 'default_allow');
   const networkid = of(
-    await call('createNetwork', {
-      ...{ name: 'between', displaytext: 'between', zoneid, cidr: '172.16.0.0/24' },
-      networkofferingid: await id('listNetworkOfferings', 'networkoffering', 'DefaultPrivateGatewayNetworkOfferingOverlay'),
-    }),
+    await call('createNetwork', ({
+	name: 'between',
+	displaytext: 'between',
+	zoneid,
+	cidr: '172.16.0.0/24',
+	networkofferingid: await id('listNetworkOfferings', 'networkoffering', 'DefaultPrivateGatewayNetworkOfferingOverlay')
+})),
     'network',
   );
   return Promise.all(
@@ -118,17 +121,25 @@ async function twoVpcs(): Promise<Side[]> {
       const vpcofferingid = await id('listVPCOfferings', 'vpcoffering', 'Default VPC offering');
       const vpcid = of(await call('createVPC', { name: `v${number}`, displaytext: 'v', cidr: `10.${number}.0.0/16`, zoneid, vpcofferingid }), 'vpc');
       const tier = of(
-        await call('createNetwork', {
-          ...{ name: `t${number}`, displaytext: 't', zoneid, vpcid, aclid, gateway: `10.${number}.1.1`, netmask: '255.255.255.0' },
-          networkofferingid: await id('listNetworkOfferings', 'networkoffering', 'DefaultIsolatedNetworkOfferingForVpcNetworks'),
-        }),
+        await call('createNetwork', ({
+	name: `t${number}`,
+	displaytext: 't',
+	zoneid,
+	vpcid,
+	aclid,
+	gateway: `10.${number}.1.1`,
+	netmask: '255.255.255.0',
+	networkofferingid: await id('listNetworkOfferings', 'networkoffering', 'DefaultIsolatedNetworkOfferingForVpcNetworks')
+})),
         'network',
       );
-      const deployed = (await call('deployVirtualMachine', {
-        ...{ name: `s${number}`, zoneid, networkids: tier },
-        serviceofferingid: await id('listServiceOfferings', 'serviceoffering', 'Small Instance'),
-        templateid: await id('listTemplates', 'template', 'tiny linux kvm', { templatefilter: 'featured' }),
-      })) as { virtualmachine: { id: string; nic: { ipaddress: string }[] } };
+      const deployed = (await call('deployVirtualMachine', ({
+	name: `s${number}`,
+	zoneid,
+	networkids: tier,
+	serviceofferingid: await id('listServiceOfferings', 'serviceoffering', 'Small Instance'),
+	templateid: await id('listTemplates', 'template', 'tiny linux kvm', { templatefilter: 'featured' })
+}))) as { virtualmachine: { id: string; nic: { ipaddress: string }[] } };
       await call('createPrivateGateway', { vpcid, networkid, ipaddress: `172.16.0.${number}`, aclid });
       await call('createStaticRoute', { vpcid, cidr: `10.${3 - number}.0.0/16`, nexthop: `172.16.0.${3 - number}` });
       return { vpcid, number, instance: deployed.virtualmachine.id, address: deployed.virtualmachine.nic[0]!.ipaddress };

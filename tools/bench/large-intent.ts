@@ -5,10 +5,16 @@ import type { AclList, Intent, Nic, PrivateNetwork, Tier, Vpc } from '../../src/
 const ALLOW: AclList = {
   id: derivedId('bench/allow'),
   name: 'default_allow',
-  items: (['Ingress', 'Egress'] as const).map((direction, index) => ({
-    ...{ id: derivedId(`bench/allow/${direction}`), number: index + 1, action: 'Allow' as const, direction },
-    ...{ protocol: 'all', cidrs: ['0.0.0.0/0'] },
-  })),
+  items: (['Ingress', 'Egress'] as const).map((direction, index) => (({
+	id: derivedId(`bench/allow/${direction}`),
+	number: index + 1,
+	action: 'Allow' as const,
+	direction,
+	...{
+		protocol: 'all',
+		cidrs: ['0.0.0.0/0']
+	}
+}))),
 };
 const HOSTS = ['h1', 'h2', 'h3'];
 
@@ -65,8 +71,15 @@ function tierOf(vpcId: string, number: number, ports: number): Tier {
 
 function nic(name: string, ip: string, port: number): Nic {
   const id = derivedId(`bench/nic/${name}`);
-  return {
-    ...{ id, instanceId: derivedId(`bench/instance/${name}`), mac: macOf(id), ip, isDefault: true },
-    ...{ hostname: `vm-${port}`, host: HOSTS[port % HOSTS.length]! },
-  };
+  return ({
+	id,
+	instanceId: derivedId(`bench/instance/${name}`),
+	mac: macOf(id),
+	ip,
+	isDefault: true,
+	...{
+		hostname: `vm-${port}`,
+		host: HOSTS[port % HOSTS.length]!
+	}
+});
 }

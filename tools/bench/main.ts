@@ -84,10 +84,17 @@ async function benchApi(): Promise<void> {
   const built = await rate(16, 1600, (piece) => {
     const inVpc = Math.floor(piece / 20);
     const cidr = `10.${inVpc}.${piece % 20}.0/24`;
-    return clients[piece % 16]!.raw('createNetwork', {
-      ...{ name: `t${piece}`, displaytext: 'bench', zoneid, networkofferingid: tier, vpcid: vpcs[piece % 20]! },
-      ...{ gateway: cidr.replace('.0/24', '.1'), netmask: '255.255.255.0' },
-    });
+    return clients[piece % 16]!.raw('createNetwork', ({
+	name: `t${piece}`,
+	displaytext: 'bench',
+	zoneid,
+	networkofferingid: tier,
+	vpcid: vpcs[piece % 20]!,
+	...{
+		gateway: cidr.replace('.0/24', '.1'),
+		netmask: '255.255.255.0'
+	}
+}));
   });
   report.push({ what: 'tiers accepted a second, 16 clients', value: built.toFixed(0), aim: '200', held: built >= 200 });
 

@@ -26,7 +26,8 @@ const FOLDERS = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '
 /** Makes sure the base is there, below `directory`. Several agents may do so at once. Throws when there is no static BusyBox. */
 export async function ensureBase(directory: string): Promise<Base> {
   const busybox = await firstOf(BUSYBOX);
-  if (busybox === undefined) throw new Error('instances need BusyBox at /bin/busybox: install the package busybox-static');
+  if (busybox === undefined)
+    throw new Error('instances need BusyBox at /bin/busybox: install the package busybox-static');
   const programs: [string, string][] = [];
   for (const [name, place] of PROGRAMS) {
     const found = await firstOf(FOLDERS.map((folder) => join(folder, name)));
@@ -42,13 +43,15 @@ export async function ensureBase(directory: string): Promise<Base> {
     await rename(work, path);
   } catch (error) {
     await rm(work, { recursive: true, force: true });
-    if ((error as NodeJS.ErrnoException).code !== 'ENOTEMPTY' && (error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    if ((error as NodeJS.ErrnoException).code !== 'ENOTEMPTY' && (error as NodeJS.ErrnoException).code !== 'EEXIST')
+      throw error;
   }
   return base;
 }
 
 async function build(work: string, busybox: string, programs: readonly [string, string][]): Promise<void> {
-  for (const folder of ['bin', 'sbin', 'lib', 'lib64', 'usr/bin', 'usr/sbin']) await mkdir(join(work, folder), { recursive: true });
+  for (const folder of ['bin', 'sbin', 'lib', 'lib64', 'usr/bin', 'usr/sbin'])
+    await mkdir(join(work, folder), { recursive: true });
   const inside = join(work, 'bin/busybox');
   await copy(busybox, inside);
   const { stdout } = await run([inside, '--list-full']);
@@ -58,7 +61,8 @@ async function build(work: string, busybox: string, programs: readonly [string, 
     await mkdir(dirname(place), { recursive: true });
     await symlink('/bin/busybox', place).catch(ignoreExisting);
   }
-  for (const [script, file] of Object.entries(SCRIPTS)) await copy(new URL(`guest/${file}`, import.meta.url), join(work, 'sbin', script));
+  for (const [script, file] of Object.entries(SCRIPTS))
+    await copy(new URL(`guest/${file}`, import.meta.url), join(work, 'sbin', script));
   for (const [program, place] of programs) {
     await rm(join(work, place), { force: true });
     await copy(program, join(work, place));
@@ -95,13 +99,17 @@ async function fingerprint(busybox: string, programs: readonly [string, string][
 async function whyNoSsh(installed: boolean): Promise<string | undefined> {
   if (!installed) return 'no SSH: dropbear is not installed on this node (package dropbear-bin)';
   const setgroups = await readFile('/proc/self/setgroups', 'utf8').catch(() => 'allow');
-  if (setgroups.trim() === 'deny') return 'no SSH: this lab runs in a user namespace without groups, where dropbear cannot log anybody in';
+  if (setgroups.trim() === 'deny')
+    return 'no SSH: this lab runs in a user namespace without groups, where dropbear cannot log anybody in';
   return undefined;
 }
 
 async function firstOf(paths: readonly string[]): Promise<string | undefined> {
   for (const path of paths) {
-    const found = await access(path).then(() => true, () => false);
+    const found = await access(path).then(
+      () => true,
+      () => false,
+    );
     if (found) return path;
   }
   return undefined;

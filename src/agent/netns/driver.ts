@@ -3,7 +3,8 @@
 import { type Driver, driver } from '../driver.ts';
 import type { OvsClient } from '../ovsdb.ts';
 import { ensureBase, type Base } from './base.ts';
-import { planInstances, type PlanContext } from './plan.ts';
+import type { PlanContext } from './names.ts';
+import { planInstances } from './plan.ts';
 import { readActual } from './read.ts';
 
 export function createNetnsDriver(context: PlanContext, ovs: OvsClient): Driver {

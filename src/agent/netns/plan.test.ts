@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import type { InstanceSpec, NodeDocument } from '../../protocol/document.ts';
 import type { Step } from '../driver.ts';
-import { netnsOf, planInstances, portOf } from './plan.ts';
+import { netnsOf, portOf } from './names.ts';
+import { planInstances } from './plan.ts';
 import type { Actual } from './read.ts';
 import type { InstanceRecord } from './record.ts';
 
@@ -22,7 +23,14 @@ class World {
 
   actual(): Actual {
     const ovs = { version: '3.1.0', hasBridge: true, ports: this.ports, macs: new Map() };
-    return structuredClone({ records: this.records, namespaces: this.namespaces, links: this.links, ovs, guests: this.guests, base: { path: '/b' } });
+    return structuredClone({
+      records: this.records,
+      namespaces: this.namespaces,
+      links: this.links,
+      ovs,
+      guests: this.guests,
+      base: { path: '/b' },
+    });
   }
 
   apply(step: Step): void {
@@ -35,8 +43,7 @@ class World {
       this.records.delete(record(step.path) ?? '');
       const [, pid, mark] = /^\/proc\/([0-9]+)\/root\/run\/(.+)$/.exec(step.path) ?? [];
       if (mark !== undefined) this.guests.find((guest) => String(guest.pid) === pid)?.run.delete(mark);
-    }
-    else if (step.kind === 'stop') this.guests = this.guests.filter((guest) => guest.pid !== step.pid);
+    } else if (step.kind === 'stop') this.guests = this.guests.filter((guest) => guest.pid !== step.pid);
     else if (step.kind === 'start') this.start(step.argv);
     else this.run(step.argv);
   }
@@ -51,11 +58,13 @@ class World {
 
   look(guest: { id: string; run: Set<string> }): void {
     guest.run.add('ssh.pid');
-    for (const mark of [...guest.run]) {
+    for (const mark of guest.run) {
       const device = /^udhcpc\.(.+)$/.exec(mark)?.[1];
-      if (device !== undefined && !guest.run.has(`card.${device}`)) for (const gone of [mark, `lease.${device}`]) guest.run.delete(gone);
+      if (device !== undefined && !guest.run.has(`card.${device}`))
+        for (const gone of [mark, `lease.${device}`]) guest.run.delete(gone);
     }
-    for (const [, device] of (this.cards.get(guest.id) ?? '').matchAll(/^(eth[0-9]+) /gm)) guest.run.add(`card.${device}`).add(`lease.${device}`).add(`udhcpc.${device}`);
+    for (const [, device] of (this.cards.get(guest.id) ?? '').matchAll(/^(eth[0-9]+) /gm))
+      guest.run.add(`card.${device}`).add(`lease.${device}`).add(`udhcpc.${device}`);
   }
 
   run(argv: readonly string[]): void {
@@ -84,7 +93,7 @@ class World {
       const port = argv[argv.indexOf('br-int') + 1]!;
       if (argv.includes('del-port')) this.ports.delete(port);
       else {
-        const ids = argv.flatMap((word) => [.../^external_ids:([^=]+)="(.*)"$/.exec(word)?.slice(1, 3) ?? []]);
+        const ids = argv.flatMap((word) => [...(/^external_ids:([^=]+)="(.*)"$/.exec(word)?.slice(1, 3) ?? [])]);
         const row = this.ports.get(port) ?? { externalIds: {} };
         for (let at = 0; at < ids.length; at += 2) row.externalIds[ids[at]!] = ids[at + 1]!;
         this.ports.set(port, row);
@@ -108,7 +117,10 @@ class World {
 
   /** Everything that lasts, without numbers that differ by chance. */
   picture(): unknown {
-    const records = [...this.records.values()].map(({ started: _, wired: __, pid, ...record }) => ({ ...record, pid: pid === null ? null : 'some' }));
+    const records = [...this.records.values()].map((record) => {
+      const pid = record.pid === null ? null : 'some';
+      return { ...record, started: 0, wired: 0, pid };
+    });
     const guests = this.guests.map(({ pid, ...guest }) => {
       const known = this.records.get(guest.id)?.pid;
       return { ...guest, run: [...guest.run].toSorted(), known: known === pid };
@@ -137,10 +149,24 @@ class World {
 function worldWithForeigners(): World {
   const world = new World();
   const nics = [{ id: FOREIGN, mac: '02:00:00:00:00:ff', deviceId: 0, device: 'eth0', port: portOf(FOREIGN) }];
-  world.records.set(FOREIGN, { id: FOREIGN, name: 'other', hostname: 'other', host: 'h2', netns: netnsOf(FOREIGN), pid: 7, rootfs: '/i/x', boot: 1, started: 0, wired: 0, nics });
+  world.records.set(FOREIGN, {
+    id: FOREIGN,
+    name: 'other',
+    hostname: 'other',
+    host: 'h2',
+    netns: netnsOf(FOREIGN),
+    pid: 7,
+    rootfs: '/i/x',
+    boot: 1,
+    started: 0,
+    wired: 0,
+    nics,
+  });
   world.namespaces.set(netnsOf(FOREIGN), true).set('h2', true);
   world.guests.push({ id: FOREIGN, pid: 7, netns: netnsOf(FOREIGN), run: new Set() });
-  world.ports.set('patch-x', { externalIds: { 'iface-id': 'x' } }).set('v-by-hand', { externalIds: { 'iface-id': 'y', 'vm-id': FOREIGN } });
+  world.ports
+    .set('patch-x', { externalIds: { 'iface-id': 'x' } })
+    .set('v-by-hand', { externalIds: { 'iface-id': 'y', 'vm-id': FOREIGN } });
   world.links.set('eth0', { up: true, mtu: 1500, away: true, mac: '02:00:00:00:00:01' });
   return world;
 }
@@ -152,7 +178,14 @@ const spec = (n: number): fc.Arbitrary<InstanceSpec> =>
     .record({
       power: fc.constantFrom('running' as const, 'running' as const, 'stopped' as const),
       boot: fc.integer({ min: 1, max: 3 }),
-      nics: fc.uniqueArray(fc.record({ n: fc.integer({ min: 0, max: 2 }), mac: fc.integer({ min: 0, max: 1 }), mtu: fc.constantFrom(1442, 1500) }), { selector: (nic) => nic.n, maxLength: 3 }),
+      nics: fc.uniqueArray(
+        fc.record({
+          n: fc.integer({ min: 0, max: 2 }),
+          mac: fc.integer({ min: 0, max: 1 }),
+          mtu: fc.constantFrom(1442, 1500),
+        }),
+        { selector: (nic) => nic.n, maxLength: 3 },
+      ),
     })
     .map(({ power, boot, nics }) => ({
       id: id('1', n),
@@ -163,18 +196,33 @@ const spec = (n: number): fc.Arbitrary<InstanceSpec> =>
       passwordHash: '*',
       cpus: 1,
       memoryMb: 64,
-      nics: nics.map((nic) => ({ id: id('2', n * 3 + nic.n), mac: `02:00:00:00:0${nic.mac}:0${nic.n}`, deviceId: nic.n, isDefault: nic.n === 0, mtu: nic.mtu })),
+      nics: nics.map((nic) => ({
+        id: id('2', n * 3 + nic.n),
+        mac: `02:00:00:00:0${nic.mac}:0${nic.n}`,
+        deviceId: nic.n,
+        isDefault: nic.n === 0,
+        mtu: nic.mtu,
+      })),
     }));
 
 const document: fc.Arbitrary<NodeDocument> = fc
   .tuple(spec(0), spec(1), spec(2), fc.subarray([0, 1, 2]))
-  .map(([a, b, c, keep]) => ({ node: 'h1', generation: 1, peers: [], instances: [a, b, c].filter((_, n) => keep.includes(n)) }));
+  .map(([a, b, c, keep]) => ({
+    node: 'h1',
+    generation: 1,
+    peers: [],
+    instances: [a, b, c].filter((_, n) => keep.includes(n)),
+  }));
 
 type Damage = { what: 'link' | 'port' | 'guest' | 'netns' | 'leftover'; n: number };
-const damage: fc.Arbitrary<Damage> = fc.record({ what: fc.constantFrom('link' as const, 'port' as const, 'guest' as const, 'netns' as const, 'leftover' as const), n: fc.nat({ max: 8 }) });
+const damage: fc.Arbitrary<Damage> = fc.record({
+  what: fc.constantFrom('link' as const, 'port' as const, 'guest' as const, 'netns' as const, 'leftover' as const),
+  n: fc.nat({ max: 8 }),
+});
 
 function hurt(world: World, { what, n }: Damage): void {
-  const ours = (names: Iterable<string>): string | undefined => [...names].filter((name) => /^(v2|i-1)/.test(name))[n % 3];
+  const ours = (names: Iterable<string>): string | undefined =>
+    [...names].filter((name) => /^(v2|i-1)/.test(name))[n % 3];
   if (what === 'link') world.links.delete(ours(world.links.keys()) ?? '');
   else if (what === 'port') world.ports.delete(ours(world.ports.keys()) ?? '');
   else if (what === 'guest') world.guests = world.guests.filter((guest, at) => guest.id === FOREIGN || at !== n % 3);
@@ -188,29 +236,42 @@ function hurt(world: World, { what, n }: Damage): void {
 
 test('planInstances() reaches the same world from any half-done or damaged one, and leaves what is not ours alone', () => {
   fc.assert(
-    fc.property(document, document, fc.array(fc.nat({ max: 40 }), { maxLength: 4 }), fc.array(damage, { maxLength: 3 }), (before, after, cuts, damages) => {
-      const world = worldWithForeigners();
-      world.converge(before);
-      for (const cut of cuts) {
-        // The agent is killed after `cut` steps; OVN goes on.
-        const { work } = planInstances(after, world.actual(), 5, context);
-        for (const step of work.flatMap(({ steps }) => steps).slice(0, cut)) world.apply(step);
-        world.install();
-      }
-      for (const one of damages) hurt(world, one);
-      // Nobody lowers a boot counter; a guest that has seen a higher one is right as it is.
-      const kept = { ...after, instances: after.instances.map((one) => ({ ...one, boot: Math.max(one.boot, world.records.get(one.id)?.boot ?? 0) })) };
-      world.converge(kept);
+    fc.property(
+      document,
+      document,
+      fc.array(fc.nat({ max: 40 }), { maxLength: 4 }),
+      fc.array(damage, { maxLength: 3 }),
+      (before, after, cuts, damages) => {
+        const world = worldWithForeigners();
+        world.converge(before);
+        for (const cut of cuts) {
+          // The agent is killed after `cut` steps; OVN goes on.
+          const { work } = planInstances(after, world.actual(), 5, context);
+          for (const step of work.flatMap(({ steps }) => steps).slice(0, cut)) world.apply(step);
+          world.install();
+        }
+        for (const one of damages) hurt(world, one);
+        // Nobody lowers a boot counter; a guest that has seen a higher one is right as it is.
+        const kept = {
+          ...after,
+          instances: after.instances.map((one) => ({
+            ...one,
+            boot: Math.max(one.boot, world.records.get(one.id)?.boot ?? 0),
+          })),
+        };
+        world.converge(kept);
 
-      const fresh = worldWithForeigners();
-      fresh.converge(kept);
-      const { records, ...rest } = world.picture() as { records: unknown };
-      const { records: wantedRecords, ...wanted } = fresh.picture() as { records: unknown };
-      assert.deepEqual(rest, wanted);
-      // An instance that was never on leaves no note; one that was keeps its files while it is off.
-      const running = (list: unknown): string[] => (list as string[]).filter((one) => one.includes('"pid":"some"') || one.includes(FOREIGN));
-      assert.deepEqual(running(records), running(wantedRecords));
-    }),
+        const fresh = worldWithForeigners();
+        fresh.converge(kept);
+        const { records, ...rest } = world.picture() as { records: unknown };
+        const { records: wantedRecords, ...wanted } = fresh.picture() as { records: unknown };
+        assert.deepEqual(rest, wanted);
+        // An instance that was never on leaves no note; one that was keeps its files while it is off.
+        const running = (list: unknown): string[] =>
+          (list as string[]).filter((one) => one.includes('"pid":"some"') || one.includes(FOREIGN));
+        assert.deepEqual(running(records), running(wantedRecords));
+      },
+    ),
     { numRuns: 400 },
   );
 });
@@ -237,12 +298,21 @@ const one: InstanceSpec = {
   memoryMb: 64,
   nics: [{ id: id('2', 0), mac: '02:00:00:00:00:01', deviceId: 0, isDefault: true, mtu: 1442 }],
 };
-const only = (instance: InstanceSpec): NodeDocument => ({ node: 'h1', generation: 1, peers: [], instances: [instance] });
+const only = (instance: InstanceSpec): NodeDocument => ({
+  node: 'h1',
+  generation: 1,
+  peers: [],
+  instances: [instance],
+});
 
 test('planInstances() starts no guest before OVN has installed its port, but does so when OVN stays silent', () => {
   const world = new World();
-  const starts = (now: number): boolean => planInstances(only(one), world.actual(), now, context).work.some(({ steps }) => steps.some(({ kind }) => kind === 'start'));
-  for (const { steps } of planInstances(only(one), world.actual(), 1000, context).work) for (const step of steps) world.apply(step);
+  const starts = (now: number): boolean =>
+    planInstances(only(one), world.actual(), now, context).work.some(({ steps }) =>
+      steps.some(({ kind }) => kind === 'start'),
+    );
+  for (const { steps } of planInstances(only(one), world.actual(), 1000, context).work)
+    for (const step of steps) world.apply(step);
   assert.equal(starts(2000), false);
   const { waits } = planInstances(only(one), world.actual(), 2000, context);
   assert.match(waits[0]!.what, /^instance i-2-0-VM waits for OVN to install port v200000000000 on h1$/);

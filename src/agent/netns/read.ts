@@ -43,7 +43,9 @@ export async function readActual(directory: string, ovs: Ovs, base: Base): Promi
   const namespaces = new Map<string, boolean>();
   const inodes = new Map<number, string>();
   for (const name of attempt(() => readdirSync(NETNS)) ?? []) {
-    const inode = attempt(() => (statfsSync(`${NETNS}/${name}`).type === NSFS ? statSync(`${NETNS}/${name}`).ino : undefined));
+    const inode = attempt(() =>
+      statfsSync(`${NETNS}/${name}`).type === NSFS ? statSync(`${NETNS}/${name}`).ino : undefined,
+    );
     namespaces.set(name, inode !== undefined);
     if (inode !== undefined) inodes.set(inode, name);
   }
@@ -52,10 +54,16 @@ export async function readActual(directory: string, ovs: Ovs, base: Base): Promi
 
 async function readLinks(): Promise<Map<string, Link>> {
   const { stdout } = await run(['ip', '-json', '-details', 'link', 'show', 'type', 'veth']);
-  const list = JSON.parse(stdout === '' ? '[]' : stdout) as { ifname?: string; flags?: string[]; mtu?: number; link?: string }[];
+  const list = JSON.parse(stdout === '' ? '[]' : stdout) as {
+    ifname?: string;
+    flags?: string[];
+    mtu?: number;
+    link?: string;
+  }[];
   const links = new Map<string, Link>();
   for (const { ifname, flags, mtu, link } of list) {
-    if (ifname !== undefined) links.set(ifname, { up: flags?.includes('UP') === true, mtu: mtu ?? 0, away: link === undefined });
+    if (ifname !== undefined)
+      links.set(ifname, { up: flags?.includes('UP') === true, mtu: mtu ?? 0, away: link === undefined });
   }
   return links;
 }
