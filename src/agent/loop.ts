@@ -60,7 +60,10 @@ export function createLoop(drivers: readonly Driver[], bell: Bell, steps: StepLo
         return error === undefined ? status : { ...status, error };
       });
     const error = [...failing.values()][0]?.error ?? long[0]?.what;
-    const settled = work.length === 0 && waits.length === 0 && failing.size === 0;
+    // An instance that is broken says so itself and holds up nobody else's.
+    const broken = new Set(instances.filter((status) => status.error !== undefined).map(({ id }) => id));
+    const open = [...work, ...waits].map(({ target }) => target).concat([...failing.keys()]);
+    const settled = open.every((target) => target !== undefined && broken.has(target));
     return { realized: settled ? document.generation : undefined, error, instances, waits, ran: due.length };
   }
 

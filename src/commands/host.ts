@@ -215,7 +215,8 @@ export const deleteHost = writeCommand({
         `Unable to delete the host ${host.name} as there are instances on it: ${names.join(', ')}${on.length > 5 ? ', …' : ''}. Stop or destroy them first`,
       );
     }
-    await room.db.updateTable('instance').set({ lasthost: null }).where('lasthost', '=', host.id).execute();
+    const were = await room.db.selectFrom('instance').select('id').where('lasthost', '=', host.id).execute();
+    for (const instance of were) await room.tx.update('instance', instance.id, { lasthost: null });
     await room.tx.remove('host', host.id);
     return undefined;
   },

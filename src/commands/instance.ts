@@ -49,7 +49,7 @@ export const startVirtualMachine = jobCommand({
     if (instance.state === 'Running' || instance.state === 'Starting') return answer;
     if (instance.state === 'Destroyed') throw wrongState('start', instance, 'recover it first');
     const zone = await existing(room, 'zone', instance.zone, 'zoneid');
-    const host = await placeInstance(room, zone, want.hostid);
+    const host = await placeInstance(room, zone, want.hostid, instance.lasthost);
     await room.tx.update('instance', instance.id, { host, lasthost: host, state: 'Starting', power: 'running' });
     const networks = await implementNetworks(room, await networksOf(room, instance.id));
     return { ...answer, enters: [{ kind: 'instance', id: instance.id, state: 'Running' }, ...networks] };

@@ -7,13 +7,14 @@ import type { Room } from './room.ts';
 type Host = Pick<Tables['host'], 'id' | 'name' | 'state' | 'resourcestate'>;
 
 /**
- * The host for one more instance in a zone, or the one root asks for. Refuses with 533 when no host can take it, saying
+ * The host for one more instance in a zone: the one root asks for, or the one it ran on last, or the least loaded. Refuses with 533 when no host can take it, saying
  * which hosts there are and why not (their names only to root).
  */
 export async function placeInstance(
   room: Room,
   zone: Pick<Tables['zone'], 'id' | 'name'>,
   wanted: string | undefined,
+  last: string | null = null,
 ): Promise<string> {
   const { caller } = room.call;
   if (wanted !== undefined) {
@@ -31,14 +32,15 @@ export async function placeInstance(
     .orderBy('load')
     .orderBy('host.name')
     .execute();
-  const host = hosts.find(canTake);
+  // Where it ran last are its files.
+  const host = hosts.find((each) => each.id === last && canTake(each)) ?? hosts.find(canTake);
   if (host !== undefined) return host.id;
   const why = caller.role === 'admin' ? hosts.map(describe).join(', ') : `${hosts.length} hosts, none of them ready`;
   throw refuse(
     'capacity',
     `Unable to create a deployment for the instance in zone ${zone.name}: ` +
       (hosts.length === 0
-        ? 'it has no host yet. Add one with addHost and start its agent'
+        ? 'it has no host yet. Add one with createJoinToken and start its agent with the token'
         : `no host can take it (${why}). A host takes instances while its state is Up and its resource state Enabled`),
   );
 }

@@ -16,13 +16,27 @@ const list = fc.constantFrom(
 );
 
 const route = fc
-  .tuple(fc.constantFrom('10.1.0.0/16', '10.2.0.0/16', '10.3.1.0/24', '0.0.0.0/0', '172.16.1.0/25'), fc.constantFrom('172.16.1.', '172.16.2.', '10.1.1.', '192.168.7.'), fc.integer({ min: 1, max: 4 }))
+  .tuple(
+    fc.constantFrom('10.1.0.0/16', '10.2.0.0/16', '10.3.1.0/24', '0.0.0.0/0', '172.16.1.0/25'),
+    fc.constantFrom('172.16.1.', '172.16.2.', '10.1.1.', '192.168.7.'),
+    fc.integer({ min: 1, max: 4 }),
+  )
   .map(([prefix, net, hop]) => `${prefix} via ${net}${hop}`);
 
 function vpc(n: number): fc.Arbitrary<Parameters<typeof intentOf>[0]['vpcs'][number]> {
-  const tier = fc.record({ segment, acl: list, nics: fc.uniqueArray(fc.integer({ min: 10, max: 14 }), { maxLength: 3 }), hosts: fc.array(host, { minLength: 3, maxLength: 3 }) });
+  const tier = fc.record({
+    segment,
+    acl: list,
+    nics: fc.uniqueArray(fc.integer({ min: 10, max: 14 }), { maxLength: 3 }),
+    hosts: fc.array(host, { minLength: 3, maxLength: 3 }),
+  });
   return fc
-    .record({ tiers: fc.array(tier, { maxLength: 2 }), joins: fc.subarray(['p', 'q']), routes: fc.uniqueArray(route, { maxLength: 3 }), gatewayAcl: list })
+    .record({
+      tiers: fc.array(tier, { maxLength: 2 }),
+      joins: fc.subarray(['p', 'q']),
+      routes: fc.uniqueArray(route, { maxLength: 3 }),
+      gatewayAcl: list,
+    })
     .map(({ tiers, joins, routes, gatewayAcl }) => ({
       name: `v${n}`,
       cidr: `10.${n}.0.0/16`,
@@ -56,6 +70,17 @@ export const arbitraryIntent: fc.Arbitrary<Intent> = fc
       fabric: fabricOf(...hosts),
       privateNetworks: { p: { cidr: '172.16.1.0/24', segment: p }, q: { cidr: '172.16.2.0/24', segment: q } },
       vpcs: vpcs.filter((each) => each !== null),
-      guests: guest === null ? [] : [guestOf('g', { cidr: '192.168.9.0/24', segment: guest.segment, nics: ['192.168.9.10@hv1'], routed: guest.routed, gateway: '192.168.9.1' })],
+      guests:
+        guest === null
+          ? []
+          : [
+              guestOf('g', {
+                cidr: '192.168.9.0/24',
+                segment: guest.segment,
+                nics: ['192.168.9.10@hv1'],
+                routed: guest.routed,
+                gateway: '192.168.9.1',
+              }),
+            ],
     }),
   );

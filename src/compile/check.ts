@@ -7,7 +7,11 @@ import type { Desired, DesiredRow, DesiredUnit } from './desired.ts';
 const REFERENCES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   Logical_Switch: { ports: 'Logical_Switch_Port' },
   Logical_Switch_Port: { dhcpv4_options: 'DHCP_Options' },
-  Logical_Router: { ports: 'Logical_Router_Port', static_routes: 'Logical_Router_Static_Route', policies: 'Logical_Router_Policy' },
+  Logical_Router: {
+    ports: 'Logical_Router_Port',
+    static_routes: 'Logical_Router_Static_Route',
+    policies: 'Logical_Router_Policy',
+  },
   Logical_Router_Port: { gateway_chassis: 'Gateway_Chassis' },
   Port_Group: { ports: 'Logical_Switch_Port', acls: 'ACL' },
 };
@@ -27,7 +31,9 @@ export function assertSound(desired: Desired, fabric: Fabric, sound?: Desired): 
   const wrong = check(desired, fabric, sound);
   if (wrong.length === 0) return;
   const shown = wrong.slice(0, 10).join('; ');
-  throw new Error(`the compiled rows are not sound, nothing was written: ${shown}${wrong.length > 10 ? `; and ${wrong.length - 10} more` : ''}`);
+  throw new Error(
+    `the compiled rows are not sound, nothing was written: ${shown}${wrong.length > 10 ? `; and ${wrong.length - 10} more` : ''}`,
+  );
 }
 
 /**
@@ -52,7 +58,8 @@ export function check(desired: Desired, fabric: Fabric, sound?: Desired): readon
   for (const { key, sides } of digests) {
     for (const { name, routerPort, onWire } of sides) {
       const hasChassis = routerPorts.get(routerPort);
-      if (hasChassis === undefined) wrong.push(`${key}: port ${name} leads to router port ${routerPort}, which no router has`);
+      if (hasChassis === undefined)
+        wrong.push(`${key}: port ${name} leads to router port ${routerPort}, which no router has`);
       else if (onWire && !hasChassis && fabric.chassis.length > 0) {
         wrong.push(`${key}: router port ${routerPort} is on a VLAN and has no gateway chassis`);
       }
@@ -90,13 +97,15 @@ function digested({ key, rows }: DesiredUnit): Digest {
   for (const row of rows) {
     identities.push(row.uuid);
     if (nameOf(row) !== undefined) identities.push(`${row.table} ${nameOf(row)}`);
-    if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(row.uuid)) wrong.push(`${key}: ${label(row)} has no uuid but ${row.uuid}`);
+    if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(row.uuid))
+      wrong.push(`${key}: ${label(row)} has no uuid but ${row.uuid}`);
     for (const [column, target] of Object.entries(REFERENCES[row.table] ?? {})) {
       const keeper = `${row.table}.${column}`;
       const referred = kept.get(keeper) ?? new Set();
       for (const uuid of list(row, column)) {
         referred.add(uuid);
-        if (byId.get(uuid)?.table !== target) wrong.push(`${key}: ${label(row)} refers in ${column} to ${target} ${uuid}, which is not there`);
+        if (byId.get(uuid)?.table !== target)
+          wrong.push(`${key}: ${label(row)} refers in ${column} to ${target} ${uuid}, which is not there`);
       }
       kept.set(keeper, referred);
     }
@@ -105,10 +114,13 @@ function digested({ key, rows }: DesiredUnit): Digest {
   const secured = new Set(rows.filter(({ table }) => table === 'Port_Group').flatMap((row) => list(row, 'ports')));
   for (const row of rows) {
     const keeper = KEPT_BY[row.table];
-    if (keeper !== undefined && kept.get(keeper)?.has(row.uuid) !== true) wrong.push(`${key}: nothing in ${keeper} keeps ${label(row)}`);
+    if (keeper !== undefined && kept.get(keeper)?.has(row.uuid) !== true)
+      wrong.push(`${key}: nothing in ${keeper} keeps ${label(row)}`);
     if (row.table !== 'Logical_Switch_Port' || row.columns['type'] !== undefined) continue;
-    if (!isSecured(row)) wrong.push(`${key}: instance port ${nameOf(row)} has no port security with a MAC and an IPv4 address`);
-    if (!secured.has(row.uuid)) wrong.push(`${key}: instance port ${nameOf(row)} is in no port group, so no guard rails hold for it`);
+    if (!isSecured(row))
+      wrong.push(`${key}: instance port ${nameOf(row)} has no port security with a MAC and an IPv4 address`);
+    if (!secured.has(row.uuid))
+      wrong.push(`${key}: instance port ${nameOf(row)} is in no port group, so no guard rails hold for it`);
   }
   return { key, wrong, identities, routerPorts: routerPortsOf(rows), sides: sidesOf(rows) };
 }
@@ -122,7 +134,9 @@ function isSecured(row: DesiredRow): boolean {
 function unmarked(key: string, row: DesiredRow): readonly string[] {
   if (row.table === 'Static_MAC_Binding') return [];
   const marks = map(row, 'external_ids');
-  return marks['unit'] === key && marks['id'] !== undefined ? [] : [`${key}: ${label(row)} is not marked with its id and unit`];
+  return marks['unit'] === key && marks['id'] !== undefined
+    ? []
+    : [`${key}: ${label(row)} is not marked with its id and unit`];
 }
 
 function routerPortsOf(rows: readonly DesiredRow[]): ReadonlyMap<string, boolean> {
@@ -136,7 +150,11 @@ function sidesOf(rows: readonly DesiredRow[]): Digest['sides'] {
   const wired = new Set(switches.filter((ports) => ports.some((port) => localnets.has(port))).flat());
   return rows
     .filter((row) => row.columns['type'] === 'router')
-    .map((row) => ({ name: nameOf(row)!, routerPort: map(row, 'options')['router-port'] ?? '', onWire: wired.has(row.uuid) }));
+    .map((row) => ({
+      name: nameOf(row)!,
+      routerPort: map(row, 'options')['router-port'] ?? '',
+      onWire: wired.has(row.uuid),
+    }));
 }
 
 function nameOf(row: DesiredRow): string | undefined {

@@ -1,6 +1,7 @@
 // The compiler: intent in, desired out, whole snapshots both. Pure; what it remembers is only to be fast.
 import type { Fabric, Intent } from '../model/intent.ts';
 import type { Desired, DesiredUnit } from './desired.ts';
+import { fabricKind } from './fabric.ts';
 import { guestNetworkKind } from './guest-network.ts';
 import type { Kind, Part } from './kind.ts';
 import { privateNetworkKind } from './private-network.ts';
@@ -9,7 +10,12 @@ import { same } from './same.ts';
 import { vpcKind } from './vpc.ts';
 
 /** Every kind of unit there is: nothing else asks what kind a unit has. */
-const KINDS = [remembered(vpcKind), remembered(privateNetworkKind), remembered(guestNetworkKind)];
+const KINDS = [
+  remembered(fabricKind),
+  remembered(vpcKind),
+  remembered(privateNetworkKind),
+  remembered(guestNetworkKind),
+];
 
 /**
  * Compiles the whole intent. A unit that means the same as in `previous` is the same object as there. Throws, naming the unit,

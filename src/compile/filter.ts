@@ -84,14 +84,18 @@ export function aclRow(
   match: string,
   action: 'allow' | 'allow-related' | 'drop',
 ): DesiredRow {
-  return row('ACL', rowId('ACL', `${networkId}/${key}`), { id: networkId, unit }, { direction, priority, match, action });
+  return row(
+    'ACL',
+    rowId('ACL', `${networkId}/${key}`),
+    { id: networkId, unit },
+    { direction, priority, match, action },
+  );
 }
 
 function itemsOf(list: AclList | undefined, direction: 'Ingress' | 'Egress'): readonly AclItem[] {
   if (list === undefined) return [];
   return list.items.filter((item) => item.direction === direction).toSorted((a, b) => a.number - b.number);
 }
-
 
 function ruleOf(item: AclItem): Rule {
   const field = item.direction === 'Ingress' ? 'ip4.src' : 'ip4.dst';

@@ -31,7 +31,9 @@ function renamed(text: string, names: ReadonlyMap<string, string>): string {
 
 function formatRow(row: DesiredRow, byId: ReadonlyMap<string, DesiredRow>, indent: string): readonly string[] {
   const { name } = row.columns;
-  const columns = Object.entries(row.columns).filter(([column, value]) => column !== 'name' && !HIDDEN.has(column) && !isEmpty(value));
+  const columns = Object.entries(row.columns).filter(
+    ([column, value]) => column !== 'name' && !HIDDEN.has(column) && !isEmpty(value),
+  );
   const head = typeof name === 'string' ? `${row.table} ${name}` : row.table;
   const children = row.table === 'Port_Group' ? childrenOf(row, byId).filter(isAcl) : childrenOf(row, byId);
   if (columns.length <= 6 && children.length === 0) {
@@ -62,7 +64,9 @@ function isEmpty(value: Value): boolean {
 function formatValue(value: Value): string {
   if (Array.isArray(value)) return `[${value.map((item: Value) => formatValue(item)).join(', ')}]`;
   if (typeof value === 'object') {
-    return `{${Object.entries(value as Readonly<Record<string, string>>).map(([key, item]) => `${key}=${item}`).join(', ')}}`;
+    return `{${Object.entries(value as Readonly<Record<string, string>>)
+      .map(([key, item]) => `${key}=${item}`)
+      .join(', ')}}`;
   }
   return String(value);
 }

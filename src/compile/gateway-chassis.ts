@@ -11,15 +11,27 @@ import { gatewayChassisName, row, rowId, type Mark } from './names.ts';
  */
 export const GROUP_SIZE = 3;
 
-/** The chassis of a router port, best first; none when the segment is an overlay. */
+/**
+ * The chassis of a router port, best first; none when the segment is an overlay. The first is chosen by weight, so that a
+ * hypervisor that joins or leaves moves only its share of the ports; the others follow in the ring of names, so that each
+ * hypervisor has four BFD peers at most, however many there are.
+ */
 export function gatewayChassisOf(routerPort: string, segment: Segment, fabric: Fabric): readonly string[] {
-  if (segment.kind === 'overlay') return [];
-  // Highest weight first: each port has an order of its own, and a hypervisor that joins or leaves moves only its share.
-  return fabric.chassis
-    .map(({ name }) => ({ name, weight: weightOf(`${routerPort}/${name}`) }))
-    .toSorted((a, b) => b.weight - a.weight || (a.name < b.name ? -1 : 1))
-    .slice(0, GROUP_SIZE)
-    .map(({ name }) => name);
+  if (segment.kind === 'overlay' || fabric.chassis.length === 0) return [];
+  const weights = fabric.chassis.map(({ name }) => weightOf(`${routerPort}/${name}`));
+  return groupFrom(weights.indexOf(Math.max(...weights)), fabric);
+}
+
+/** Every group there can be, whatever its order. */
+export function gatewayGroups(fabric: Fabric): readonly (readonly string[])[] {
+  const { length } = fabric.chassis;
+  if (length < 2) return [];
+  return Array.from({ length: length > GROUP_SIZE ? length : 1 }, (_, first) => groupFrom(first, fabric));
+}
+
+function groupFrom(first: number, { chassis }: Fabric): readonly string[] {
+  const size = Math.min(GROUP_SIZE, chassis.length);
+  return Array.from({ length: size }, (_, turn) => chassis[(first + turn) % chassis.length]!.name);
 }
 
 export function gatewayChassisRows(routerPort: string, chassis: readonly string[], mark: Mark): readonly DesiredRow[] {

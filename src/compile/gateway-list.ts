@@ -13,7 +13,17 @@
 import { formatCidr, type Cidr } from '../lib/ip.ts';
 import type { PrivateGateway, Vpc } from '../model/intent.ts';
 import type { DesiredRow } from './desired.ts';
-import { allowsNothing, both, closed, egressRules, ingressRules, isFree, prioritized, when, type Rules } from './filter.ts';
+import {
+  allowsNothing,
+  both,
+  closed,
+  egressRules,
+  ingressRules,
+  isFree,
+  prioritized,
+  when,
+  type Rules,
+} from './filter.ts';
 import { and, within } from './match.ts';
 import { routerPortName } from './names.ts';
 import type { Destination, Routing } from './routing.ts';
@@ -30,7 +40,11 @@ export function behindGateways(vpc: Vpc, routing: Routing, ingress: Rules): Rule
   const restricting = restrictingOf(vpc.gateways);
   if (restricting.size === 0 || allowsNothing(ingress)) return ingress;
   const keyOf = ({ via }: Destination): string =>
-    via.map(({ id }) => id).filter((id) => restricting.has(id)).toSorted().join('+');
+    via
+      .map(({ id }) => id)
+      .filter((id) => restricting.has(id))
+      .toSorted()
+      .join('+');
   const entries = routing.table
     .map((entry) => ({ prefix: entry.prefix, key: keyOf(entry) }))
     .toSorted((a, b) => b.prefix.length - a.prefix.length || (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
@@ -60,7 +74,9 @@ function restrictingOf(gateways: readonly PrivateGateway[]): ReadonlyMap<string,
   return new Map(lists.filter(([, rules]) => !isFree(rules)));
 }
 
-function runsOf(entries: readonly { prefix: Cidr; key: string }[]): readonly { key: string; prefixes: readonly Cidr[] }[] {
+function runsOf(
+  entries: readonly { prefix: Cidr; key: string }[],
+): readonly { key: string; prefixes: readonly Cidr[] }[] {
   const runs: { key: string; prefixes: Cidr[] }[] = [];
   for (const { prefix, key } of entries) {
     const current = runs.at(-1);

@@ -16,11 +16,24 @@ export const guestNetworkKind: Kind<GuestNetwork> = {
     const key = networkKey(network.id);
     const hosts = hostsOf(network.nics);
     if (!network.routed || network.gateway === undefined) {
-      return { key, rows: switchRows(key, network, fabric, { routerPorts: [] }), findings: [], chassis: hosts, shares: [] };
+      return {
+        key,
+        rows: switchRows(key, network, fabric, { routerPorts: [] }),
+        findings: [],
+        chassis: hosts,
+        shares: [],
+      };
     }
     const { id, gateway } = network;
     const prefix = cidr(network.cidr);
-    const own: Connected = { id, kind: 'tier', networkId: id, prefix, own: ip(gateway), label: `network ${network.name}` };
+    const own: Connected = {
+      id,
+      kind: 'tier',
+      networkId: id,
+      prefix,
+      own: ip(gateway),
+      label: `network ${network.name}`,
+    };
     const routing = { connected: [own], paths: [], table: [{ prefix, via: [own] }], findings: [] };
     const router = routerOf(key, id, fabric, [{ id, address: gateway, network }], [], sourceCheck(key, id, routing));
     return {

@@ -3,6 +3,9 @@
 import { derivedId, macOf } from '../lib/id.ts';
 import type { DesiredRow, Value } from './desired.ts';
 
+/** What belongs to no tenant: the fabric's own unit, and its id in names. */
+export const FABRIC = 'fabric';
+
 export function vpcKey(vpcId: string): string {
   return `vpc:${vpcId}`;
 }

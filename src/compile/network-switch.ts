@@ -16,13 +16,22 @@ export interface SwitchOptions {
   readonly routedTo?: ReadonlyMap<string, readonly Cidr[]>;
 }
 
-export function switchRows(unit: string, network: Network, fabric: Fabric, options: SwitchOptions): readonly DesiredRow[] {
+export function switchRows(
+  unit: string,
+  network: Network,
+  fabric: Fabric,
+  options: SwitchOptions,
+): readonly DesiredRow[] {
   const mark = { id: network.id, unit };
   const dhcp = network.kind === 'private' ? undefined : dhcpOf(unit, network, fabric);
   const nicPorts = network.nics.map((nic) =>
     nicPort(unit, nic, dhcp?.optionsOf(nic.isDefault), options.routedTo?.get(nic.ip) ?? []),
   );
-  const ports = [...nicPorts, ...options.routerPorts.map((id) => switchSide(unit, network, id)), ...localnet(unit, network)];
+  const ports = [
+    ...nicPorts,
+    ...options.routerPorts.map((id) => switchSide(unit, network, id)),
+    ...localnet(unit, network),
+  ];
   const name = switchName(network.id);
   const rows = [
     row('Logical_Switch', rowId('Logical_Switch', name), mark, { name, ports: ports.map(({ uuid }) => uuid) }),
@@ -36,35 +45,51 @@ export function switchRows(unit: string, network: Network, fabric: Fabric, optio
 }
 
 function nicPort(unit: string, nic: Nic, dhcp: string | undefined, routed: readonly Cidr[]): DesiredRow {
-  return row('Logical_Switch_Port', nic.id, { id: nic.id, unit }, {
-    name: nic.id,
-    addresses: [`${nic.mac} ${nic.ip}`],
-    port_security: portSecurity(nic, routed),
-    options: {
-      // ovn-nb(5) requested-chassis: no other hypervisor can bind the port, not even by mistake.
-      ...(nic.host === undefined ? {} : { 'requested-chassis': nic.host }),
-      ...(dhcp === undefined ? {} : { hostname: quoted(nic.hostname) }),
+  return row(
+    'Logical_Switch_Port',
+    nic.id,
+    { id: nic.id, unit },
+    {
+      name: nic.id,
+      addresses: [`${nic.mac} ${nic.ip}`],
+      port_security: portSecurity(nic, routed),
+      options: {
+        // ovn-nb(5) requested-chassis: no other hypervisor can bind the port, not even by mistake.
+        ...(nic.host === undefined ? {} : { 'requested-chassis': nic.host }),
+        ...(dhcp === undefined ? {} : { hostname: quoted(nic.hostname) }),
+      },
+      ...(dhcp === undefined ? {} : { dhcpv4_options: [dhcp] }),
     },
-    ...(dhcp === undefined ? {} : { dhcpv4_options: [dhcp] }),
-  });
+  );
 }
 
 function switchSide(unit: string, network: Network, id: string): DesiredRow {
   const name = switchSideName(id);
   const onWire = network.segment.kind === 'vlan';
-  return row('Logical_Switch_Port', rowId('Logical_Switch_Port', name), { id, unit }, {
-    name,
-    type: 'router',
-    addresses: ['router'],
-    // ovn-nb(5) nat-addresses: the chassis that takes the port over announces it, or the wire's switches keep the old place.
-    options: { 'router-port': routerPortName(id), ...(onWire ? { 'nat-addresses': 'router' } : {}) },
-  });
+  return row(
+    'Logical_Switch_Port',
+    rowId('Logical_Switch_Port', name),
+    { id, unit },
+    {
+      name,
+      type: 'router',
+      addresses: ['router'],
+      // ovn-nb(5) nat-addresses: the chassis that takes the port over announces it, or the wire's switches keep the old place.
+      options: { 'router-port': routerPortName(id), ...(onWire ? { 'nat-addresses': 'router' } : {}) },
+    },
+  );
 }
 
 function localnet(unit: string, network: Network): readonly DesiredRow[] {
   if (network.segment.kind !== 'vlan') return [];
   const { vlan, physicalNetwork } = network.segment;
   const name = localnetName(network.id);
-  const columns = { name, type: 'localnet', addresses: ['unknown'], tag: [vlan], options: { network_name: physicalNetwork } };
+  const columns = {
+    name,
+    type: 'localnet',
+    addresses: ['unknown'],
+    tag: [vlan],
+    options: { network_name: physicalNetwork },
+  };
   return [row('Logical_Switch_Port', rowId('Logical_Switch_Port', name), { id: network.id, unit }, columns)];
 }

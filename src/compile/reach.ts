@@ -7,7 +7,8 @@ export function reachOf(parts: readonly Part[]): ReadonlyMap<string, readonly st
   const leaders = new Map<string, string>();
   const leaderOf = (key: string): string => {
     let leader = key;
-    for (let next = leaders.get(leader); next !== undefined && next !== leader; next = leaders.get(leader)) leader = next;
+    for (let next = leaders.get(leader); next !== undefined && next !== leader; next = leaders.get(leader))
+      leader = next;
     leaders.set(key, leader);
     return leader;
   };

@@ -53,13 +53,18 @@ export function routerOf(
     rows.push(port, ...gateways);
   }
   const name = routerName(id);
-  const router = row('Logical_Router', rowId('Logical_Router', name), { id, unit }, {
-    name,
-    ports,
-    static_routes: staticRoutes.map(({ uuid }) => uuid),
-    policies: policies.map(({ uuid }) => uuid),
-    // always_learn_from_arp_request=false: a neighbour is remembered only by who has something to send to it.
-    options: { dynamic_neigh_routers: 'true', always_learn_from_arp_request: 'false' },
-  });
+  const router = row(
+    'Logical_Router',
+    rowId('Logical_Router', name),
+    { id, unit },
+    {
+      name,
+      ports,
+      static_routes: staticRoutes.map(({ uuid }) => uuid),
+      policies: policies.map(({ uuid }) => uuid),
+      // always_learn_from_arp_request=false: a neighbour is remembered only by who has something to send to it.
+      options: { dynamic_neigh_routers: 'true', always_learn_from_arp_request: 'false' },
+    },
+  );
   return { rows: [router, ...rows, ...staticRoutes, ...policies], chassis };
 }

@@ -1,3 +1,4 @@
+// Which static routes work, and what tenants are told about those that do not.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Vpc } from '../model/intent.ts';
@@ -20,12 +21,20 @@ function vpcWith(...routes: readonly string[]): Vpc {
   return [...intent.vpcs.values()][0]!;
 }
 
-const reasonOf = (...routes: readonly string[]): string => routingOf(vpcWith(...routes)).findings.map(({ text }) => text).join('\n');
+const reasonOf = (...routes: readonly string[]): string =>
+  routingOf(vpcWith(...routes))
+    .findings.map(({ text }) => text)
+    .join('\n');
 
 test('routingOf() takes a route whose next hop is on a Private network, in a tier, or the default route', () => {
-  const { paths, findings } = routingOf(vpcWith('10.2.0.0/16 via 172.16.1.2', '10.70.0.0/24 via 10.1.2.12', '0.0.0.0/0 via 172.16.1.3'));
+  const { paths, findings } = routingOf(
+    vpcWith('10.2.0.0/16 via 172.16.1.2', '10.70.0.0/24 via 10.1.2.12', '0.0.0.0/0 via 172.16.1.3'),
+  );
   assert.deepEqual(findings, []);
-  assert.deepEqual(paths.map(({ via }) => via.kind), ['gateway', 'tier', 'gateway']);
+  assert.deepEqual(
+    paths.map(({ via }) => via.kind),
+    ['gateway', 'tier', 'gateway'],
+  );
 });
 
 test('routingOf() gives no path but a sentence for a next hop nothing is connected to, and names what is', () => {
@@ -60,5 +69,8 @@ test('routingOf() heals a finding when the segment appears', () => {
 test('routingOf() lets two routes share a prefix: both segments are its way', () => {
   const { table } = routingOf(vpcWith('10.9.0.0/16 via 172.16.1.2', '10.9.0.0/16 via 10.1.1.5'));
   const entry = table.find(({ prefix }) => prefix.length === 16)!;
-  assert.deepEqual(entry.via.map(({ kind }) => kind), ['gateway', 'tier']);
+  assert.deepEqual(
+    entry.via.map(({ kind }) => kind),
+    ['gateway', 'tier'],
+  );
 });

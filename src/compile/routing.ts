@@ -52,7 +52,11 @@ export function routingOf(vpc: Vpc): Routing {
     const key = `${formatCidr(prefix)} ${hopText}`;
     const why = whyUnreachable(vpc, connected, prefix, nextHop, hopText, via) ?? whyTwice(seen.get(key));
     if (why !== undefined || via === undefined) {
-      findings.push({ kind: 'static-route', id, text: `Static route ${formatCidr(prefix)} via ${hopText} carries no traffic: ${why}` });
+      findings.push({
+        kind: 'static-route',
+        id,
+        text: `Static route ${formatCidr(prefix)} via ${hopText} carries no traffic: ${why}`,
+      });
       continue;
     }
     seen.set(key, id);

@@ -20,7 +20,9 @@ export function holds(match: string, packet: Packet): boolean {
 export function verdict(rows: readonly DesiredRow[], packet: Packet): string | undefined {
   const hits = rows.filter((row) => holds(String(row.columns['match']), packet));
   const best = Math.max(...hits.map((row) => Number(row.columns['priority'])));
-  const actions = new Set(hits.filter((row) => row.columns['priority'] === best).map((row) => String(row.columns['action'])));
+  const actions = new Set(
+    hits.filter((row) => row.columns['priority'] === best).map((row) => String(row.columns['action'])),
+  );
   if (actions.size > 1) throw new Error(`two verdicts at priority ${best}: ${[...actions].join(', ')}`);
   return [...actions][0];
 }

@@ -36,8 +36,14 @@ export function listOf(name: string, ...lines: readonly string[]): AclList {
 function itemOf(listId: string, line: string): AclItem {
   const [number, direction, action, protocol, ...rest] = line.split(' ');
   const cidrs = rest.filter((word) => word.includes('.'));
-  const ports = rest.find((word) => !word.includes('.') && !word.includes('/'))?.split('-').map(Number);
-  const icmp = rest.find((word) => !word.includes('.') && word.includes('/'))?.split('/').map(Number);
+  const ports = rest
+    .find((word) => !word.includes('.') && !word.includes('/'))
+    ?.split('-')
+    .map(Number);
+  const icmp = rest
+    .find((word) => !word.includes('.') && word.includes('/'))
+    ?.split('/')
+    .map(Number);
   return {
     id: derivedId(`${listId}/${number}`),
     number: Number(number),
@@ -95,10 +101,22 @@ export function intentOf(words: IntentWords): Intent {
     const id = derivedId(`private/${name}`);
     const members = words.vpcs.flatMap((vpc) => {
       const address = vpc.gateways?.[name];
-      return address === undefined ? [] : [{ id: gatewayId(vpc.name, name), vpcId: derivedId(`vpc/${vpc.name}`), ip: address }];
+      return address === undefined
+        ? []
+        : [{ id: gatewayId(vpc.name, name), vpcId: derivedId(`vpc/${vpc.name}`), ip: address }];
     });
     const segmentOf = segment ?? OVERLAY;
-    shared.set(name, { ...common, kind: 'private', id, name, cidr: prefix, segment: segmentOf, nics: [], dhcp: false, members });
+    shared.set(name, {
+      ...common,
+      kind: 'private',
+      id,
+      name,
+      cidr: prefix,
+      segment: segmentOf,
+      nics: [],
+      dhcp: false,
+      members,
+    });
   }
   const vpcs = words.vpcs.map((vpc) => vpcOf(vpc, shared));
   return {
@@ -110,9 +128,21 @@ export function intentOf(words: IntentWords): Intent {
   };
 }
 
-export function guestOf(name: string, words: NetworkWords & { readonly routed: boolean; readonly gateway?: string }): GuestNetwork {
+export function guestOf(
+  name: string,
+  words: NetworkWords & { readonly routed: boolean; readonly gateway?: string },
+): GuestNetwork {
   const { cidr: prefix, segment = OVERLAY, nics = [], routed, gateway } = words;
-  const network: GuestNetwork = { ...common, kind: 'guest', id: derivedId(`guest/${name}`), name, cidr: prefix, segment, nics: nics.map(nicOf), routed };
+  const network: GuestNetwork = {
+    ...common,
+    kind: 'guest',
+    id: derivedId(`guest/${name}`),
+    name,
+    cidr: prefix,
+    segment,
+    nics: nics.map(nicOf),
+    routed,
+  };
   return gateway === undefined ? network : { ...network, gateway };
 }
 
@@ -135,10 +165,26 @@ function vpcOf(words: VpcWords, shared: ReadonlyMap<string, PrivateNetwork>): Vp
   };
 }
 
-function tierOf(vpcId: string, path: string, name: string, { cidr: prefix, segment = OVERLAY, nics = [], acl }: NetworkWords): Tier {
+function tierOf(
+  vpcId: string,
+  path: string,
+  name: string,
+  { cidr: prefix, segment = OVERLAY, nics = [], acl }: NetworkWords,
+): Tier {
   const gateway = formatIp(firstUsable(cidr(prefix)));
-  for (const nic of nics) if (!contains(cidr(prefix), ip(nic.split('@')[0]!))) throw new Error(`${nic} is not in ${prefix}`);
-  const tier: Tier = { ...common, kind: 'tier', id: derivedId(`tier/${path}`), name, vpcId, cidr: prefix, gateway, segment, nics: nics.map(nicOf) };
+  for (const nic of nics)
+    if (!contains(cidr(prefix), ip(nic.split('@')[0]!))) throw new Error(`${nic} is not in ${prefix}`);
+  const tier: Tier = {
+    ...common,
+    kind: 'tier',
+    id: derivedId(`tier/${path}`),
+    name,
+    vpcId,
+    cidr: prefix,
+    gateway,
+    segment,
+    nics: nics.map(nicOf),
+  };
   return acl === undefined ? tier : { ...tier, acl };
 }
 

@@ -39,7 +39,14 @@ function tierCheck(unit: string, from: Connected, table: readonly Destination[])
     .map((entry) => {
       const prefix = formatCidr(entry.prefix);
       const action = leadsBack(entry) ? 'allow' : 'drop';
-      return policy(unit, from.id, `source/${prefix}`, BASE + 1 + entry.prefix.length, `${inport} && ip4.src == ${prefix}`, action);
+      return policy(
+        unit,
+        from.id,
+        `source/${prefix}`,
+        BASE + 1 + entry.prefix.length,
+        `${inport} && ip4.src == ${prefix}`,
+        action,
+      );
     });
   return [...rows, policy(unit, from.id, 'source/rest', BASE, inport, 'drop')];
 }

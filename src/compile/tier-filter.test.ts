@@ -1,3 +1,4 @@
+// Packet filter lists of tiers and private gateways, judged as OVN would judge packets by the compiled rows.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { AclList, Intent } from '../model/intent.ts';
@@ -8,7 +9,10 @@ import { rowsOf, verdict, type Packet } from './rows.test-support.ts';
 import { ALLOW, DENY, intentOf, listOf, threeVpcs } from './sample.test-support.ts';
 
 /** ACLs towards and from the instances of a tier, by the tier's name. */
-function filterOf(intent: Intent, name: string): { readonly into: (packet: Packet) => string; readonly out: (packet: Packet) => string } {
+function filterOf(
+  intent: Intent,
+  name: string,
+): { readonly into: (packet: Packet) => string; readonly out: (packet: Packet) => string } {
   const tier = [...intent.vpcs.values()].flatMap((vpc) => vpc.tiers).find((each) => each.name === name)!;
   const group = portGroupName(tier.id);
   const acls = rowsOf(compile(intent), 'ACL').filter((row) => String(row.columns['match']).includes(`@${group}`));
@@ -19,11 +23,32 @@ function filterOf(intent: Intent, name: string): { readonly into: (packet: Packe
   return { into: judge('to-lport', 'outport'), out: judge('from-lport', 'inport') };
 }
 
-const tcp = (from: string, to: string, port: number): Packet => ({ protocol: 'tcp', 'ip4.src': from, 'ip4.dst': to, 'tcp.dst': port, 'ip.proto': 6 });
-const ping = (from: string, to: string): Packet => ({ protocol: 'icmp4', 'ip4.src': from, 'ip4.dst': to, 'icmp4.type': 8, 'icmp4.code': 0, 'ip.proto': 1 });
+const tcp = (from: string, to: string, port: number): Packet => ({
+  protocol: 'tcp',
+  'ip4.src': from,
+  'ip4.dst': to,
+  'tcp.dst': port,
+  'ip.proto': 6,
+});
+const ping = (from: string, to: string): Packet => ({
+  protocol: 'icmp4',
+  'ip4.src': from,
+  'ip4.dst': to,
+  'icmp4.type': 8,
+  'icmp4.code': 0,
+  'ip.proto': 1,
+});
 
 function oneVpc(acl?: AclList): Intent {
-  return intentOf({ vpcs: [{ name: 'alpha', cidr: '10.1.0.0/16', tiers: { web: { cidr: '10.1.1.0/24', ...(acl === undefined ? {} : { acl }) }, app: { cidr: '10.1.2.0/24' } } }] });
+  return intentOf({
+    vpcs: [
+      {
+        name: 'alpha',
+        cidr: '10.1.0.0/16',
+        tiers: { web: { cidr: '10.1.1.0/24', ...(acl === undefined ? {} : { acl }) }, app: { cidr: '10.1.2.0/24' } },
+      },
+    ],
+  });
 }
 
 test('tierFilter() without a list drops what comes from outside the tier and lets everything out', () => {
@@ -42,11 +67,19 @@ test('tierFilter() with default_allow lets everything pass, with default_deny no
   assert.equal(shut.out(tcp('10.1.1.11', '10.1.2.12', 22)), 'dropped');
   assert.equal(shut.into(ping('10.1.1.12', '10.1.1.11')), 'passes');
   assert.equal(shut.out(ping('10.1.1.11', '10.1.1.1')), 'passes', 'the own gateway answers');
-  assert.equal(shut.out({ protocol: 'udp', 'ip4.src': '0.0.0.0', 'ip4.dst': '255.255.255.255', 'udp.src': 68, 'udp.dst': 67 }), 'passes');
+  assert.equal(
+    shut.out({ protocol: 'udp', 'ip4.src': '0.0.0.0', 'ip4.dst': '255.255.255.255', 'udp.src': 68, 'udp.dst': 67 }),
+    'passes',
+  );
 });
 
 test('tierFilter() takes the first match in ascending number and ends with an implicit deny', () => {
-  const list = listOf('web', '20 ingress allow tcp 20-100', '10 ingress deny tcp 22 10.1.2.0/24', '30 ingress allow icmp 8/-1');
+  const list = listOf(
+    'web',
+    '20 ingress allow tcp 20-100',
+    '10 ingress deny tcp 22 10.1.2.0/24',
+    '30 ingress allow icmp 8/-1',
+  );
   const web = filterOf(oneVpc(list), 'web');
   assert.equal(web.into(tcp('10.1.2.12', '10.1.1.11', 22)), 'dropped');
   assert.equal(web.into(tcp('10.1.3.12', '10.1.1.11', 22)), 'passes');
@@ -124,12 +157,18 @@ test('behindGateways() asks the list of the gateway an answer would leave throug
     ],
   });
   const [vpc] = [...intent.vpcs.values()];
-  const gateways = vpc!.gateways.map((gateway) => (gateway.network.name === 'shut' ? { ...gateway, acl: DENY } : gateway));
+  const gateways = vpc!.gateways.map((gateway) =>
+    gateway.network.name === 'shut' ? { ...gateway, acl: DENY } : gateway,
+  );
   const web = filterOf({ ...intent, vpcs: new Map([[vpc!.id, { ...vpc!, gateways }]]) }, 'web');
   assert.equal(web.into(ping('10.2.1.11', '10.1.1.11')), 'passes');
   assert.equal(web.into(ping('10.2.9.11', '10.1.1.11')), 'dropped', 'the longer prefix decides');
   assert.equal(web.into(ping('10.3.1.11', '10.1.1.11')), 'dropped');
-  assert.equal(web.into(ping('192.168.9.9', '10.1.1.11')), 'dropped', 'no route leads there, and one gateway restricts');
+  assert.equal(
+    web.into(ping('192.168.9.9', '10.1.1.11')),
+    'dropped',
+    'no route leads there, and one gateway restricts',
+  );
 });
 
 test('no match says "not": OVN would make a flow of every bit', () => {

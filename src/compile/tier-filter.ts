@@ -30,8 +30,22 @@ export function tierFilter(unit: string, vpc: Vpc, tier: Tier, routing: Routing)
 }
 
 /** allow-related, or replies of what one direction allows would be judged anew by the other. */
-function listRows(unit: string, tierId: string, direction: Direction, port: string, rules: Rules): readonly DesiredRow[] {
+function listRows(
+  unit: string,
+  tierId: string,
+  direction: Direction,
+  port: string,
+  rules: Rules,
+): readonly DesiredRow[] {
   return prioritized(rules, PRIORITY.list).map(({ id, match, allow, priority }) =>
-    aclRow(unit, tierId, `${direction}/${id}`, direction, priority, and(port, 'ip4', match), allow ? 'allow-related' : 'drop'),
+    aclRow(
+      unit,
+      tierId,
+      `${direction}/${id}`,
+      direction,
+      priority,
+      and(port, 'ip4', match),
+      allow ? 'allow-related' : 'drop',
+    ),
   );
 }

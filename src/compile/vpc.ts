@@ -22,7 +22,14 @@ export const vpcKind: Kind<Vpc> = {
       ...vpc.gateways.map((gateway) => ({ id: gateway.id, address: gateway.ip, network: gateway.network })),
     ];
     const policies = [...sourceCheck(key, vpc.id, routing), ...transitPolicies(key, vpc)];
-    const router = routerOf(key, vpc.id, fabric, legs, routing.paths.map((path) => routeRow(key, path)), policies);
+    const router = routerOf(
+      key,
+      vpc.id,
+      fabric,
+      legs,
+      routing.paths.map((path) => routeRow(key, path)),
+      policies,
+    );
     const routedTo = appliancesOf(routing);
     const tiers = vpc.tiers.map((tier) =>
       switchRows(key, tier, fabric, { routerPorts: [tier.id], acls: tierFilter(key, vpc, tier, routing), routedTo }),
@@ -38,11 +45,16 @@ export const vpcKind: Kind<Vpc> = {
 };
 
 function routeRow(unit: string, path: Path): DesiredRow {
-  return row('Logical_Router_Static_Route', rowId('Logical_Router_Static_Route', path.id), { id: path.id, unit }, {
-    ip_prefix: formatCidr(path.prefix),
-    nexthop: formatIp(path.nextHop),
-    output_port: [routerPortName(path.via.id)],
-  });
+  return row(
+    'Logical_Router_Static_Route',
+    rowId('Logical_Router_Static_Route', path.id),
+    { id: path.id, unit },
+    {
+      ip_prefix: formatCidr(path.prefix),
+      nexthop: formatIp(path.nextHop),
+      output_port: [routerPortName(path.via.id)],
+    },
+  );
 }
 
 /** What static routes send to an address in a tier, by that address. */
@@ -62,7 +74,9 @@ function appliancesOf(routing: Routing): ReadonlyMap<string, readonly Cidr[]> {
  * overlay, 39 of 150 on a VLAN), and with the southbound database away no conversation would begin at all.
  */
 function neighbours(vpc: Vpc, routing: Routing): readonly DesiredRow[] {
-  const members = new Map(vpc.gateways.map(({ id, network }) => [id, new Set(network.members.map((member) => member.ip))]));
+  const members = new Map(
+    vpc.gateways.map(({ id, network }) => [id, new Set(network.members.map((member) => member.ip))]),
+  );
   const rows = new Map<string, DesiredRow>();
   for (const { nextHop, via } of routing.paths) {
     const address = formatIp(nextHop);

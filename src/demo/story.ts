@@ -64,7 +64,8 @@ function createWorld(cloud: Cloud, progress: Progress, verdicts: Verdict[]): Wor
     },
     exec: (name, argv) => lab.exec(name, argv),
     async ping(from, to) {
-      return (await lab.exec(from.id, ['ping', '-c', '1', '-W', '1', to.address])).code === 0;
+      const argv = ['ping', '-c', '1', '-W', '1', to.address];
+      return answered(await lab.exec(from.id, argv), `${from.name}: ${argv.join(' ')}`);
     },
     async matrix(promise, guests, all) {
       const reached = await Promise.all(
@@ -96,6 +97,17 @@ function createWorld(cloud: Cloud, progress: Progress, verdicts: Verdict[]): Wor
     },
   };
   return world;
+}
+
+/**
+ * Whether a ping was answered. Throws when it was not even sent: "no answer" is an expectation of the stories, and a ping
+ * that could not run must never fulfil it.
+ */
+export function answered({ code, stdout, stderr }: RunResult, what: string): boolean {
+  if (!/^1 packets transmitted/m.test(stdout)) {
+    throw new Error(`${what} sent nothing (exit status ${code}): ${(stderr || stdout).trim()}`);
+  }
+  return code === 0;
 }
 
 /** Reads `Icmp: InEchos` from /proc/net/snmp (proc(5)): a line of names, then one of values. */

@@ -59,7 +59,7 @@ export function initOf(sandbox: ChildProcess): number {
 /** The argv that runs `argv` inside the sandbox, in the network namespace of its first process. */
 export function enter(sandbox: SandboxFile, argv: readonly string[]): string[] {
   const user = sandbox.rootless ? ['--user', '--preserve-credentials'] : [];
-  return ['nsenter', '--target', `${sandbox.pid}`, ...user, '--mount', '--net', '--pid', '--', ...argv];
+  return ['nsenter', '--target', `${sandbox.pid}`, ...user, '--mount', '--root', '--net', '--pid', '--', ...argv];
 }
 
 /** Whether OVS can make interfaces (taps) here. Where it cannot, its dummy datapath does without them. */

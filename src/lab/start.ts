@@ -4,7 +4,16 @@ import { createInterface } from 'node:readline';
 import { join } from 'node:path';
 import { type RunOptions, type RunResult, tryRun } from '../lib/run.ts';
 import { insideArgv } from './exec.ts';
-import { checkStatePath, CHECKOUT, type LabFile, labPaths, PROGRAM, readJson, type SandboxFile, writeJson } from './layout.ts';
+import {
+  checkStatePath,
+  CHECKOUT,
+  type LabFile,
+  labPaths,
+  PROGRAM,
+  readJson,
+  type SandboxFile,
+  writeJson,
+} from './layout.ts';
 import { isAlive, startOf } from './proc.ts';
 import { datapathHere, initOf, sandboxEnv, startSandbox, whyRefused } from './sandbox.ts';
 import type { LabEvent } from './supervise.ts';

@@ -136,6 +136,8 @@ export interface InstanceNic {
   readonly networkId: string;
   /** Bytes of an IP packet that fit. */
   readonly mtu: number;
+  /** Whether its network serves DHCP: where not, nobody waits for a lease. */
+  readonly dhcp: boolean;
 }
 
 /** A hypervisor (or other node) that has joined. */
@@ -146,6 +148,7 @@ export interface Host {
   readonly chassis: string;
   /** Address of its tunnel endpoint. */
   readonly underlayIp: string;
+  /** Those that run here, and the stopped ones that ran here last. */
   readonly instances: readonly Instance[];
 }
 

@@ -37,7 +37,7 @@ export interface NicSpec {
 /** What a node says after each pass, changed or not. */
 export interface NodeReport {
   readonly node: string;
-  /** Generation of the document that is now true here; unchanged while something failed. */
+  /** Generation of the document that is now true here, but for instances that say what is wrong with them; unchanged while anything else failed. */
   readonly generation: number;
   /** The first thing that went wrong, naming the target and what it waits for; absent when all is well. */
   readonly error?: string;

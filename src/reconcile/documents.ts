@@ -64,7 +64,7 @@ function bodyOf(host: Host, intent: Intent): Pick<NodeDocument, 'instances' | 'p
         passwordHash: instance.passwordHash,
         cpus: instance.cpus,
         memoryMb: instance.memoryMb,
-        nics: instance.nics.map(({ id, mac, deviceId, isDefault, mtu }) => ({ id, mac, deviceId, isDefault, mtu })),
+        nics: instance.nics.map(({ id, mac, deviceId, isDefault, mtu, dhcp }) => ({ id, mac, deviceId, isDefault, mtu, dhcp })),
       }),
     ),
     peers: intent.fabric.chassis.filter((chassis) => chassis.name !== host.chassis),

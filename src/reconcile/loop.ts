@@ -70,7 +70,7 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
   const backoff = createBackoff(200, 5_000);
   const documents = createDocuments();
   const routes = createRouteWatch();
-  const reports = new Map<string, { readonly generation: number; readonly error: string | undefined }>();
+  const reports = new Map<string, NodeReport>();
   const awaited = new Map<number, Awaited>();
   /** Barrier at which a unit was last written. */
   const written = new Map<UnitKey, number>();
@@ -97,6 +97,13 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
     realizedAt: (chassis) => northbound.realizedAt(chassis),
     reportedBy: (node) => reports.get(node)?.generation ?? -1,
     errorOf: (node) => reports.get(node)?.error,
+    errorOfInstance(id) {
+      for (const report of reports.values()) {
+        const error = report.instances.find((instance) => instance.id === id)?.error;
+        if (error !== undefined) return error;
+      }
+      return undefined;
+    },
     refusalOf: (unit) => refused.get(unit),
   };
 
@@ -164,7 +171,8 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
       const { generation } = entry;
       const target = awaited.get(generation) ?? { units: new Set(), targets: everybody(intent, now), nbCfg: barrier };
       awaited.set(generation, target);
-      const verdict = judge(target, world);
+      const about = entry.jobs.flatMap(({ about: id }) => (id === null ? [] : [id]));
+      const verdict = judge(target, world, about);
       if (verdict.kind === 'realized') realized.push(entry);
       else if (verdict.kind === 'confirm') confirm.push(generation);
       else await failLate(entry, verdict.for);
@@ -235,7 +243,7 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
       running = run();
     },
     report(report) {
-      reports.set(report.node, { generation: report.generation, error: report.error });
+      reports.set(report.node, report);
       bell.ring();
     },
     status: () => status,

@@ -8,6 +8,7 @@ function world(chassis: Record<string, number>, nodes: Record<string, number> = 
     realizedAt: (name) => chassis[name] ?? -1,
     reportedBy: (name) => nodes[name] ?? -1,
     errorOf: (name) => errors[name],
+    errorOfInstance: (id) => (id === 'broken' ? 'no shadow file' : undefined),
     refusalOf: (unit) => (unit === 'vpc:bad' ? 'constraint violation' : undefined),
   };
 }
@@ -50,4 +51,12 @@ test('judge() asks for one barrier more once a node has made a port: the others 
 test('judge() names what OVN refused instead of waiting for it in silence', () => {
   const verdict = judge(awaited(['h1'], [], { units: new Set(['vpc:bad']) }), world({ h1: 7 }));
   assert.match(verdict.kind === 'waiting' ? verdict.for : '', /refused vpc:bad: constraint violation/);
+});
+
+test('judge() holds up only the job of the instance that is broken', () => {
+  const target = awaited(['h1'], [['h1', 40]], { confirmAt: 7 });
+  const there = world({ h1: 7 }, { h1: 40 });
+  assert.deepEqual(judge(target, there, ['fine']), { kind: 'realized' });
+  const verdict = judge(target, there, ['broken']);
+  assert.match(verdict.kind === 'waiting' ? verdict.for : '', /instance broken: no shadow file/);
 });

@@ -19,6 +19,8 @@ export interface World {
   reportedBy(node: string): number;
   /** The last thing the node said went wrong. */
   errorOf(node: string): string | undefined;
+  /** What its node says is wrong with an instance. */
+  errorOfInstance(id: string): string | undefined;
   /** Why OVN refused what the unit asks for; undefined when it did not. */
   refusalOf(unit: UnitKey): string | undefined;
 }
@@ -38,8 +40,8 @@ export interface Awaited {
   readonly confirmAt?: number;
 }
 
-/** Whether a generation is realized, and if not, which target it waits for and for what. */
-export function judge(awaited: Awaited, world: World): Verdict {
+/** Whether a generation is realized for jobs about these objects, and if not, which target it waits for and for what. */
+export function judge(awaited: Awaited, world: World, about: readonly string[] = []): Verdict {
   const { units, targets, nbCfg, confirmAt } = awaited;
   for (const unit of units) {
     const refusal = world.refusalOf(unit);
@@ -55,6 +57,10 @@ export function judge(awaited: Awaited, world: World): Verdict {
       kind: 'waiting',
       for: error === undefined ? `node ${node} to report document ${generation} (it has ${reported < 0 ? 'none' : reported})` : `node ${node}, which says: ${error}`,
     };
+  }
+  for (const id of about) {
+    const error = world.errorOfInstance(id);
+    if (error !== undefined) return { kind: 'waiting', for: `instance ${id}: ${error}` };
   }
   if (targets.nodes.size === 0 || targets.chassis.size === 0) return { kind: 'realized' };
   if (confirmAt === undefined) return { kind: 'confirm' };

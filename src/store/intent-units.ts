@@ -171,13 +171,14 @@ function aclList(rows: Rows, id: string): AclList {
   return { id: list.id, name: list.name, items };
 }
 
+/** A host with the instances whose disk it has: a stopped one stays where it ran, so that it finds its files again. */
 export function hostUnit(rows: Rows, row: Row<'host'>, underlayMtu: number): Host {
   return {
     id: row.id,
     name: row.name,
     chassis: row.name,
     underlayIp: row.underlayip,
-    instances: rows.instance.by('host', row.id).map((instance) => instanceOf(rows, instance, row.name, underlayMtu)),
+    instances: rows.instance.by('lasthost', row.id).map((instance) => instanceOf(rows, instance, row.name, underlayMtu)),
   };
 }
 
@@ -194,6 +195,7 @@ function instanceOf(rows: Rows, row: Row<'instance'>, host: string, underlayMtu:
         isDefault: nic.isdefault === 1,
         networkId: nic.network,
         mtu: mtuOf(segmentOf(rows, network), underlayMtu),
+        dhcp: servicesOf(rows, network).has('Dhcp'),
       };
     })
     .toSorted((a, b) => a.deviceId - b.deviceId);
@@ -230,7 +232,7 @@ export function unitsOf(rows: Rows, touched: Touched): Set<UnitKey> {
     if (typeof id === 'string') units.add(`host:${id}`);
   };
   const instance = (row: Row<'instance'>): void => {
-    host(row.host);
+    host(row.lasthost);
     for (const nic of rows.nic.by('instance', row.id)) network(nic.network);
   };
   const users = (acl: string): void => {
@@ -247,7 +249,7 @@ export function unitsOf(rows: Rows, touched: Touched): Set<UnitKey> {
       break;
     case 'host':
       units.add('fabric').add(`host:${touched.id}`);
-      if (touched.was?.name !== touched.is?.name) for (const row of rows.instance.by('host', touched.id)) instance(row);
+      if (touched.was?.name !== touched.is?.name) for (const row of rows.instance.by('lasthost', touched.id)) instance(row);
       break;
     case 'vpc':
       units.add(`vpc:${touched.id}`);
@@ -255,7 +257,7 @@ export function unitsOf(rows: Rows, touched: Touched): Set<UnitKey> {
     case 'network':
       for (const row of [touched.was, touched.is]) if (row !== undefined) units.add(unitOfNetwork(row));
       // The size of packets its instances may send follows from the segment.
-      for (const nic of rows.nic.by('network', touched.id)) host(rows.instance.get(nic.instance)?.host);
+      for (const nic of rows.nic.by('network', touched.id)) host(rows.instance.get(nic.instance)?.lasthost);
       break;
     case 'privategateway':
       for (const row of [touched.was, touched.is])
@@ -277,7 +279,7 @@ export function unitsOf(rows: Rows, touched: Touched): Set<UnitKey> {
       for (const row of [touched.was, touched.is]) {
         if (row === undefined) continue;
         network(row.network);
-        host(rows.instance.get(row.instance)?.host);
+        host(rows.instance.get(row.instance)?.lasthost);
       }
       break;
     default:

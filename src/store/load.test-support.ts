@@ -96,7 +96,7 @@ export const OPERATIONS: readonly Operation[] = [
       await tx.update(
         'instance',
         instance,
-        b % 3 === 0 ? { host: null, power: 'stopped' } : { host, power: 'running', boot: b },
+        b % 3 === 0 ? { host: null, power: 'stopped' } : { host, lasthost: host, power: 'running', boot: b },
       );
   },
   async (tx, a) => {
@@ -167,8 +167,8 @@ export const OPERATIONS: readonly Operation[] = [
   async (tx, a) => {
     const host = idOf(await pick(tx, 'host', a));
     if (host === undefined) return;
-    for (const { id } of await tx.db.selectFrom('instance').select('id').where('host', '=', host).execute())
-      await tx.update('instance', id, { host: null });
+    for (const { id } of await tx.db.selectFrom('instance').select('id').where('lasthost', '=', host).execute())
+      await tx.update('instance', id, { host: null, lasthost: null });
     await tx.remove('host', host);
   },
   async (tx, a, b) => {

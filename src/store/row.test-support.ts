@@ -281,7 +281,7 @@ export function instanceRow(name: string, host: string | null): Tables['instance
     serviceoffering: WORLD.small,
     template: WORLD.template,
     host,
-    lasthost: null,
+    lasthost: host,
     state: 'Running',
     power: 'running',
     boot: 0,

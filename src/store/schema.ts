@@ -351,6 +351,7 @@ export interface InstanceTable {
   template: string;
   /** Where it runs; null while stopped. */
   host: string | null;
+  /** Where it ran last, and where its disk is therefore; the same as `host` while it runs. */
   lasthost: string | null;
   /** Stopped, Starting, Running, Stopping, Destroyed, Expunging, Error. */
   state: string;

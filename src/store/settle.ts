@@ -17,13 +17,15 @@ export interface PendingJob {
   readonly cmd: string;
   readonly request: string;
   readonly created: string;
+  /** Id of the object it is about. */
+  readonly about: string | null;
 }
 
 /** Everything that waits, in ascending order of generation. */
 export async function pending(store: Store): Promise<Pending[]> {
   const jobs = await store.db
     .selectFrom('job')
-    .select(['id', 'cmd', 'request', 'created', 'generation'])
+    .select(['id', 'cmd', 'request', 'created', 'generation', 'instanceid as about'])
     .where('status', '=', 0)
     .execute();
   const transitions = await store.db.selectFrom('transition').select('generation').distinct().execute();
