@@ -51,7 +51,10 @@ agent
     await (await import('./agent/agent.ts')).joinAgent({ configFile: resolve(config), token });
   });
 
-const lab = program.command('lab').enablePositionalOptions().description('the small cloud in a sandbox on this machine');
+const lab = program
+  .command('lab')
+  .enablePositionalOptions()
+  .description('the small cloud in a sandbox on this machine');
 lab
   .command('exec')
   .description('run a command inside a node or an instance of the lab, by name or id')
@@ -99,7 +102,13 @@ program
   .option(...stateOption)
   .action(async (command: string, parameters: string[], options: { as: string; wait: boolean; state: string }) => {
     const { call } = await import('./client/call.ts');
-    process.exitCode = await call({ command, parameters, account: options.as, wait: options.wait, state: options.state });
+    process.exitCode = await call({
+      command,
+      parameters,
+      account: options.as,
+      wait: options.wait,
+      state: options.state,
+    });
   });
 
 try {

@@ -41,14 +41,24 @@ export async function serveMetrics({ port, reconciler, northbound }: MetricsOpti
   gauge('generation_realized', 'Generation up to which nothing is waited for', () => reconciler.status().realized);
   gauge('reconcile_passes', 'Passes since the start', () => reconciler.status().passes);
   gauge('reconcile_last_pass_seconds', 'Duration of the last pass', () => reconciler.status().lastDurationMs / 1000);
-  gauge('reconcile_failing', 'Whether the last pass failed', () => Number(reconciler.status().firstError !== undefined));
+  gauge('reconcile_failing', 'Whether the last pass failed', () =>
+    Number(reconciler.status().firstError !== undefined),
+  );
   gauge('reconcile_waiting', 'Generations on their way', () => reconciler.status().waiting);
   gauge('ovn_writes', 'Rows written since the start', () => reconciler.status().writes);
   gauge('ovn_drift', 'Rows somebody else changed and we put back, since the start', () => reconciler.status().drift);
-  gauge('reconcile_surprises', 'Full passes that found what no bell had told: each is a bug', () => reconciler.status().surprises);
+  gauge(
+    'reconcile_surprises',
+    'Full passes that found what no bell had told: each is a bug',
+    () => reconciler.status().surprises,
+  );
   gauge('ovn_connected', 'Whether the northbound database is connected', () => Number(northbound.status().connected));
 
-  const ready = (): { ready: boolean; ovn: ReturnType<Northbound['status']>; reconcile: ReturnType<Reconciler['status']> } => {
+  const ready = (): {
+    ready: boolean;
+    ovn: ReturnType<Northbound['status']>;
+    reconcile: ReturnType<Reconciler['status']>;
+  } => {
     const ovn = northbound.status();
     const reconcile = reconciler.status();
     return { ready: ovn.connected && reconcile.passes > 0 && reconcile.firstError === undefined, ovn, reconcile };
@@ -71,7 +81,11 @@ export async function serveMetrics({ port, reconciler, northbound }: MetricsOpti
   });
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   server.once('error', (error: NodeJS.ErrnoException) =>
-    reject(error.code === 'EADDRINUSE' ? new Error(`port ${port} for metrics is in use: choose another with --metrics-port`) : error),
+    reject(
+      error.code === 'EADDRINUSE'
+        ? new Error(`port ${port} for metrics is in use: choose another with --metrics-port`)
+        : error,
+    ),
   );
   server.listen(port, '127.0.0.1', resolve);
   await promise;

@@ -74,7 +74,12 @@ export async function serve(options: ServeOptions): Promise<void> {
     log,
   });
   const house = { store, log, caFingerprint: pki.fingerprint };
-  const app = createApp({ registry: createRegistry(house), accounts: createAccounts(house), log, onRequest: metrics.request });
+  const app = createApp({
+    registry: createRegistry(house),
+    accounts: createAccounts(house),
+    log,
+    onRequest: metrics.request,
+  });
   const api = await serveApi(app, { port: own.portFor(options.port) });
   own.keepPort(api.port);
   own.writeAccess(api.url, credentials);
@@ -88,7 +93,8 @@ export async function serve(options: ServeOptions): Promise<void> {
   const watch = setInterval(() => {
     markDown(store, SILENT_MS).then(
       (names) => {
-        for (const node of names) log.warn({ node }, `node ${node} has been silent for ${SILENT_MS / 1000} s: it counts as Down`);
+        for (const node of names)
+          log.warn({ node }, `node ${node} has been silent for ${SILENT_MS / 1000} s: it counts as Down`);
       },
       (error: unknown) => log.error({ err: error }, 'could not look for silent nodes'),
     );
@@ -120,7 +126,11 @@ export async function serve(options: ServeOptions): Promise<void> {
 
 /** Expunges instances that were destroyed longer ago than the setting `expunge.delay` (seconds) says. */
 async function expungeInstances(store: Store): Promise<number> {
-  const setting = await store.db.selectFrom('configuration').select('value').where('name', '=', 'expunge.delay').executeTakeFirst();
+  const setting = await store.db
+    .selectFrom('configuration')
+    .select('value')
+    .where('name', '=', 'expunge.delay')
+    .executeTakeFirst();
   const seconds = Number(setting?.value ?? 86_400);
   return expungeOverdue(store, new Date(Date.now() - seconds * 1000).toISOString());
 }
@@ -136,4 +146,3 @@ function stepWriter(file: string): (step: { readonly argv: readonly string[]; re
 function quoted(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
-

@@ -42,7 +42,9 @@ export function openServerState(state: string): ServerState {
     },
     keepPort: (port) => writeWhole(portFile, `${port}\n`),
     writeAccess(endpoint, credentials) {
-      const before = existsSync(kept) ? (JSON.parse(readFileSync(kept, 'utf8')) as { accounts: Record<string, Credential> }).accounts : {};
+      const before = existsSync(kept)
+        ? (JSON.parse(readFileSync(kept, 'utf8')) as { accounts: Record<string, Credential> }).accounts
+        : {};
       const accounts = { ...before, ...credentials };
       if (Object.keys(accounts).length === 0) return;
       const text = `${JSON.stringify({ endpoint, accounts }, undefined, 2)}\n`;
@@ -66,7 +68,10 @@ function lock(folder: string): void {
         if ((error as NodeJS.ErrnoException).code !== 'EEXIST' || tries > 2) throw error;
         const [pid, started] = readFileSync(file, 'utf8').trim().split(' ');
         if (pid !== undefined && started !== undefined && started !== '' && startTime(Number(pid)) === started) {
-          throw new Error(`${folder} belongs to a server that runs already (process ${pid}): stop it, or choose another folder with --state`, { cause: error });
+          throw new Error(
+            `${folder} belongs to a server that runs already (process ${pid}): stop it, or choose another folder with --state`,
+            { cause: error },
+          );
         }
         rmSync(file, { force: true });
       }
@@ -91,13 +96,17 @@ function openSealKey(folder: string): Buffer {
   const file = join(folder, 'seal.key');
   if (!existsSync(file)) {
     if (existsSync(join(folder, 'trunkline.db'))) {
-      throw new Error(`${file} is missing, and the database beside it holds secrets sealed with it: put the key back, or start with an empty folder (--state)`);
+      throw new Error(
+        `${file} is missing, and the database beside it holds secrets sealed with it: put the key back, or start with an empty folder (--state)`,
+      );
     }
     writeWhole(file, `${randomBytes(32).toString('hex')}\n`);
   }
   const key = Buffer.from(readFileSync(file, 'utf8').trim(), 'hex');
   if (key.length !== 32) {
-    throw new Error(`${file} is damaged (it must hold 64 hexadecimal digits): restore it from a backup, or start with an empty folder (--state)`);
+    throw new Error(
+      `${file} is damaged (it must hold 64 hexadecimal digits): restore it from a backup, or start with an empty folder (--state)`,
+    );
   }
   return key;
 }

@@ -24,7 +24,23 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   client: ['lib'],
   lab: ['lib'],
   demo: ['lib', 'client', 'lab'],
-  '.': ['lib', 'model', 'compile', 'trace', 'protocol', 'api', 'store', 'commands', 'ovn', 'reconcile', 'agent', 'switches', 'client', 'lab', 'demo'],
+  '.': [
+    'lib',
+    'model',
+    'compile',
+    'trace',
+    'protocol',
+    'api',
+    'store',
+    'commands',
+    'ovn',
+    'reconcile',
+    'agent',
+    'switches',
+    'client',
+    'lab',
+    'demo',
+  ],
 };
 
 /** Package -> layers that may use it. */
@@ -69,17 +85,20 @@ const files = sources(SRC);
 const imports: Import[] = files
   .filter((file) => !isTest(file))
   .flatMap((file) =>
-    [...readFileSync(file, 'utf8').matchAll(/^(?:import|export)\s+(type\s)?[^;]*?from\s+'([^']+)';/gm)].map((match) => ({
-      file,
-      layer: layerOf(file),
-      target: match[2]!,
-      types: match[1] !== undefined,
-    })),
+    [...readFileSync(file, 'utf8').matchAll(/^(?:import|export)\s+(type\s)?[^;]*?from\s+'([^']+)';/gm)].map(
+      (match) => ({
+        file,
+        layer: layerOf(file),
+        target: match[2]!,
+        types: match[1] !== undefined,
+      }),
+    ),
   );
 
 test('every folder of src is a layer with a place in the table', () => {
   const layers = new Set(files.map(layerOf));
-  for (const layer of layers) assert.ok(layer in MAY_IMPORT, `src/${layer} is in no table: say in test/layers.test.ts what it may import`);
+  for (const layer of layers)
+    assert.ok(layer in MAY_IMPORT, `src/${layer} is in no table: say in test/layers.test.ts what it may import`);
 });
 
 test('a layer imports only the layers below it', () => {
@@ -94,7 +113,13 @@ test('a layer imports only the layers below it', () => {
 test('a third-party package is used only where it belongs', () => {
   const wrong = imports
     .filter(({ target, types }) => !types && !target.startsWith('.') && !target.startsWith('node:'))
-    .map((each) => ({ ...each, name: each.target.split('/').slice(0, each.target.startsWith('@') ? 2 : 1).join('/') }))
+    .map((each) => ({
+      ...each,
+      name: each.target
+        .split('/')
+        .slice(0, each.target.startsWith('@') ? 2 : 1)
+        .join('/'),
+    }))
     .filter(({ name, layer }) => !PACKAGES[name]?.includes(layer))
     .map(({ file, name }) => `${relative(SRC, file)} uses ${name}`);
   assert.deepEqual(wrong, []);
@@ -103,12 +128,16 @@ test('a third-party package is used only where it belongs', () => {
 test('pure layers do no I/O and know no time', () => {
   const wrong = files
     .filter((file) => PURE.includes(layerOf(file)) && !isTest(file))
-    .filter((file) => /from 'node:|\bawait\b|Date\.now|new Date|Math\.random|setTimeout/.test(readFileSync(file, 'utf8')))
+    .filter((file) =>
+      /from 'node:|\bawait\b|Date\.now|new Date|Math\.random|setTimeout/.test(readFileSync(file, 'utf8')),
+    )
     .map((file) => relative(SRC, file));
   assert.deepEqual(wrong, []);
 });
 
 test('every source file opens with a sentence that says what it is', () => {
-  const bare = files.filter((file) => !/^(#!.*\n)?(\/\/ \S|\/\*\*)/.test(readFileSync(file, 'utf8'))).map((file) => relative(SRC, file));
+  const bare = files
+    .filter((file) => !/^(#!.*\n)?(\/\/ \S|\/\*\*)/.test(readFileSync(file, 'utf8')))
+    .map((file) => relative(SRC, file));
   assert.deepEqual(bare, []);
 });

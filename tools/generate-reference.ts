@@ -24,7 +24,9 @@ for (const [name, text] of Object.entries(pages)) {
   if (process.argv.includes('--check')) {
     if (!existsSync(file) || readFileSync(file, 'utf8') !== text) {
       stale++;
-      process.stderr.write(`docs/reference/${name} is not what the commands say: run node tools/generate-reference.ts\n`);
+      process.stderr.write(
+        `docs/reference/${name} is not what the commands say: run node tools/generate-reference.ts\n`,
+      );
     }
   } else {
     mkdirSync(FOLDER, { recursive: true });
@@ -50,16 +52,26 @@ function section(command: Command): string {
     return `| ${name} | ${meta?.type ?? ''} | ${meta?.description ?? ''} |`;
   });
   const kind = `${command.async ? 'async, ' : ''}for ${command.roles.join(', ')}${command.event === undefined ? '' : `; event ${command.event}`}`;
-  const under = answer.kind === 'success' ? 'Answers success.' : answer.kind === 'flat' ? 'Answers:' : `Answers ${answer.kind === 'list' ? 'a list of ' : ''}\`${answer.key}\`:`;
+  const under =
+    answer.kind === 'success'
+      ? 'Answers success.'
+      : answer.kind === 'flat'
+        ? 'Answers:'
+        : `Answers ${answer.kind === 'list' ? 'a list of ' : ''}\`${answer.key}\`:`;
   return [
     `\n## ${command.name}\n\n${command.summary} (${kind})\n`,
-    parameters.length === 0 ? '\nNo parameters.\n' : `\n| parameter | type | |\n|---|---|---|\n${parameters.join('\n')}\n`,
+    parameters.length === 0
+      ? '\nNo parameters.\n'
+      : `\n| parameter | type | |\n|---|---|---|\n${parameters.join('\n')}\n`,
     `\n${under}\n`,
     shown.length === 0 ? '' : `\n| field | type | |\n|---|---|---|\n${shown.join('\n')}\n`,
   ].join('');
 }
 
 function rolePage(): string {
-  const lines = commands.map((command) => `| ${command.name} | ${ROLES.map((role) => (command.roles.includes(role) ? 'yes' : '')).join(' | ')} |`);
+  const lines = commands.map(
+    (command) =>
+      `| ${command.name} | ${ROLES.map((role) => (command.roles.includes(role) ? 'yes' : '')).join(' | ')} |`,
+  );
   return `# Who may give which command\n\nGenerated from the commands' declarations. What is not marked is refused.\n\n| command | ${ROLES.join(' | ')} |\n|---|${'---|'.repeat(ROLES.length)}\n${lines.join('\n')}\n`;
 }

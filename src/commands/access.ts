@@ -49,19 +49,35 @@ export function reaches(caller: Caller, domainPath: string): boolean {
 }
 
 /** The row of an owned table with this id, if the caller may see it; else refuses as unknown. `param` names the parameter. */
-export async function visible<T extends OwnedTable>(room: Room, table: T, id: string, param = 'id'): Promise<Tables[T]> {
-  const row = await sql<Tables[T]>`select * from ${sql.table(table)} where id = ${id} and ${visibleRows(room.call.caller, table)}`.execute(room.db);
-  if (row.rows[0] === undefined) throw unknownId(room, param, id);
-  return row.rows[0];
-}
-
-/** The row of a table everybody may see (zones, offerings), else refuses as unknown. */
-export async function existing<T extends 'zone' | 'domain' | 'account' | 'serviceoffering' | 'diskoffering' | 'networkoffering' | 'vpcoffering' | 'host' | 'physicalnetwork' | 'traffictype' | 'acl' | 'template'>(
+export async function visible<T extends OwnedTable>(
   room: Room,
   table: T,
   id: string,
   param = 'id',
 ): Promise<Tables[T]> {
+  const row = await sql<
+    Tables[T]
+  >`select * from ${sql.table(table)} where id = ${id} and ${visibleRows(room.call.caller, table)}`.execute(room.db);
+  if (row.rows[0] === undefined) throw unknownId(room, param, id);
+  return row.rows[0];
+}
+
+/** The row of a table everybody may see (zones, offerings), else refuses as unknown. */
+export async function existing<
+  T extends
+    | 'zone'
+    | 'domain'
+    | 'account'
+    | 'serviceoffering'
+    | 'diskoffering'
+    | 'networkoffering'
+    | 'vpcoffering'
+    | 'host'
+    | 'physicalnetwork'
+    | 'traffictype'
+    | 'acl'
+    | 'template',
+>(room: Room, table: T, id: string, param = 'id'): Promise<Tables[T]> {
   const row = await sql<Tables[T]>`select * from ${sql.table(table)} where id = ${id}`.execute(room.db);
   if (row.rows[0] === undefined) throw unknownId(room, param, id);
   return row.rows[0];

@@ -3,7 +3,14 @@ import { type Registry, registry } from '../api/command.ts';
 import { listApisCommand } from '../api/list-apis.ts';
 import { login, logout } from '../api/session.ts';
 import { createNetworkACL, deleteNetworkACL, listNetworkACLs, updateNetworkACLItem, viewAclItem } from './acl-item.ts';
-import { createNetworkACLList, deleteNetworkACLList, listNetworkACLLists, replaceNetworkACLList, updateNetworkACLList, viewAclList } from './acl.ts';
+import {
+  createNetworkACLList,
+  deleteNetworkACLList,
+  listNetworkACLLists,
+  replaceNetworkACLList,
+  updateNetworkACLList,
+  viewAclList,
+} from './acl.ts';
 import { createNetwork } from './network-create.ts';
 import { deleteNetwork, listNetworks, restartNetwork, updateNetwork, viewNetwork } from './network.ts';
 import { createPrivateGateway } from './private-gateway-create.ts';
@@ -12,7 +19,16 @@ import { destroyRouter, listRouters, rebootRouter, startRouter, stopRouter, view
 import { createStaticRoute, deleteStaticRoute, listStaticRoutes, viewStaticRoute } from './static-route.ts';
 import { viewVpc } from './vpc-view.ts';
 import { createVPC, deleteVPC, listVPCs, restartVPC, updateVPC } from './vpc.ts';
-import { createAccount, deleteAccount, disableAccount, enableAccount, listAccounts, lockAccount, updateAccount, viewAccount } from './account.ts';
+import {
+  createAccount,
+  deleteAccount,
+  disableAccount,
+  enableAccount,
+  listAccounts,
+  lockAccount,
+  updateAccount,
+  viewAccount,
+} from './account.ts';
 import { listCapabilities } from './capabilities.ts';
 import { listConfigurations, updateConfiguration } from './configuration.ts';
 import { createDomain, deleteDomain, listDomainChildren, listDomains, updateDomain } from './domain.ts';
@@ -50,14 +66,37 @@ import { createNetworkOffering } from './network-offering-create.ts';
 import { deleteNetworkOffering, listNetworkOfferings, updateNetworkOffering } from './network-offering.ts';
 import { listNetworkServiceProviders } from './network-service-provider.ts';
 import { listHypervisors, listOsCategories, listOsTypes } from './os-type.ts';
-import { createPhysicalNetwork, deletePhysicalNetwork, listPhysicalNetworks, updatePhysicalNetwork, viewPhysicalNetwork } from './physical-network.ts';
+import {
+  createPhysicalNetwork,
+  deletePhysicalNetwork,
+  listPhysicalNetworks,
+  updatePhysicalNetwork,
+  viewPhysicalNetwork,
+} from './physical-network.ts';
 import { listClusters, listPods } from './pod.ts';
 import { listRegions } from './region.ts';
-import { createServiceOffering, deleteServiceOffering, listServiceOfferings, updateServiceOffering } from './service-offering.ts';
+import {
+  createServiceOffering,
+  deleteServiceOffering,
+  listServiceOfferings,
+  updateServiceOffering,
+} from './service-offering.ts';
 import { deleteTemplate, registerTemplate, updateTemplate, updateTemplatePermissions } from './template-change.ts';
 import { listTemplates } from './template.ts';
-import { addTrafficType, deleteTrafficType, listTrafficTypes, updateTrafficType, viewTrafficType } from './traffic-type.ts';
-import { createVPCOffering, deleteVPCOffering, listVPCOfferings, updateVPCOffering, viewVpcOffering } from './vpc-offering.ts';
+import {
+  addTrafficType,
+  deleteTrafficType,
+  listTrafficTypes,
+  updateTrafficType,
+  viewTrafficType,
+} from './traffic-type.ts';
+import {
+  createVPCOffering,
+  deleteVPCOffering,
+  listVPCOfferings,
+  updateVPCOffering,
+  viewVpcOffering,
+} from './vpc-offering.ts';
 import { createZone, deleteZone, listZones, updateZone } from './zone.ts';
 
 /** How a job's result shows its object: by the key that stands in the answer. */

@@ -5,13 +5,33 @@ import * as field from '../api/field.ts';
 import type { Db } from '../store/open.ts';
 
 /** Tables whose rows have a name that views of other resources show. */
-type NamedTable = 'zone' | 'domain' | 'vpc' | 'network' | 'networkoffering' | 'vpcoffering' | 'serviceoffering' | 'template' | 'acl' | 'host' | 'physicalnetwork' | 'account' | 'instance';
+type NamedTable =
+  | 'zone'
+  | 'domain'
+  | 'vpc'
+  | 'network'
+  | 'networkoffering'
+  | 'vpcoffering'
+  | 'serviceoffering'
+  | 'template'
+  | 'acl'
+  | 'host'
+  | 'physicalnetwork'
+  | 'account'
+  | 'instance';
 
 /** id -> name, for the ids that exist. Nulls and repetitions among `ids` are fine. */
-export async function namesOf(db: Db, table: NamedTable, ids: Iterable<string | null | undefined>): Promise<Map<string, string>> {
+export async function namesOf(
+  db: Db,
+  table: NamedTable,
+  ids: Iterable<string | null | undefined>,
+): Promise<Map<string, string>> {
   const wanted = [...new Set(ids)].filter((id): id is string => typeof id === 'string');
   if (wanted.length === 0) return new Map();
-  const found = await sql<{ id: string; name: string }>`select id, name from ${sql.table(table)} where id in (${sql.join(wanted)})`.execute(db);
+  const found = await sql<{
+    id: string;
+    name: string;
+  }>`select id, name from ${sql.table(table)} where id in (${sql.join(wanted)})`.execute(db);
   return new Map(found.rows.map((row) => [row.id, row.name]));
 }
 
@@ -31,13 +51,22 @@ interface OwnerView {
 }
 
 /** Gives for each owned row the owner fields of its view. */
-export async function ownersOf(db: Db, rows: readonly { readonly account: string; readonly domain: string }[]): Promise<(row: { readonly account: string; readonly domain: string }) => OwnerView> {
-  const accounts = await namesOf(db, 'account', rows.map((row) => row.account));
+export async function ownersOf(
+  db: Db,
+  rows: readonly { readonly account: string; readonly domain: string }[],
+): Promise<(row: { readonly account: string; readonly domain: string }) => OwnerView> {
+  const accounts = await namesOf(
+    db,
+    'account',
+    rows.map((row) => row.account),
+  );
   const domainIds = [...new Set(rows.map((row) => row.domain))];
   const domains = new Map(
     domainIds.length === 0
       ? []
-      : (await db.selectFrom('domain').select(['id', 'name', 'path']).where('id', 'in', domainIds).execute()).map((row) => [row.id, row]),
+      : (await db.selectFrom('domain').select(['id', 'name', 'path']).where('id', 'in', domainIds).execute()).map(
+          (row) => [row.id, row],
+        ),
   );
   return (row) => ({
     account: accounts.get(row.account),
@@ -60,10 +89,22 @@ export type TagView = z.infer<typeof tagView>;
 /** id -> tags of the objects of a kind (Vpc, Network, UserVm, …). */
 export async function tagsOf(db: Db, kind: string, ids: readonly string[]): Promise<(id: string) => TagView[]> {
   if (ids.length === 0) return () => [];
-  const rows = await db.selectFrom('tag').selectAll().where('kind', '=', kind).where('resource', 'in', ids).orderBy('key').execute();
+  const rows = await db
+    .selectFrom('tag')
+    .selectAll()
+    .where('kind', '=', kind)
+    .where('resource', 'in', ids)
+    .orderBy('key')
+    .execute();
   if (rows.length === 0) return () => [];
   const owner = await ownersOf(db, rows);
   const byResource = Map.groupBy(rows, (row) => row.resource);
   return (id) =>
-    (byResource.get(id) ?? []).map((row) => ({ key: row.key, value: row.value, resourcetype: row.kind, resourceid: row.resource, ...owner(row) }));
+    (byResource.get(id) ?? []).map((row) => ({
+      key: row.key,
+      value: row.value,
+      resourcetype: row.kind,
+      resourceid: row.resource,
+      ...owner(row),
+    }));
 }

@@ -26,14 +26,25 @@ interface ForWant {
 export async function ownerOf(room: Room, want: ForWant): Promise<Owner> {
   const { caller } = room.call;
   if (want.projectid !== undefined && want.projectid !== '-1') {
-    throw refuse('parameter', `Unable to find project by id ${want.projectid}: projects are not offered here. Leave projectid out, or name account and domainid`);
+    throw refuse(
+      'parameter',
+      `Unable to find project by id ${want.projectid}: projects are not offered here. Leave projectid out, or name account and domainid`,
+    );
   }
   if ((want.account === undefined) !== (want.domainid === undefined)) {
     throw refuse('parameter', 'AccountName and domainId must be specified together');
   }
   if (want.account === undefined || want.domainid === undefined) {
-    const account = await room.db.selectFrom('account').selectAll().where('id', '=', caller.accountId).executeTakeFirstOrThrow();
-    const domain = await room.db.selectFrom('domain').selectAll().where('id', '=', caller.domainId).executeTakeFirstOrThrow();
+    const account = await room.db
+      .selectFrom('account')
+      .selectAll()
+      .where('id', '=', caller.accountId)
+      .executeTakeFirstOrThrow();
+    const domain = await room.db
+      .selectFrom('domain')
+      .selectAll()
+      .where('id', '=', caller.domainId)
+      .executeTakeFirstOrThrow();
     return { account, domain };
   }
   const domain = await room.db.selectFrom('domain').selectAll().where('id', '=', want.domainid).executeTakeFirst();
@@ -50,7 +61,10 @@ export async function ownerOf(room: Room, want: ForWant): Promise<Owner> {
     throw refuse('parameter', `Unable to find account ${want.account} in domain ${domain.id}`);
   }
   if (account.state !== 'enabled') {
-    throw refuse('permission', `Can't add resources to the account ${account.name} in state ${account.state}: it is not enabled`);
+    throw refuse(
+      'permission',
+      `Can't add resources to the account ${account.name} in state ${account.state}: it is not enabled`,
+    );
   }
   return { account, domain };
 }

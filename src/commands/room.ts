@@ -122,7 +122,11 @@ export interface JobAnswer {
   /** What the result shows once the object is gone: a deletion whose clients expect to see it a last time. Never a secret. */
   readonly result?: Record<string, unknown>;
   /** States that rows enter when the change is realized. */
-  readonly enters?: readonly { readonly kind: 'network' | 'privategateway' | 'staticroute' | 'instance'; readonly id: string; readonly state: string }[];
+  readonly enters?: readonly {
+    readonly kind: 'network' | 'privategateway' | 'staticroute' | 'instance';
+    readonly id: string;
+    readonly state: string;
+  }[];
   /** For the event: what was done, with names. Never a secret. */
   readonly text: string;
 }
@@ -148,7 +152,10 @@ export function jobCommand<P extends z.ZodObject>(spec: JobSpec<P>): Plan {
         const now = new Date().toISOString();
         const generation = await tx.generation();
         for (const transition of answer.enters ?? []) {
-          await tx.db.insertInto('transition').values({ generation, ...transition }).execute();
+          await tx.db
+            .insertInto('transition')
+            .values({ generation, ...transition })
+            .execute();
         }
         // Nothing on the network changed: there is nothing to wait for.
         const done = !tx.touched() && (answer.enters ?? []).length === 0;
@@ -172,18 +179,27 @@ export function jobCommand<P extends z.ZodObject>(spec: JobSpec<P>): Plan {
             completed: done ? now : null,
           })
           .execute();
-        const about = { type: spec.event, text: answer.text, ...(answer.about === undefined ? {} : { about: answer.about }) };
+        const about = {
+          type: spec.event,
+          text: answer.text,
+          ...(answer.about === undefined ? {} : { about: answer.about }),
+        };
         await recordEvent(tx, call.caller, { ...about, state: 'Scheduled', id: jobid });
         await recordEvent(tx, call.caller, { ...about, state: 'Started', parent: jobid });
         if (done) await recordEvent(tx, call.caller, { ...about, state: 'Completed', parent: jobid });
-        log.info({ request: call.request, command: spec.name, job: jobid, generation, about: answer.about?.id }, 'accepted');
+        log.info(
+          { request: call.request, command: spec.name, job: jobid, generation, about: answer.about?.id },
+          'accepted',
+        );
         return answer.id === undefined ? { jobid } : { id: answer.id, jobid };
       });
     },
   });
 }
 
-function common<P extends z.ZodObject>(spec: Common<P>): Pick<Command, 'name' | 'summary' | 'roles' | 'params' | 'envelope' | 'since'> {
+function common<P extends z.ZodObject>(
+  spec: Common<P>,
+): Pick<Command, 'name' | 'summary' | 'roles' | 'params' | 'envelope' | 'since'> {
   return {
     name: spec.name,
     summary: spec.summary,

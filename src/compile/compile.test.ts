@@ -69,6 +69,7 @@ test('compile() gives every router dynamic_neigh_routers and tells it the gatewa
   );
   const bindings = rowsOf(desired, 'Static_MAC_Binding');
   assert.equal(bindings.length, 6);
+  assert.equal(new Set(rowsOf(desired, 'Logical_Router_Port').map((row) => row.columns['mac'])).size, ports.size);
   for (const { columns } of bindings)
     assert.equal(columns['mac'], ports.get(`${String(columns['ip'])}/24`)!.columns['mac']);
 });
@@ -275,4 +276,12 @@ test('compile() gives the same object for a unit that means the same, even when 
   );
   const differing = [...after.units].filter(([key, unit]) => unit !== first.units.get(key)).map(([key]) => key);
   assert.deepEqual(differing, [vpcKey(vpc.id)]);
+});
+
+test('compile() compiles a remembered unit again when the fabric is another', () => {
+  const intent = threeVpcs();
+  const mtus = (of: Intent): ReadonlySet<unknown> =>
+    new Set(rowsOf(compile(of), 'DHCP_Options').map((row) => optionsOf(row)['mtu']));
+  assert.deepEqual(mtus(intent), new Set(['1442']));
+  assert.deepEqual(mtus({ ...intent, fabric: { ...intent.fabric, underlayMtu: 9000 } }), new Set(['8942']));
 });

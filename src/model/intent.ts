@@ -37,7 +37,9 @@ export interface Nic {
 }
 
 /** The segment a network lives on: a tagged VLAN of a physical network, or an overlay tunnel between the hypervisors. */
-export type Segment = { readonly kind: 'vlan'; readonly vlan: number; readonly physicalNetwork: string } | { readonly kind: 'overlay' };
+export type Segment =
+  | { readonly kind: 'vlan'; readonly vlan: number; readonly physicalNetwork: string }
+  | { readonly kind: 'overlay' };
 
 interface NetworkBase {
   readonly id: string;

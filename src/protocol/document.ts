@@ -49,6 +49,8 @@ export interface InstanceStatus {
   readonly id: string;
   readonly power: 'running' | 'stopped';
   readonly error?: string;
+  /** What it lacks for as long as it is on this node, and why: said, but no fault that could be put right. */
+  readonly note?: string;
 }
 
 /** What the node is. */

@@ -4,20 +4,18 @@ import { test } from 'node:test';
 import type { Host, Instance, Intent } from '../model/intent.ts';
 import { createDocuments } from './documents.ts';
 
-const instance: Instance = ({
-	id: 'i1',
-	name: 'i-1-VM',
-	hostname: 'vm1',
-	host: 'h1',
-	power: 'running',
-	boot: 0,
-	...{
-		passwordHash: '*',
-		cpus: 1,
-		memoryMb: 128,
-		nics: []
-	}
-});
+const instance: Instance = {
+  id: 'i1',
+  name: 'i-1-VM',
+  hostname: 'vm1',
+  host: 'h1',
+  power: 'running',
+  boot: 0,
+  passwordHash: '*',
+  cpus: 1,
+  memoryMb: 128,
+  nics: [],
+};
 
 function host(name: string, instances: readonly Instance[] = []): Host {
   return { id: `id-${name}`, name, chassis: name, underlayIp: `192.0.2.${name.slice(1)}`, instances };

@@ -54,19 +54,24 @@ export function createDocuments(): Documents {
 
 function bodyOf(host: Host, intent: Intent): Pick<NodeDocument, 'instances' | 'peers'> {
   return {
-    instances: host.instances.map(
-      (instance): InstanceSpec => ({
-        id: instance.id,
-        name: instance.name,
-        hostname: instance.hostname,
-        power: instance.power,
-        boot: instance.boot,
-        passwordHash: instance.passwordHash,
-        cpus: instance.cpus,
-        memoryMb: instance.memoryMb,
-        nics: instance.nics.map(({ id, mac, deviceId, isDefault, mtu, dhcp }) => ({ id, mac, deviceId, isDefault, mtu, dhcp })),
-      }),
-    ),
+    instances: host.instances.map((instance): InstanceSpec => ({
+      id: instance.id,
+      name: instance.name,
+      hostname: instance.hostname,
+      power: instance.power,
+      boot: instance.boot,
+      passwordHash: instance.passwordHash,
+      cpus: instance.cpus,
+      memoryMb: instance.memoryMb,
+      nics: instance.nics.map(({ id, mac, deviceId, isDefault, mtu, dhcp }) => ({
+        id,
+        mac,
+        deviceId,
+        isDefault,
+        mtu,
+        dhcp,
+      })),
+    })),
     peers: intent.fabric.chassis.filter((chassis) => chassis.name !== host.chassis),
   };
 }

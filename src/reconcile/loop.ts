@@ -118,7 +118,8 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
     desired = now;
     barrier = Math.max(barrier, applied.nbCfg ?? 0);
     refused = new Map(applied.failed.map(({ unit, error }) => [unit, error]));
-    for (const { unit, error } of applied.failed) log.error({ unit, error }, 'OVN refused a unit; everything else was written');
+    for (const { unit, error } of applied.failed)
+      log.error({ unit, error }, 'OVN refused a unit; everything else was written');
     for (const step of applied.steps) options.onStep?.(step);
     for (const [key, unit] of now.units) {
       if (before?.units.get(key) === unit) continue;
@@ -130,13 +131,15 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
     }
     if (full) {
       lastFull = Date.now();
-      if (before !== undefined && applied.writes > 0 && applied.drift.length === 0 && dirty.size === 0) status.surprises++;
+      if (before !== undefined && applied.writes > 0 && applied.drift.length === 0 && dirty.size === 0)
+        status.surprises++;
       await sweep(store, jobKeepMs, intent.generation);
     }
     status.writes += applied.writes;
     status.drift += applied.drift.length;
     status.desired = intent.generation;
-    for (const entry of applied.drift) log.warn({ drift: entry }, 'drift: somebody else changed what is ours; it was put back');
+    for (const entry of applied.drift)
+      log.warn({ drift: entry }, 'drift: somebody else changed what is ours; it was put back');
     if (applied.writes > 0 || nodes.length > 0) {
       const ms = Math.round(performance.now() - began);
       log.info({ generation: intent.generation, nbCfg: applied.nbCfg, writes: applied.writes, nodes, ms }, 'applied');
@@ -149,7 +152,8 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
     const chassis = new Set<string>();
     const nodes = new Map<string, number>();
     for (const key of units) {
-      for (const unit of [now.units.get(key), before?.units.get(key)]) for (const name of unit?.chassis ?? []) chassis.add(name);
+      for (const unit of [now.units.get(key), before?.units.get(key)])
+        for (const name of unit?.chassis ?? []) chassis.add(name);
       const host = key.startsWith('host:') ? intent.hosts.get(key.slice('host:'.length)) : undefined;
       const document = host === undefined ? undefined : documents.get(host.name);
       if (document !== undefined) nodes.set(document.node, document.generation);
@@ -186,12 +190,17 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
       const at = written.get(key) ?? 0;
       return (now.units.get(key)?.chassis ?? []).every((chassis) => northbound.realizedAt(chassis) >= at);
     });
-    await settle(store, realized.map(({ generation }) => generation), states);
+    await settle(
+      store,
+      realized.map(({ generation }) => generation),
+      states,
+    );
     routes.told(states);
     for (const { generation, jobs } of realized) {
       const targets = [...(awaited.get(generation)?.targets.chassis ?? [])];
       awaited.delete(generation);
-      for (const job of jobs) log.info({ request: job.request, job: job.id, command: job.cmd, generation, targets }, 'realized');
+      for (const job of jobs)
+        log.info({ request: job.request, job: job.id, command: job.cmd, generation, targets }, 'realized');
     }
     const open = waiting.filter((entry) => !realized.includes(entry));
     const stillOpen = new Set(open.map(({ generation }) => generation));
@@ -203,9 +212,14 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
   async function failLate({ generation, jobs }: Pending, waitsFor: string): Promise<void> {
     const late = jobs.filter((job) => Date.now() - Date.parse(job.created) > jobLimitMs);
     if (late.length === 0) return;
-    for (const job of late) log.error({ request: job.request, job: job.id, generation, waitsFor }, 'job failed: a target stays silent');
+    for (const job of late)
+      log.error({ request: job.request, job: job.id, generation, waitsFor }, 'job failed: a target stays silent');
     const text = `not realized within ${Math.round(jobLimitMs / 1000)} s: waiting for ${waitsFor}. The change is kept and will be made as soon as the target answers`;
-    await failJobs(store, late.map(({ id }) => id), text);
+    await failJobs(
+      store,
+      late.map(({ id }) => id),
+      text,
+    );
   }
 
   async function run(): Promise<void> {

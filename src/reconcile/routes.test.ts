@@ -9,7 +9,13 @@ const route: StaticRoute = { id: 'r1', vpcId: 'v1', cidr: '10.2.0.0/16', nextHop
 
 function intent(routes: readonly StaticRoute[]): Intent {
   const vpc = { id: 'v1', name: 'v1', accountId: 'a', cidr: '10.1.0.0/16', tiers: [], gateways: [], routes };
-  return { generation: 1, fabric: { chassis: [], underlayMtu: 1500 }, vpcs: new Map([['v1', vpc]]), networks: new Map(), hosts: new Map() };
+  return {
+    generation: 1,
+    fabric: { chassis: [], underlayMtu: 1500 },
+    vpcs: new Map([['v1', vpc]]),
+    networks: new Map(),
+    hosts: new Map(),
+  };
 }
 
 function desired(findings: readonly Finding[]): Desired {
@@ -19,20 +25,33 @@ function desired(findings: readonly Finding[]): Desired {
 test('due() says Active only when the routers have it, and only once', () => {
   const watch = createRouteWatch();
   watch.look(['v1']);
-  assert.deepEqual(watch.due(intent([route]), desired([]), () => false), []);
+  assert.deepEqual(
+    watch.due(intent([route]), desired([]), () => false),
+    [],
+  );
   const states = watch.due(intent([route]), desired([]), () => true);
   assert.deepEqual(states, [{ id: 'r1', state: 'Active', reason: null }]);
   watch.told(states);
   watch.look(['v1']);
-  assert.deepEqual(watch.due(intent([route]), desired([]), () => true), []);
+  assert.deepEqual(
+    watch.due(intent([route]), desired([]), () => true),
+    [],
+  );
 });
 
 test('due() says Unreachable and why at once, and Active again when it healed', () => {
   const watch = createRouteWatch();
   watch.look(['v1']);
-  const broken = watch.due(intent([route]), desired([{ kind: 'static-route', id: 'r1', text: 'no segment' }]), () => false);
+  const broken = watch.due(
+    intent([route]),
+    desired([{ kind: 'static-route', id: 'r1', text: 'no segment' }]),
+    () => false,
+  );
   assert.deepEqual(broken, [{ id: 'r1', state: 'Unreachable', reason: 'no segment' }]);
   watch.told(broken);
   watch.look(['v1']);
-  assert.deepEqual(watch.due(intent([route]), desired([]), () => true), [{ id: 'r1', state: 'Active', reason: null }]);
+  assert.deepEqual(
+    watch.due(intent([route]), desired([]), () => true),
+    [{ id: 'r1', state: 'Active', reason: null }],
+  );
 });

@@ -3,7 +3,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Awaited, type World, judge } from './waiting.ts';
 
-function world(chassis: Record<string, number>, nodes: Record<string, number> = {}, errors: Record<string, string> = {}): World {
+function world(
+  chassis: Record<string, number>,
+  nodes: Record<string, number> = {},
+  errors: Record<string, string> = {},
+): World {
   return {
     realizedAt: (name) => chassis[name] ?? -1,
     reportedBy: (name) => nodes[name] ?? -1,
@@ -14,7 +18,12 @@ function world(chassis: Record<string, number>, nodes: Record<string, number> = 
 }
 
 function awaited(chassis: string[], nodes: [string, number][] = [], more: Partial<Awaited> = {}): Awaited {
-  return { units: new Set(['vpc:a']), targets: { chassis: new Set(chassis), nodes: new Map(nodes) }, nbCfg: 7, ...more };
+  return {
+    units: new Set(['vpc:a']),
+    targets: { chassis: new Set(chassis), nodes: new Map(nodes) },
+    nbCfg: 7,
+    ...more,
+  };
 }
 
 test('judge() calls a change that concerns nobody realized', () => {

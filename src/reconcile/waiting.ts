@@ -45,7 +45,8 @@ export function judge(awaited: Awaited, world: World, about: readonly string[] =
   const { units, targets, nbCfg, confirmAt } = awaited;
   for (const unit of units) {
     const refusal = world.refusalOf(unit);
-    if (refusal !== undefined) return { kind: 'waiting', for: `OVN's northbound database, which refused ${unit}: ${refusal}` };
+    if (refusal !== undefined)
+      return { kind: 'waiting', for: `OVN's northbound database, which refused ${unit}: ${refusal}` };
   }
   const behind = silentChassis(targets.chassis, nbCfg, world);
   if (behind !== undefined) return { kind: 'waiting', for: behind };
@@ -55,7 +56,10 @@ export function judge(awaited: Awaited, world: World, about: readonly string[] =
     const error = world.errorOf(node);
     return {
       kind: 'waiting',
-      for: error === undefined ? `node ${node} to report document ${generation} (it has ${reported < 0 ? 'none' : reported})` : `node ${node}, which says: ${error}`,
+      for:
+        error === undefined
+          ? `node ${node} to report document ${generation} (it has ${reported < 0 ? 'none' : reported})`
+          : `node ${node}, which says: ${error}`,
     };
   }
   for (const id of about) {
@@ -71,7 +75,8 @@ export function judge(awaited: Awaited, world: World, about: readonly string[] =
 function silentChassis(chassis: ReadonlySet<string>, nbCfg: number, world: World): string | undefined {
   for (const name of chassis) {
     const at = world.realizedAt(name);
-    if (at < nbCfg) return `chassis ${name} to install change ${nbCfg} (it has ${at < 0 ? 'never reported' : `reported ${at}`})`;
+    if (at < nbCfg)
+      return `chassis ${name} to install change ${nbCfg} (it has ${at < 0 ? 'never reported' : `reported ${at}`})`;
   }
   return undefined;
 }

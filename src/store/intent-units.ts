@@ -178,7 +178,9 @@ export function hostUnit(rows: Rows, row: Row<'host'>, underlayMtu: number): Hos
     name: row.name,
     chassis: row.name,
     underlayIp: row.underlayip,
-    instances: rows.instance.by('lasthost', row.id).map((instance) => instanceOf(rows, instance, row.name, underlayMtu)),
+    instances: rows.instance
+      .by('lasthost', row.id)
+      .map((instance) => instanceOf(rows, instance, row.name, underlayMtu)),
   };
 }
 
@@ -249,7 +251,8 @@ export function unitsOf(rows: Rows, touched: Touched): Set<UnitKey> {
       break;
     case 'host':
       units.add('fabric').add(`host:${touched.id}`);
-      if (touched.was?.name !== touched.is?.name) for (const row of rows.instance.by('lasthost', touched.id)) instance(row);
+      if (touched.was?.name !== touched.is?.name)
+        for (const row of rows.instance.by('lasthost', touched.id)) instance(row);
       break;
     case 'vpc':
       units.add(`vpc:${touched.id}`);

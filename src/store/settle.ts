@@ -34,7 +34,11 @@ export async function pending(store: Store): Promise<Pending[]> {
   const moving = new Set(transitions.map((row) => row.generation));
   return [...waiting]
     .toSorted((a, b) => a - b)
-    .map((generation) => ({ generation, jobs: byGeneration.get(generation) ?? [], transitions: moving.has(generation) }));
+    .map((generation) => ({
+      generation,
+      jobs: byGeneration.get(generation) ?? [],
+      transitions: moving.has(generation),
+    }));
 }
 
 /** A static route's lasting state: Active, or Unreachable and why. */
@@ -45,7 +49,11 @@ export interface RouteState {
 }
 
 /** Marks generations realized: their jobs are done, their rows enter the states they were promised, routes tell how they fare. */
-export async function settle(store: Store, generations: readonly number[], routes: readonly RouteState[]): Promise<void> {
+export async function settle(
+  store: Store,
+  generations: readonly number[],
+  routes: readonly RouteState[],
+): Promise<void> {
   if (generations.length === 0 && routes.length === 0) return;
   await store.write(async (tx) => {
     for (const route of routes) await setRouteState(tx, route);
@@ -65,7 +73,12 @@ export async function settle(store: Store, generations: readonly number[], route
 export async function failJobs(store: Store, jobIds: readonly string[], text: string): Promise<void> {
   if (jobIds.length === 0) return;
   await store.write(async (tx) => {
-    const jobs = await tx.db.selectFrom('job').selectAll().where('status', '=', 0).where('id', 'in', [...jobIds]).execute();
+    const jobs = await tx.db
+      .selectFrom('job')
+      .selectAll()
+      .where('status', '=', 0)
+      .where('id', 'in', [...jobIds])
+      .execute();
     for (const job of jobs) await endJob(tx, job, 2, text);
   });
 }
@@ -98,9 +111,16 @@ async function enterStates(tx: Tx, generations: readonly number[]): Promise<void
       .executeTakeFirst();
     if (later !== undefined) continue;
     // Not through tx.update: the state is what clients see, it changes nothing on the network.
-    await tx.db.updateTable(kind as 'network').set({ state }).where('id', '=', id).execute();
+    await tx.db
+      .updateTable(kind as 'network')
+      .set({ state })
+      .where('id', '=', id)
+      .execute();
   }
-  await tx.db.deleteFrom('transition').where('generation', 'in', [...generations]).execute();
+  await tx.db
+    .deleteFrom('transition')
+    .where('generation', 'in', [...generations])
+    .execute();
 }
 
 async function endJob(tx: Tx, job: JobTable, status: 1 | 2, text: string | null): Promise<void> {
@@ -134,7 +154,14 @@ async function setRouteState(tx: Tx, { id, state, reason }: RouteState): Promise
   const named = `static route ${row.cidr} via ${row.nexthop} of VPC ${vpc?.name ?? row.vpc}`;
   await addEvent(
     tx,
-    { type: 'STATIC.ROUTE.STATE', account: row.account, domain: row.domain, user: '', resourcetype: 'StaticRoute', resource: id },
+    {
+      type: 'STATIC.ROUTE.STATE',
+      account: row.account,
+      domain: row.domain,
+      user: '',
+      resourcetype: 'StaticRoute',
+      resource: id,
+    },
     {
       level: state === 'Unreachable' ? 'WARN' : 'INFO',
       description: reason ?? `${named} is reachable again`,

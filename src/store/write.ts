@@ -123,7 +123,10 @@ function createTx(db: Transaction<Tables>): Tx {
   async function note(table: keyof Tables, id: string): Promise<void> {
     if (!isIntent.has(table) || noted.has(`${table}/${id}`)) return;
     noted.add(`${table}/${id}`);
-    await db.insertInto('change').values({ generation: await ownGeneration(), kind: table, id }).execute();
+    await db
+      .insertInto('change')
+      .values({ generation: await ownGeneration(), kind: table, id })
+      .execute();
   }
 
   // The table's name is a variable here; Kysely's types follow one table at a time, so the generic forms are cast once.
@@ -132,16 +135,26 @@ function createTx(db: Transaction<Tables>): Tx {
   return {
     db,
     async insert(table, row) {
-      await dynamic.insertInto(table as 'any').values(row as never).execute();
+      await dynamic
+        .insertInto(table as 'any')
+        .values(row as never)
+        .execute();
       const { id } = row as { id?: unknown };
       if (typeof id === 'string') await note(table, id);
     },
     async update(table, id, patch) {
-      await dynamic.updateTable(table as 'any').set(patch as never).where('id', '=', id).execute();
+      await dynamic
+        .updateTable(table as 'any')
+        .set(patch as never)
+        .where('id', '=', id)
+        .execute();
       await note(table, id);
     },
     async remove(table, id) {
-      await dynamic.deleteFrom(table as 'any').where('id', '=', id).execute();
+      await dynamic
+        .deleteFrom(table as 'any')
+        .where('id', '=', id)
+        .execute();
       await note(table, id);
     },
     touch: note,

@@ -42,7 +42,11 @@ suite('survival', () => {
     const { stdout } = await pings;
     assert.match(stdout, /60 packets transmitted, 60 packets received, 0% packet loss/);
     await answers();
-    const route = await call('createStaticRoute', { vpcid: sides[0]!.vpcid, cidr: '10.99.0.0/16', nexthop: '172.16.0.2' });
+    const route = await call('createStaticRoute', {
+      vpcid: sides[0]!.vpcid,
+      cidr: '10.99.0.0/16',
+      nexthop: '172.16.0.2',
+    });
     assert.equal(text((route as { staticroute: object }).staticroute, 'state'), 'Active');
     assert.match(await nb('lr-route-list', `vpc:${sides[0]!.vpcid}`), /10\.99\.0\.0\/16\s+172\.16\.0\.2/);
   });
@@ -64,21 +68,29 @@ suite('survival', () => {
     await Promise.all(calls);
     await answers();
     const listed = await eventually('every listed route being Active', async () => {
-      const routes = rows(await call('listStaticRoutes', { vpcid }), 'staticroute').filter((route) => text(route, 'cidr').startsWith('10.98.'));
+      const routes = rows(await call('listStaticRoutes', { vpcid }), 'staticroute').filter((route) =>
+        text(route, 'cidr').startsWith('10.98.'),
+      );
       return routes.every((route) => text(route, 'state') === 'Active') ? routes : undefined;
     });
     const written = await nb('lr-route-list', `vpc:${vpcid}`);
-    for (const route of listed) assert.ok(written.includes(text(route, 'cidr')), `${text(route, 'cidr')} is not in OVN`);
+    for (const route of listed)
+      assert.ok(written.includes(text(route, 'cidr')), `${text(route, 'cidr')} is not in OVN`);
   });
 
   test('a row deleted or changed by hand is put back within seconds, and told', async () => {
     const routes = await nb('lr-route-list', `vpc:${sides[0]!.vpcid}`);
     const router = await routerOf(sides[0]!.vpcid);
     await nbctl('lr-route-del', router, '10.2.0.0/16');
-    await eventually('the route coming back', async () => ((await nb('lr-route-list', `vpc:${sides[0]!.vpcid}`)) === routes ? true : undefined), 5_000);
+    await eventually(
+      'the route coming back',
+      async () => ((await nb('lr-route-list', `vpc:${sides[0]!.vpcid}`)) === routes ? true : undefined),
+      5_000,
+    );
     const port = await portOf(sides[1]!.address);
     await nbctl('set', 'logical_switch_port', port, 'port_security=[]');
-    const secured = async (): Promise<true | undefined> => ((await nbctl('get', 'logical_switch_port', port, 'port_security')).includes('[]') ? undefined : true);
+    const secured = async (): Promise<true | undefined> =>
+      (await nbctl('get', 'logical_switch_port', port, 'port_security')).includes('[]') ? undefined : true;
     await eventually('port security coming back', secured, 5_000);
     const metrics = await fetch(`http://127.0.0.1:${metricsPort()}/metrics`).then((answer) => answer.text());
     assert.ok(Number(/^trunkline_ovn_drift (\d+)/m.exec(metrics)?.[1]) >= 2, 'drift was not counted');
@@ -93,7 +105,14 @@ suite('survival', () => {
   });
 
   test('ping works after all of it', async () => {
-    const { code, stdout } = await cloud.lab.exec(sides[1]!.instance, ['ping', '-c', '3', '-W', '1', sides[0]!.address]);
+    const { code, stdout } = await cloud.lab.exec(sides[1]!.instance, [
+      'ping',
+      '-c',
+      '3',
+      '-W',
+      '1',
+      sides[0]!.address,
+    ]);
     assert.equal(code, 0, stdout);
   });
 });
@@ -103,46 +122,69 @@ function call(command: string, params: Readonly<Record<string, string>> = {}): P
 }
 
 async function twoVpcs(): Promise<Side[]> {
-  const id = async (command: string, key: string, name: string, more = {}): Promise<string> => text(rows(await call(command, { name, ...more }), key)[0], 'id');
+  const id = async (command: string, key: string, name: string, more = {}): Promise<string> =>
+    text(rows(await call(command, { name, ...more }), key)[0], 'id');
   const of = (answer: object, key: string): string => text((answer as Record<string, object>)[key], 'id');
   const aclid = await id('listNetworkACLLists', 'networkacllist', 'default_allow');
   const networkid = of(
-    await call('createNetwork', ({
-	name: 'between',
-	displaytext: 'between',
-	zoneid,
-	cidr: '172.16.0.0/24',
-	networkofferingid: await id('listNetworkOfferings', 'networkoffering', 'DefaultPrivateGatewayNetworkOfferingOverlay')
-})),
+    await call('createNetwork', {
+      name: 'between',
+      displaytext: 'between',
+      zoneid,
+      cidr: '172.16.0.0/24',
+      networkofferingid: await id(
+        'listNetworkOfferings',
+        'networkoffering',
+        'DefaultPrivateGatewayNetworkOfferingOverlay',
+      ),
+    }),
     'network',
   );
   return Promise.all(
     [1, 2].map(async (number) => {
       const vpcofferingid = await id('listVPCOfferings', 'vpcoffering', 'Default VPC offering');
-      const vpcid = of(await call('createVPC', { name: `v${number}`, displaytext: 'v', cidr: `10.${number}.0.0/16`, zoneid, vpcofferingid }), 'vpc');
+      const vpcid = of(
+        await call('createVPC', {
+          name: `v${number}`,
+          displaytext: 'v',
+          cidr: `10.${number}.0.0/16`,
+          zoneid,
+          vpcofferingid,
+        }),
+        'vpc',
+      );
       const tier = of(
-        await call('createNetwork', ({
-	name: `t${number}`,
-	displaytext: 't',
-	zoneid,
-	vpcid,
-	aclid,
-	gateway: `10.${number}.1.1`,
-	netmask: '255.255.255.0',
-	networkofferingid: await id('listNetworkOfferings', 'networkoffering', 'DefaultIsolatedNetworkOfferingForVpcNetworks')
-})),
+        await call('createNetwork', {
+          name: `t${number}`,
+          displaytext: 't',
+          zoneid,
+          vpcid,
+          aclid,
+          gateway: `10.${number}.1.1`,
+          netmask: '255.255.255.0',
+          networkofferingid: await id(
+            'listNetworkOfferings',
+            'networkoffering',
+            'DefaultIsolatedNetworkOfferingForVpcNetworks',
+          ),
+        }),
         'network',
       );
-      const deployed = (await call('deployVirtualMachine', ({
-	name: `s${number}`,
-	zoneid,
-	networkids: tier,
-	serviceofferingid: await id('listServiceOfferings', 'serviceoffering', 'Small Instance'),
-	templateid: await id('listTemplates', 'template', 'tiny linux kvm', { templatefilter: 'featured' })
-}))) as { virtualmachine: { id: string; nic: { ipaddress: string }[] } };
+      const deployed = (await call('deployVirtualMachine', {
+        name: `s${number}`,
+        zoneid,
+        networkids: tier,
+        serviceofferingid: await id('listServiceOfferings', 'serviceoffering', 'Small Instance'),
+        templateid: await id('listTemplates', 'template', 'tiny linux kvm', { templatefilter: 'featured' }),
+      })) as { virtualmachine: { id: string; nic: { ipaddress: string }[] } };
       await call('createPrivateGateway', { vpcid, networkid, ipaddress: `172.16.0.${number}`, aclid });
       await call('createStaticRoute', { vpcid, cidr: `10.${3 - number}.0.0/16`, nexthop: `172.16.0.${3 - number}` });
-      return { vpcid, number, instance: deployed.virtualmachine.id, address: deployed.virtualmachine.nic[0]!.ipaddress };
+      return {
+        vpcid,
+        number,
+        instance: deployed.virtualmachine.id,
+        address: deployed.virtualmachine.nic[0]!.ipaddress,
+      };
     }),
   );
 }
@@ -158,7 +200,15 @@ async function pidsOf(program: string): Promise<number[]> {
 
 /** Waits until the server answers again. */
 async function answers(): Promise<void> {
-  await eventually('the server answering', () => call('listZones').then(() => true as const, () => undefined), 15_000);
+  await eventually(
+    'the server answering',
+    () =>
+      call('listZones').then(
+        () => true as const,
+        () => undefined,
+      ),
+    15_000,
+  );
 }
 
 async function nbctl(...argv: string[]): Promise<string> {
@@ -177,7 +227,11 @@ async function routerOf(vpcid: string): Promise<string> {
 /** The logical port that has this address. */
 async function portOf(address: string): Promise<string> {
   const all = await nbctl('--format=csv', '--no-headings', '--columns=name,addresses', 'list', 'logical_switch_port');
-  return all.split('\n').find((line) => line.includes(` ${address}`))!.split(',')[0]!.replaceAll('"', '');
+  return all
+    .split('\n')
+    .find((line) => line.includes(` ${address}`))!
+    .split(',')[0]!
+    .replaceAll('"', '');
 }
 
 async function foreignRouter(): Promise<string> {
@@ -186,6 +240,8 @@ async function foreignRouter(): Promise<string> {
 }
 
 function metricsPort(): number {
-  const lines = readFileSync(join(cloud.state, 'server.log'), 'utf8').split('\n').filter((line) => line.includes('"serving"'));
+  const lines = readFileSync(join(cloud.state, 'server.log'), 'utf8')
+    .split('\n')
+    .filter((line) => line.includes('"serving"'));
   return (JSON.parse(lines.at(-1)!) as { metrics: number }).metrics;
 }

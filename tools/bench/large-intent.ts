@@ -5,16 +5,14 @@ import type { AclList, Intent, Nic, PrivateNetwork, Tier, Vpc } from '../../src/
 const ALLOW: AclList = {
   id: derivedId('bench/allow'),
   name: 'default_allow',
-  items: (['Ingress', 'Egress'] as const).map((direction, index) => (({
-	id: derivedId(`bench/allow/${direction}`),
-	number: index + 1,
-	action: 'Allow' as const,
-	direction,
-	...{
-		protocol: 'all',
-		cidrs: ['0.0.0.0/0']
-	}
-}))),
+  items: (['Ingress', 'Egress'] as const).map((direction, index) => ({
+    id: derivedId(`bench/allow/${direction}`),
+    number: index + 1,
+    action: 'Allow' as const,
+    direction,
+    protocol: 'all',
+    cidrs: ['0.0.0.0/0'],
+  })),
 };
 const HOSTS = ['h1', 'h2', 'h3'];
 
@@ -34,8 +32,15 @@ export function largeIntent(vpcs: number, tiers: number, ports: number): Intent 
 export function withOneChange(intent: Intent, index: number): Intent {
   const [id, before] = [...intent.vpcs][index]!;
   const [tier, ...others] = before.tiers;
-  const changed: Vpc = { ...before, tiers: [{ ...tier!, nics: [...tier!.nics, nic(`extra/${index}`, '10.0.0.200', 0)] }, ...others] };
-  return { ...intent, generation: intent.generation + 1, vpcs: new Map([...intent.vpcs].map(([key, value]) => [key, key === id ? changed : value])) };
+  const changed: Vpc = {
+    ...before,
+    tiers: [{ ...tier!, nics: [...tier!.nics, nic(`extra/${index}`, '10.0.0.200', 0)] }, ...others],
+  };
+  return {
+    ...intent,
+    generation: intent.generation + 1,
+    vpcs: new Map([...intent.vpcs].map(([key, value]) => [key, key === id ? changed : value])),
+  };
 }
 
 function vpc(index: number, tiers: number, ports: number): Vpc {
@@ -65,21 +70,21 @@ function tierOf(vpcId: string, number: number, ports: number): Tier {
     dns: ['8.8.8.8'],
     domainName: 'cs1.cloud.internal',
     dhcp: true,
-    nics: Array.from({ length: ports }, (_, port) => nic(`${vpcId}/${number}/${port}`, `10.0.${number}.${10 + port}`, port)),
+    nics: Array.from({ length: ports }, (_, port) =>
+      nic(`${vpcId}/${number}/${port}`, `10.0.${number}.${10 + port}`, port),
+    ),
   };
 }
 
 function nic(name: string, ip: string, port: number): Nic {
   const id = derivedId(`bench/nic/${name}`);
-  return ({
-	id,
-	instanceId: derivedId(`bench/instance/${name}`),
-	mac: macOf(id),
-	ip,
-	isDefault: true,
-	...{
-		hostname: `vm-${port}`,
-		host: HOSTS[port % HOSTS.length]!
-	}
-});
+  return {
+    id,
+    instanceId: derivedId(`bench/instance/${name}`),
+    mac: macOf(id),
+    ip,
+    isDefault: true,
+    hostname: `vm-${port}`,
+    host: HOSTS[port % HOSTS.length]!,
+  };
 }

@@ -45,7 +45,12 @@ function benchCompile(): void {
     return performance.now() - began;
   });
   const one = figures(changes).p50;
-  report.push({ what: 'compile 1,000 VPCs, 5,000 tiers, 10,000 ports, in full', value: ms(full), aim: '500 ms', held: full <= 500 });
+  report.push({
+    what: 'compile 1,000 VPCs, 5,000 tiers, 10,000 ports, in full',
+    value: ms(full),
+    aim: '500 ms',
+    held: full <= 500,
+  });
   report.push({ what: 'compile after one change', value: ms(one), aim: '50 ms', held: one <= 50 });
 }
 
@@ -61,40 +66,68 @@ async function benchApi(): Promise<void> {
 
   await admin.raw('updateConfiguration', { name: 'vpc.max.networks', value: '100000' });
   const zoneid = text(rows(await admin.raw('listZones'), 'zone')[0], 'id');
-  const offering = async (name: string): Promise<string> => text(rows(await admin.raw('listNetworkOfferings', { name }), 'networkoffering')[0], 'id');
-  const vpcofferingid = text(rows(await admin.raw('listVPCOfferings', { name: 'Default VPC offering' }), 'vpcoffering')[0], 'id');
+  const offering = async (name: string): Promise<string> =>
+    text(rows(await admin.raw('listNetworkOfferings', { name }), 'networkoffering')[0], 'id');
+  const vpcofferingid = text(
+    rows(await admin.raw('listVPCOfferings', { name: 'Default VPC offering' }), 'vpcoffering')[0],
+    'id',
+  );
   const tier = await offering('DefaultIsolatedNetworkOfferingForVpcNetworks');
   const overlay = await offering('DefaultPrivateGatewayNetworkOfferingOverlay');
   const vpcs: string[] = [];
   for (let index = 0; index < 20; index++) {
-    const answer = await admin.raw('createVPC', { name: `v${index}`, displaytext: 'bench', cidr: '10.0.0.0/8', zoneid, vpcofferingid });
+    const answer = await admin.raw('createVPC', {
+      name: `v${index}`,
+      displaytext: 'bench',
+      cidr: '10.0.0.0/8',
+      zoneid,
+      vpcofferingid,
+    });
     vpcs.push(String(answer['id']));
   }
   const network = (index: number): Promise<unknown> =>
-    admin.raw('createNetwork', { name: `p${index}`, displaytext: 'bench', cidr: '172.16.0.0/24', zoneid, networkofferingid: overlay });
+    admin.raw('createNetwork', {
+      name: `p${index}`,
+      displaytext: 'bench',
+      cidr: '172.16.0.0/24',
+      zoneid,
+      networkofferingid: overlay,
+    });
   await timed(30, (index) => network(-index));
   const create = await timed(300, network);
   const route = await timed(300, (index) =>
-    admin.raw('createStaticRoute', { vpcid: vpcs[0]!, cidr: `192.${index >> 8}.${index & 255}.0/24`, nexthop: '10.0.0.9' }),
+    admin.raw('createStaticRoute', {
+      vpcid: vpcs[0]!,
+      cidr: `192.${index >> 8}.${index & 255}.0/24`,
+      nexthop: '10.0.0.9',
+    }),
   );
-  report.push({ what: 'create network, request to answer, p50', value: ms(create.p50), aim: '3 ms', held: create.p50 <= 3 });
-  report.push({ what: 'create static route, request to answer, p50', value: ms(route.p50), aim: '5 ms', held: route.p50 <= 5 });
+  report.push({
+    what: 'create network, request to answer, p50',
+    value: ms(create.p50),
+    aim: '3 ms',
+    held: create.p50 <= 3,
+  });
+  report.push({
+    what: 'create static route, request to answer, p50',
+    value: ms(route.p50),
+    aim: '5 ms',
+    held: route.p50 <= 5,
+  });
 
   const clients = Array.from({ length: 16 }, () => clientOf(server.access, 'admin'));
   const built = await rate(16, 1600, (piece) => {
     const inVpc = Math.floor(piece / 20);
     const cidr = `10.${inVpc}.${piece % 20}.0/24`;
-    return clients[piece % 16]!.raw('createNetwork', ({
-	name: `t${piece}`,
-	displaytext: 'bench',
-	zoneid,
-	networkofferingid: tier,
-	vpcid: vpcs[piece % 20]!,
-	...{
-		gateway: cidr.replace('.0/24', '.1'),
-		netmask: '255.255.255.0'
-	}
-}));
+    return clients[piece % 16]!.raw('createNetwork', {
+      name: `t${piece}`,
+      displaytext: 'bench',
+      zoneid,
+      networkofferingid: tier,
+      vpcid: vpcs[piece % 20]!,
+      gateway: cidr.replace('.0/24', '.1'),
+      netmask: '255.255.255.0',
+    });
   });
   report.push({ what: 'tiers accepted a second, 16 clients', value: built.toFixed(0), aim: '200', held: built >= 200 });
 
@@ -113,22 +146,51 @@ async function benchStory(): Promise<void> {
   try {
     const call = cloud.as('acme-admin');
     const zoneid = text(rows(await call('listZones'), 'zone')[0], 'id');
-    const id = async (command: string, key: string, name: string): Promise<string> => text(rows(await call(command, { name }), key)[0], 'id');
+    const id = async (command: string, key: string, name: string): Promise<string> =>
+      text(rows(await call(command, { name }), key)[0], 'id');
     const tier = await id('listNetworkOfferings', 'networkoffering', 'DefaultIsolatedNetworkOfferingForVpcNetworks');
     const overlay = await id('listNetworkOfferings', 'networkoffering', 'DefaultPrivateGatewayNetworkOfferingOverlay');
     const vpcofferingid = await id('listVPCOfferings', 'vpcoffering', 'Default VPC offering');
     const serviceofferingid = await id('listServiceOfferings', 'serviceoffering', 'Small Instance');
-    const template = rows(await call('listTemplates', { templatefilter: 'featured', name: 'tiny linux kvm' }), 'template')[0];
+    const template = rows(
+      await call('listTemplates', { templatefilter: 'featured', name: 'tiny linux kvm' }),
+      'template',
+    )[0];
     const aclid = await id('listNetworkACLLists', 'networkacllist', 'default_allow');
-    const created = (answer: object, key: string, field = 'id'): string => text((answer as Record<string, object>)[key], field);
+    const created = (answer: object, key: string, field = 'id'): string =>
+      text((answer as Record<string, object>)[key], field);
     const sides = await Promise.all(
       [1, 2].map(async (n) => {
-        const vpcid = created(await call('createVPC', { name: `v${n}`, displaytext: 'bench', cidr: `10.${n}.0.0/16`, zoneid, vpcofferingid }), 'vpc');
+        const vpcid = created(
+          await call('createVPC', {
+            name: `v${n}`,
+            displaytext: 'bench',
+            cidr: `10.${n}.0.0/16`,
+            zoneid,
+            vpcofferingid,
+          }),
+          'vpc',
+        );
         const networkids = created(
-          await call('createNetwork', { name: `t${n}`, displaytext: 'bench', zoneid, networkofferingid: tier, vpcid, aclid, gateway: `10.${n}.1.1`, netmask: '255.255.255.0' }),
+          await call('createNetwork', {
+            name: `t${n}`,
+            displaytext: 'bench',
+            zoneid,
+            networkofferingid: tier,
+            vpcid,
+            aclid,
+            gateway: `10.${n}.1.1`,
+            netmask: '255.255.255.0',
+          }),
           'network',
         );
-        const vm = (await call('deployVirtualMachine', { name: `vm${n}`, zoneid, serviceofferingid, templateid: text(template, 'id'), networkids })) as {
+        const vm = (await call('deployVirtualMachine', {
+          name: `vm${n}`,
+          zoneid,
+          serviceofferingid,
+          templateid: text(template, 'id'),
+          networkids,
+        })) as {
           virtualmachine: { id: string; nic: { ipaddress: string }[] };
         };
         return { vpcid, vm: vm.virtualmachine.id, ip: vm.virtualmachine.nic[0]!.ipaddress, n };
@@ -136,7 +198,16 @@ async function benchStory(): Promise<void> {
     );
     const [a, b] = [sides[0]!, sides[1]!];
     const product = await firstPing(folder, a.vm, b.ip, async () => {
-      const networkid = created(await call('createNetwork', { name: 'pn', displaytext: 'bench', cidr: '172.16.0.0/24', zoneid, networkofferingid: overlay }), 'network');
+      const networkid = created(
+        await call('createNetwork', {
+          name: 'pn',
+          displaytext: 'bench',
+          cidr: '172.16.0.0/24',
+          zoneid,
+          networkofferingid: overlay,
+        }),
+        'network',
+      );
       await Promise.all(
         sides.map(async ({ vpcid, n }) => {
           await call('createPrivateGateway', { vpcid, networkid, ipaddress: `172.16.0.${n}`, aclid });
@@ -155,7 +226,11 @@ async function benchStory(): Promise<void> {
 
 /** Ends the server, empties OVN, writes everything in one transaction, and waits for the ping. */
 async function bareTransaction(folder: string, nb: string, sb: string, from: string, to: string): Promise<number> {
-  for (const pid of execFileSync('pgrep', ['-f', `src/main.ts serve --state ${folder} `]).toString().trim().split('\n')) process.kill(Number(pid), 'SIGSTOP');
+  for (const pid of execFileSync('pgrep', ['-f', `src/main.ts serve --state ${folder} `])
+    .toString()
+    .trim()
+    .split('\n'))
+    process.kill(Number(pid), 'SIGSTOP');
   const store = await openStore(join(folder, 'server', 'trunkline.db'), Buffer.alloc(32));
   const { intent } = await createIntentCache(store).refresh();
   await store.close();
@@ -174,7 +249,11 @@ async function bareTransaction(folder: string, nb: string, sb: string, from: str
 
 /** Milliseconds from the start of `work` to the first answered ping, sent every 10 ms. */
 async function firstPing(folder: string, from: string, to: string, work: () => Promise<void>): Promise<number> {
-  const argv = insideArgv(folder, from, ['sh', '-c', `while ! ping -c1 -W1 -w1 ${to} >/dev/null 2>&1; do sleep 0.01; done; echo answered`]);
+  const argv = insideArgv(folder, from, [
+    'sh',
+    '-c',
+    `while ! ping -c1 -W1 -w1 ${to} >/dev/null 2>&1; do sleep 0.01; done; echo answered`,
+  ]);
   const { promise, resolve, reject } = Promise.withResolvers<number>();
   const began = performance.now();
   const child = spawn(argv[0]!, argv.slice(1), { stdio: ['ignore', 'pipe', 'inherit'] });
@@ -196,4 +275,3 @@ function rssOf(folder: string): number {
   const kib = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
   return Math.round(Number(kib) / 1024);
 }
-

@@ -53,6 +53,8 @@ export function print(rows: readonly Row[]): void {
   const values = Math.max(...rows.map((row) => row.value.length));
   for (const { what, value, aim, held } of rows) {
     const verdict = held === undefined ? '' : held ? '  held' : '  MISSED';
-    process.stdout.write(`${what.padEnd(width)}  ${value.padStart(values)}${aim === undefined ? '' : `   aim ${aim}${verdict}`}\n`);
+    process.stdout.write(
+      `${what.padEnd(width)}  ${value.padStart(values)}${aim === undefined ? '' : `   aim ${aim}${verdict}`}\n`,
+    );
   }
 }

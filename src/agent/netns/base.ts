@@ -7,8 +7,13 @@ import { run, tryRun } from '../../lib/run.ts';
 
 export interface Base {
   readonly path: string;
-  /** Why nobody can log in by SSH in a guest of this node; absent when one can. */
-  readonly noSsh?: string;
+  /** Why nobody can log in by SSH in a guest of this node, and whether that is a fault to put right; absent when one can. */
+  readonly noSsh?: NoSsh;
+}
+
+interface NoSsh {
+  readonly why: string;
+  readonly fault: boolean;
 }
 
 const BUSYBOX = ['/bin/busybox', '/usr/bin/busybox'];
@@ -96,12 +101,14 @@ async function fingerprint(busybox: string, programs: readonly [string, string][
   return hash.digest('hex').slice(0, 12);
 }
 
-async function whyNoSsh(installed: boolean): Promise<string | undefined> {
-  if (!installed) return 'no SSH: dropbear is not installed on this node (package dropbear-bin)';
+async function whyNoSsh(installed: boolean): Promise<NoSsh | undefined> {
+  if (!installed)
+    return { why: 'no SSH: dropbear is not installed on this node (package dropbear-bin)', fault: true };
+  // user_namespaces(7): denied for good to who made the namespace without privileges.
   const setgroups = await readFile('/proc/self/setgroups', 'utf8').catch(() => 'allow');
-  if (setgroups.trim() === 'deny')
-    return 'no SSH: this lab runs in a user namespace without groups, where dropbear cannot log anybody in';
-  return undefined;
+  if (setgroups.trim() !== 'deny') return undefined;
+  const why = 'no SSH: this lab runs in a user namespace without groups, where dropbear cannot log anybody in';
+  return { why, fault: false };
 }
 
 async function firstOf(paths: readonly string[]): Promise<string | undefined> {

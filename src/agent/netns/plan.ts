@@ -111,8 +111,10 @@ function planRunning(spec: InstanceSpec, actual: Actual, now: number, context: P
     if (actual.base.noSsh === undefined && !alive.run.has('ssh.pid')) waits.push(waiting('waits for its SSH server'));
   }
   const noLease = late.map((nic) => `eth${nic.deviceId} has got no address by DHCP`);
-  const error = actual.base.noSsh ?? (patient ? undefined : noLease[0]);
-  return { steps, waits, status: { id: spec.id, power: 'running', ...(error === undefined ? {} : { error }) } };
+  const { noSsh } = actual.base;
+  const error = noSsh?.fault === true ? noSsh.why : patient ? undefined : noLease[0];
+  const note = noSsh?.fault === false ? { note: noSsh.why } : {};
+  return { steps, waits, status: { id: spec.id, power: 'running', ...note, ...(error === undefined ? {} : { error }) } };
 }
 
 /** Takes an instance down: kept (its files stay) when the document has it as stopped, removed when it has it no more. */

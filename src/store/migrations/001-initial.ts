@@ -314,12 +314,7 @@ const TABLES: Readonly<Record<string, Table>> = {
       implicit: 'integer',
       created: 'text',
     },
-    index: [
-      ['vpc'],
-      ['created', 'id'],
-      ['account', 'created', 'id'],
-      ['domain', 'created', 'id'],
-    ],
+    index: [['vpc'], ['created', 'id'], ['account', 'created', 'id'], ['domain', 'created', 'id']],
     references: { zone: 'zone', account: 'account', offering: 'networkoffering', vpc: 'vpc', acl: 'acl' },
   },
   vlan: {
@@ -405,7 +400,13 @@ const TABLES: Readonly<Record<string, Table>> = {
     },
     unique: [['name']],
     index: [['account'], ['domain'], ['host']],
-    references: { zone: 'zone', account: 'account', serviceoffering: 'serviceoffering', template: 'template', host: 'host' },
+    references: {
+      zone: 'zone',
+      account: 'account',
+      serviceoffering: 'serviceoffering',
+      template: 'template',
+      host: 'host',
+    },
   },
   nic: {
     columns: {
@@ -532,7 +533,11 @@ export async function up(db: Kysely<never>): Promise<void> {
     }
     await create.execute();
     for (const columns of table.index ?? []) {
-      await db.schema.createIndex(`${name}_by_${columns.join('_')}`).on(name).columns([...columns]).execute();
+      await db.schema
+        .createIndex(`${name}_by_${columns.join('_')}`)
+        .on(name)
+        .columns([...columns])
+        .execute();
     }
   }
   const counters = db as unknown as Kysely<{ counter: { name: string; value: number } }>;
