@@ -49,10 +49,21 @@ function remembered<Unit extends object>(kind: Kind<Unit>): (intent: Intent) => 
         parts.push(memo.part);
         continue;
       }
-      const part = kind.compile(unit, fabric);
+      const part = named(kind, unit, () => kind.compile(unit, fabric));
       known.set(unit, { fabric, part });
       parts.push(part);
     }
     return parts;
   };
+}
+
+function named<Unit extends object>({ kind }: Kind<Unit>, unit: Unit, work: () => Part): Part {
+  try {
+    return work();
+  } catch (cause) {
+    const id = 'id' in unit ? ` ${String(unit.id)}` : '';
+    throw new Error(`the ${kind}${id} cannot be compiled: ${cause instanceof Error ? cause.message : String(cause)}`, {
+      cause,
+    });
+  }
 }

@@ -28,15 +28,15 @@ export const SMALL: UnitShape = {
 export function unit(key: string, shape: Partial<UnitShape> = {}): DesiredUnit {
   const { ports, routes, rules, tagged, dhcp, binding, name } = { ...SMALL, ...shape };
   const id = (part: string): string => derivedId(`${key}/${part}`);
+  const leg = `lrp-${key}`;
   const row = (table: string, part: string, columns: Record<string, Value>): DesiredRow => {
     const ids = { id: part, unit: key };
     return {
       table,
-      uuid: id(part),
+      uuid: table === 'Static_MAC_Binding' ? derivedId(`${table}/${leg}/${String(columns['ip'])}`) : id(part),
       columns: table === 'Static_MAC_Binding' ? columns : { ...columns, external_ids: ids },
     };
   };
-  const leg = `lrp-${key}`;
   const nics = ports.map((number) => `nic${number}`);
   const acls = rules.map((number) => `rule${number}`);
   const members = ports.map((number) => `${key}-nic${number}`);

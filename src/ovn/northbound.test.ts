@@ -246,6 +246,19 @@ test('apply() removes what a process before it wrote and nobody wants any more',
   assert.equal(await nb.nbctl('--bare', '--columns=ip', 'list', 'Static_MAC_Binding'), '');
 });
 
+test('apply() removes a MAC binding whose router somebody deleted by hand, also in a process that never wrote it', async () => {
+  await engine.apply(desired(1, unit('vpc:1', { binding: true }), unit('vpc:2')), incremental);
+  await engine.close();
+  for (const name of (await nb.nbctl('--bare', '--columns=name', 'list', 'Logical_Router'))
+    .split('\n')
+    .filter(Boolean)) {
+    await nb.nbctl('lr-del', name);
+  }
+  assert.notEqual(await nb.nbctl('--bare', '--columns=ip', 'list', 'Static_MAC_Binding'), '');
+  await (await open()).apply(desired(2, unit('vpc:2')), { full: true });
+  assert.equal(await nb.nbctl('--bare', '--columns=ip', 'list', 'Static_MAC_Binding'), '');
+});
+
 test('apply() takes a unit that goes and comes back for what it is, not for drift', async () => {
   const [one, two] = [unit('vpc:1'), unit('vpc:2')];
   for (const [at, units] of [[one, two], [two], [one, two]].entries()) {

@@ -1,6 +1,7 @@
 // Which rows of the northbound database are ours, and which of their columns: the one place that decides what may be
 // written or removed. A row of ours is ours as a whole; everything else is invisible to the planner.
 import type { DesiredRow, Value } from '../compile/desired.ts';
+import { derivedId } from '../lib/id.ts';
 import { defaultOf, sameValue } from './codec.ts';
 import type { Actual, Row } from './replica.ts';
 import type { TableSchema } from './schema.ts';
@@ -17,7 +18,10 @@ const WRITTEN_BY_OVN: Readonly<Record<string, ReadonlySet<string>>> = {
   BFD: new Set(['status']),
 };
 
-/** Root tables without external_ids: a row is ours when the router port it names is. */
+/**
+ * Root tables without external_ids: a row is ours when the router port it names is, or when its id is the one we would give it.
+ * The latter finds what is left when somebody deletes a router of ours by hand: northd 23.03 stands still while it is there.
+ */
 const OWNED_THROUGH_PORT: ReadonlySet<string> = new Set(['Static_MAC_Binding']);
 
 /** Whether the row carries our mark. */
@@ -42,9 +46,16 @@ export function* ownedRoots(actual: Actual): Generator<{ table: string; uuid: st
     const throughPort = OWNED_THROUGH_PORT.has(table);
     const ports = throughPort ? ownedRouterPorts(actual) : undefined;
     for (const [uuid, row] of actual.table(table)) {
-      if (ports === undefined ? isMarked(row) : ports.has(row['logical_port'] as string)) yield { table, uuid, row };
+      const ours =
+        ports === undefined ? isMarked(row) : ports.has(row['logical_port'] as string) || uuid === idOf(table, row);
+      if (ours) yield { table, uuid, row };
     }
   }
+}
+
+/** The id the compiler gives such a row (compile/desired.ts, DesiredRow). */
+function idOf(table: string, row: Row): string {
+  return derivedId(`${table}/${String(row['logical_port'])}/${String(row['ip'])}`);
 }
 
 function ownedRouterPorts(actual: Actual): ReadonlySet<string> {

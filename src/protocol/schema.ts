@@ -50,7 +50,11 @@ export const nodeReport: z.ZodType<NodeReport> = z.object({
   node: nodeName,
   generation,
   error: text.exactOptional(),
-  instances: z.array(z.object({ id, power: z.enum(['running', 'stopped']), error: text.exactOptional() })).max(10_000),
+  instances: z
+    .array(
+      z.object({ id, power: z.enum(['running', 'stopped']), error: text.exactOptional(), note: text.exactOptional() }),
+    )
+    .max(10_000),
   facts: z.object({
     hostname: text,
     underlayIp: ip4,

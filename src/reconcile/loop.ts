@@ -4,6 +4,7 @@ import { createBackoff } from '../lib/backoff.ts';
 import { createBell } from '../lib/bell.ts';
 import type { Log } from '../lib/log.ts';
 import { sleep } from '../lib/sleep.ts';
+import { assertSound } from '../compile/check.ts';
 import { compile } from '../compile/compile.ts';
 import type { Desired } from '../compile/desired.ts';
 import type { Intent, UnitKey } from '../model/intent.ts';
@@ -113,6 +114,7 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
     const { intent, dirty } = full ? await cache.reload() : await cache.refresh();
     const before = desired;
     const now = compile(intent, before);
+    assertSound(now, intent.fabric, full ? undefined : before);
     const nodes = documents.update(intent);
     const applied = await northbound.apply(now, { full });
     desired = now;

@@ -102,8 +102,7 @@ async function fingerprint(busybox: string, programs: readonly [string, string][
 }
 
 async function whyNoSsh(installed: boolean): Promise<NoSsh | undefined> {
-  if (!installed)
-    return { why: 'no SSH: dropbear is not installed on this node (package dropbear-bin)', fault: true };
+  if (!installed) return { why: 'no SSH: dropbear is not installed on this node (package dropbear-bin)', fault: true };
   // user_namespaces(7): denied for good to who made the namespace without privileges.
   const setgroups = await readFile('/proc/self/setgroups', 'utf8').catch(() => 'allow');
   if (setgroups.trim() !== 'deny') return undefined;

@@ -113,8 +113,12 @@ function planRunning(spec: InstanceSpec, actual: Actual, now: number, context: P
   const noLease = late.map((nic) => `eth${nic.deviceId} has got no address by DHCP`);
   const { noSsh } = actual.base;
   const error = noSsh?.fault === true ? noSsh.why : patient ? undefined : noLease[0];
-  const note = noSsh?.fault === false ? { note: noSsh.why } : {};
-  return { steps, waits, status: { id: spec.id, power: 'running', ...note, ...(error === undefined ? {} : { error }) } };
+  const lacks = noSsh?.fault === false ? { note: noSsh.why } : {};
+  return {
+    steps,
+    waits,
+    status: { id: spec.id, power: 'running', ...lacks, ...(error === undefined ? {} : { error }) },
+  };
 }
 
 /** Takes an instance down: kept (its files stay) when the document has it as stopped, removed when it has it no more. */
