@@ -1,3 +1,4 @@
+// How the agent reads what Open vSwitch answers.
 import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

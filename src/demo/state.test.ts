@@ -1,3 +1,4 @@
+// The state folder's rules: what is ours is taken or cleaned up, what is not stays untouched.
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

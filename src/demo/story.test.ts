@@ -1,3 +1,4 @@
+// The pieces of a story's world that need no lab.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { answered, echoRequests } from './story.ts';

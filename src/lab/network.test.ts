@@ -1,3 +1,4 @@
+// The cables and addresses that follow from a topology.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { nodeNetworks, switchPorts, wiring } from './network.ts';

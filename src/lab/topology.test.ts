@@ -1,3 +1,4 @@
+// Topology files: what is accepted, and what a mistake is answered with.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';

@@ -1,3 +1,4 @@
+// The form of documents and reports, checked where they enter.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { NodeDocument } from './document.ts';

@@ -1,3 +1,4 @@
+// The nodes' channel with real TLS: who may join, fetch and report, and who may not.
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';

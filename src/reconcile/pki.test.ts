@@ -1,3 +1,4 @@
+// The channel's certificate authority: made once, never replaced silently.
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';

@@ -1,6 +1,7 @@
 // What stories with real packets are made of: VPCs, tiers, instances, Private networks, gateways and routes of one tenant, all
 // made through the API, and pings between the instances. The cloud below is real; one serves all tests of a file.
 import assert from 'node:assert/strict';
+import { after, before } from 'node:test';
 import type { RunResult } from '../../src/lib/run.ts';
 import { type Caller, type Cloud, startCloud } from '../../src/demo/cloud.ts';
 import { field, rows, text } from '../../src/demo/answer.ts';
@@ -55,12 +56,19 @@ export interface LabCloud {
   ping(from: Pick<Guest, 'id'>, to: Pick<Guest, 'address'>): Promise<boolean>;
 }
 
-/** A cloud with an empty tenant. It ends, and its folder goes, with the scope. */
-export async function startLabCloud(scope: Scope, account = 'acme-admin'): Promise<LabCloud> {
+/**
+ * A cloud for all tests of a suite, with an empty tenant; it ends, and its folder goes, with the suite. Call in the suite itself:
+ * what a hook registers for later is done as soon as the hook ends.
+ */
+export function cloudForSuite(begin: (lab: LabCloud) => Promise<void> | void, account = 'acme-admin'): void {
+  const scope: Scope = { after };
   const state = temporaryState(scope);
-  const cloud = await startCloud({ state, port: 0, log: () => undefined });
-  afterwards(scope, () => cloud.stop());
-  return labCloud(cloud, account);
+  let cloud: Cloud | undefined;
+  before(async () => {
+    cloud = await startCloud({ state, port: 0, log: () => undefined });
+    await begin(await labCloud(cloud, account));
+  });
+  afterwards(scope, async () => cloud?.stop());
 }
 
 export async function labCloud(cloud: Cloud, account = 'acme-admin'): Promise<LabCloud> {

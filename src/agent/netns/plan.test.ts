@@ -1,3 +1,4 @@
+// The plan of instances as namespaces: whatever was half done, whatever was damaged, planning again converges and touches nothing foreign.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
