@@ -14,7 +14,7 @@ import { createNorthbound } from './ovn/northbound.ts';
 import { createChannel } from './reconcile/channel.ts';
 import { createReconciler } from './reconcile/loop.ts';
 import { openPki } from './reconcile/pki.ts';
-import { openServerState } from './server-state.ts';
+import { type Credential, type ServerState, openServerState } from './server-state.ts';
 import { acceptJoin, isCurrent, markDown, recordReport } from './store/hosts.ts';
 import { createIntentCache } from './store/load.ts';
 import { type Store, openStore } from './store/open.ts';
@@ -46,9 +46,7 @@ const STEPS_BYTES = 4 * 1024 * 1024;
 export async function serve(options: ServeOptions): Promise<void> {
   const log = createLog('server');
   const own = openServerState(options.state);
-  const pki = await openPki(join(own.folder, 'pki'));
-  const store = await openStore(options.database ?? join(own.folder, 'trunkline.db'), own.sealKey);
-  const { credentials } = await bootstrap(store, { demo: options.demoAccounts });
+  const [pki, { store, credentials }] = await Promise.all([openPki(join(own.folder, 'pki')), openState(options, own)]);
 
   const northbound = createNorthbound({ nb: options.nb, sb: options.sb, log });
   const reconciler = createReconciler({
@@ -122,6 +120,15 @@ export async function serve(options: ServeOptions): Promise<void> {
   northbound.close();
   await store.close();
   log.info('ended');
+}
+
+async function openState(
+  { database, demoAccounts }: ServeOptions,
+  { folder, sealKey }: ServerState,
+): Promise<{ store: Store; credentials: Readonly<Record<string, Credential>> }> {
+  const store = await openStore(database ?? join(folder, 'trunkline.db'), sealKey);
+  const { credentials } = await bootstrap(store, { demo: demoAccounts });
+  return { store, credentials };
 }
 
 /** Expunges instances that were destroyed longer ago than the setting `expunge.delay` (seconds) says. */

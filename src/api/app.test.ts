@@ -66,8 +66,16 @@ test('without response=json the answer is XML, errors included', async () => {
   assert.equal(headers.get('content-type'), 'text/xml; charset=UTF-8');
   assert.match(
     text,
-    /^<\?xml version="1.0" encoding="UTF-8"\?><errorresponse cloud-stack-version="[0-9.]+"><errorcode>401<\/errorcode>/,
+    /^<\?xml version="1.0" encoding="UTF-8"\?><listzonesresponse cloud-stack-version="[0-9.]+"><errorcode>401<\/errorcode>/,
   );
+});
+
+test('an unproven caller is answered 401 under the name of the command, and under errorresponse where there is none', async () => {
+  const known = await cloud.fetch('/client/api?command=createZone&response=json&apikey=x&signature=y');
+  assert.deepEqual([known.status, known.envelope], [401, 'createzoneresponse']);
+  const unknown = await cloud.fetch('/client/api?command=frobnicate&response=json&apikey=x&signature=y');
+  assert.deepEqual([unknown.status, unknown.envelope], [401, 'errorresponse']);
+  assert.equal(unknown.body['errortext'], known.body['errortext']);
 });
 
 test('methods other than GET and POST are 405, other paths 404 with a hint', async () => {

@@ -71,10 +71,13 @@ export function createApp({ registry, accounts, log, onRequest }: AppOptions): H
       const done = await session(named, request.method, wire, cookie, course);
       return { reply: success(named, done.body, course.format), cookies: done.cookies };
     }
+    // Named before the caller is known: a bad signature is answered under the command's own key, as CloudStack does.
+    if (named !== undefined) course.command = named;
     course.caller = await authenticate(accounts, throttle, { wire, cookie, address: course.address });
-    if (named === undefined || !mayUse(named, course.caller.role))
+    if (named === undefined || !mayUse(named, course.caller.role)) {
+      delete course.command;
       throw refuse('unsupported', unavailable(printable(name)));
-    course.command = named;
+    }
     const { want, given } = checkParameters(named, wire);
     const result = await named.run({ caller: course.caller, request: course.id, command: named.name, given }, want);
     return { reply: success(named, result, course.format), cookies: [] };

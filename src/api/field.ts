@@ -48,5 +48,11 @@ export function clientDate(iso: string): string {
 
 /** The object without its undefined and null members: absent fields are left out, never null. */
 export function compact<T extends object>(object: { [K in keyof T]: T[K] | null | undefined }): T {
-  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined && value !== null)) as T;
+  const kept: Record<string, unknown> = {};
+  // A plain loop: this runs for every object of every page.
+  for (const key in object) {
+    const value = object[key];
+    if (value !== undefined && value !== null) kept[key] = value;
+  }
+  return kept as T;
 }

@@ -5,6 +5,7 @@ import * as field from '../api/field.ts';
 import * as param from '../api/param.ts';
 import type { EventTable } from '../store/schema.ts';
 import { ownerFields, ownersOf } from './join.ts';
+import { knownIds } from './known.ts';
 import { containing, named, ownedRows, ownerParams, page, pageParams } from './list.ts';
 import { type Plan, type Room, listCommand } from './room.ts';
 
@@ -64,6 +65,7 @@ export const listEvents = listCommand({
   key: 'event',
   view: eventView,
   async list(room, want) {
+    await knownIds(room, want, { id: 'event', startid: 'event' });
     let query = room.db
       .selectFrom('event')
       .selectAll()

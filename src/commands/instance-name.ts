@@ -28,7 +28,9 @@ export async function checkHostnameFree(
     .selectFrom('instance')
     .innerJoin('nic', 'nic.instance', 'instance.id')
     .innerJoin('network', 'network.id', 'nic.network')
-    .select(['network.name', 'network.networkdomain'])
+    // A tier has its VPC's domain.
+    .leftJoin('vpc', 'vpc.id', 'network.vpc')
+    .select(['network.name', 'network.networkdomain', 'vpc.networkdomain as vpcdomain'])
     .where(sql<boolean>`lower(${sql.ref('instance.hostname')}) = ${name.toLowerCase()}`)
     // A destroyed one keeps its row for a while; it must not keep the name from its successor.
     .where('instance.state', '!=', 'Destroyed')
@@ -47,6 +49,6 @@ export async function checkHostnameFree(
   if (taken === undefined) return;
   throw refuse(
     'parameter',
-    `The vm with hostName ${name} already exists in the network domain: ${taken.networkdomain ?? '(none)'}; network=${taken.name}. Choose another name, or leave it out`,
+    `The vm with hostName ${name} already exists in the network domain: ${taken.networkdomain ?? taken.vpcdomain ?? '(none)'}; network=${taken.name}. Choose another name, or leave it out`,
   );
 }

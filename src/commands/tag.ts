@@ -89,6 +89,14 @@ function idsOf(resourceids: readonly string[]): string[] {
   return [...new Set(resourceids)];
 }
 
+function checkLength(what: 'key' | 'value', key: string, text: string): void {
+  if (text.length <= 255) return;
+  throw refuse(
+    'parameter',
+    `The ${what} of tag ${key.slice(0, 40)} is ${text.length} characters long; at most 255 are possible`,
+  );
+}
+
 export const createTags = jobCommand({
   name: 'createTags',
   summary: 'Hangs tags on objects',
@@ -107,11 +115,8 @@ export const createTags = jobCommand({
         const value = tag['value'] ?? '';
         if (key === '') throw refuse('parameter', 'A tag has no key: give tags[0].key');
         if (value === '') throw refuse('parameter', `Value for the key ${key} is either null or empty`);
-        if (value.length > 255)
-          throw refuse(
-            'parameter',
-            `The value of tag ${key} is ${value.length} characters long; at most 255 are possible`,
-          );
+        checkLength('key', key, key);
+        checkLength('value', key, value);
         const same = await room.db
           .selectFrom('tag')
           .select('value')

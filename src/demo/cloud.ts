@@ -52,6 +52,10 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
     const cloud = { state, lab: lab.value, access: server.value.access, as: callers(server.value), stop };
     await joinHypervisors(cloud, options.signal);
     log(`agents on ${lab.value.topology.hypervisors.map((h) => h.name).join(', ')} joined`);
+    if (lab.value.sandbox.rootless)
+      log(
+        'instances have no SSH without root: its server cannot change groups in a user namespace; use trunkline lab exec',
+      );
     return cloud;
   } catch (error) {
     await stop();

@@ -65,6 +65,7 @@ export function insideArgv(state: string, name: string, argv: readonly string[])
   const [instance, other] = found;
   if (other !== undefined)
     throw new Error(`${name} is more than one instance: ${found.map((i) => i.id).join(', ')}; give the id`);
+  if (instance!.pid === null) throw new Error(`instance ${name} is not running; start it with startVirtualMachine`);
   const term = process.env['TERM'] ?? 'dumb';
   return enter(sandbox, [
     ...`nsenter --target ${instance!.pid} --mount --net --uts --pid --root --wd --`.split(' '),

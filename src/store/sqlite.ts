@@ -22,7 +22,7 @@ export function sqliteDialect(path: string, readOnly = false): SqliteDialect {
           run: (parameters) => raw.run(...input(parameters)),
           iterate: (parameters) => raw.iterate(...input(parameters)),
         };
-        if (prepared.size >= 1000) prepared.clear();
+        if (prepared.size >= 200) prepared.clear();
         prepared.set(sql, statement);
       }
       return statement;

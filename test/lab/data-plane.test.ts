@@ -31,7 +31,13 @@ suite('data plane', () => {
     sides = await Promise.all([1, 2, 3, 4, 5, 6].map((number) => side(number, `h${Math.ceil(number / 2)}`)));
   });
 
-  const pairs: readonly (readonly [number, number])[] = [[1, 3], [4, 5], [6, 2], [3, 6], [1, 2]];
+  const pairs: readonly (readonly [number, number])[] = [
+    [1, 3],
+    [4, 5],
+    [6, 2],
+    [3, 6],
+    [1, 2],
+  ];
   for (const kind of ['overlay', 'pool', 'byHand'] as const) {
     test(`a Private network (${kind}) carries the first packet after the last job, between all pairs of hypervisors`, async () => {
       for (const [index, [from, to]] of pairs.entries()) {
@@ -46,22 +52,40 @@ suite('data plane', () => {
     });
   }
 
-  for (const [kind, tagged] of [['overlay', false], ['pool', true], ['byHand', true]] as const) {
+  for (const [kind, tagged] of [
+    ['overlay', false],
+    ['pool', true],
+    ['byHand', true],
+  ] as const) {
     test(`what a Private network (${kind}) carries between hypervisors is ${tagged ? 'tagged with its VLAN' : 'tagged with none'} on the wire`, async () => {
       const [a, b] = [sides[0]!, sides[4]!];
       const between = await connect(a, b, kind, '172.16.0.0', 'all');
-      const networks = rows(await lab.cloud.as('admin')('listNetworks', { id: between.networkid, listall: 'true' }), 'network');
+      const networks = rows(
+        await lab.cloud.as('admin')('listNetworks', { id: between.networkid, listall: 'true' }),
+        'network',
+      );
       const vlan = tagged ? Number(text(networks[0], 'vlan')) : undefined;
-      const frames = (await Promise.all(
-        uplinks().map((device) => seenOn(lab.cloud.state, 'sw', device, () => pingSides(1, 5))),
-      )).flat();
-      const ours = frames.filter(({ vlan: id, bytes }) => id !== undefined && id !== 1 && bytes.includes(addressBytes(a, b)));
+      const frames = (
+        await Promise.all(uplinks().map((device) => seenOn(lab.cloud.state, 'sw', device, () => pingSides(1, 5))))
+      ).flat();
+      const ours = frames.filter(
+        ({ vlan: id, bytes }) => id !== undefined && id !== 1 && bytes.includes(addressBytes(a, b)),
+      );
       assert.deepEqual([...new Set(ours.map((frame) => frame.vlan))], tagged ? [vlan] : []);
       if (tagged) {
-        const table = (await lab.cloud.lab.exec('sw', ['ovs-appctl', '-t', `${lab.cloud.state}/lab/sw/vs.ctl`, 'fdb/show', 'br-sw'])).stdout;
-        assert.match(table, new RegExp(`^ *\\d+ +${vlan} +02:`, 'm'), 'the switch has learnt the gateways on that VLAN');
+        const table = (
+          await lab.cloud.lab.exec('sw', ['ovs-appctl', '-t', `${lab.cloud.state}/lab/sw/vs.ctl`, 'fdb/show', 'br-sw'])
+        ).stdout;
+        assert.match(
+          table,
+          new RegExp(`^ *\\d+ +${vlan} +02:`, 'm'),
+          'the switch has learnt the gateways on that VLAN',
+        );
       } else {
-        assert.ok(frames.some(({ bytes }) => bytes.readUInt16BE(12) === 0x0800 && bytes.readUInt16BE(36) === 6081), 'Geneve goes over the underlay');
+        assert.ok(
+          frames.some(({ bytes }) => bytes.readUInt16BE(12) === 0x0800 && bytes.readUInt16BE(36) === 6081),
+          'Geneve goes over the underlay',
+        );
       }
       await disconnect(between);
     });
@@ -80,18 +104,34 @@ suite('data plane', () => {
     }
   });
 
-  test('tiers of a VPC: 2 hops fewer to live, no list lets nothing in and all out, default_deny nothing at all', async () => {
+  test('tiers of a VPC are one hop apart; no list lets nothing in and all out, default_deny nothing at all, and another list counts when its job ends', async () => {
     const { vpcid, guest: open } = sides[5]!;
-    const [none, deny] = await Promise.all([lab.tenant.tier(vpcid, '10.6.2.1'), lab.tenant.tier(vpcid, '10.6.3.1', 'default_deny')]);
-    const [quiet, shut] = await Promise.all([lab.tenant.instance('quiet', none!, 'h1'), lab.tenant.instance('shut', deny!, 'h2')]);
+    const [none, deny] = await Promise.all([
+      lab.tenant.tier(vpcid, '10.6.2.1'),
+      lab.tenant.tier(vpcid, '10.6.3.1', 'default_deny'),
+    ]);
+    const [quiet, shut] = await Promise.all([
+      lab.tenant.instance('quiet', none!, 'h1'),
+      lab.tenant.instance('shut', deny!, 'h2'),
+    ]);
     assert.deepEqual(
-      await Promise.all([lab.ping(quiet!, open), lab.ping(open, quiet!), lab.ping(shut!, open), lab.ping(open, shut!), lab.ping(quiet!, shut!)]),
+      await Promise.all([
+        lab.ping(quiet!, open),
+        lab.ping(open, quiet!),
+        lab.ping(shut!, open),
+        lab.ping(open, shut!),
+        lab.ping(quiet!, shut!),
+      ]),
       [true, false, false, false, false],
     );
     assert.equal(await timeToLive(quiet!, open), 63, 'one router between tiers');
     const aclid = await lab.tenant.idOf('listNetworkACLLists', 'networkacllist', 'default_allow');
     await lab.tenant.call('replaceNetworkACLList', { networkid: deny!, aclid });
-    assert.deepEqual(await Promise.all([lab.ping(shut!, open), lab.ping(open, shut!)]), [true, true], 'as soon as its job ends');
+    assert.deepEqual(
+      await Promise.all([lab.ping(shut!, open), lab.ping(open, shut!)]),
+      [true, true],
+      'as soon as its job ends',
+    );
     const shutAgain = await lab.tenant.idOf('listNetworkACLLists', 'networkacllist', 'default_deny');
     await lab.tenant.call('replaceNetworkACLList', { networkid: deny!, aclid: shutAgain });
     assert.deepEqual(await Promise.all([lab.ping(shut!, open), lab.ping(open, shut!)]), [false, false], 'and back');
@@ -131,7 +171,10 @@ suite('data plane', () => {
   test('a route by way of an instance in a tier is Active and leads to what stands behind it', async () => {
     const { vpcid, tier, guest: appliance } = sides[4]!;
     const other = await lab.tenant.tier(vpcid, '10.5.2.1', 'default_allow');
-    const clients = await Promise.all([lab.tenant.instance('far', other, 'h1'), lab.tenant.instance('near', tier, 'h2')]);
+    const clients = await Promise.all([
+      lab.tenant.instance('far', other, 'h1'),
+      lab.tenant.instance('near', tier, 'h2'),
+    ]);
     const behind = { address: '10.200.0.1' };
     assert.equal((await lab.exec(appliance, 'ip', 'address', 'add', `${behind.address}/32`, 'dev', 'lo')).code, 0);
     assert.deepEqual(await Promise.all(clients.map((client) => lab.ping(client, behind))), [false, false]);
@@ -147,17 +190,33 @@ suite('data plane', () => {
     const there = await lab.tenant.route(a.vpcid, '10.5.0.0/16', '172.16.20.2');
     const back = await lab.tenant.route(b.vpcid, '10.1.0.0/16', '172.16.20.1');
     assert.equal(there.state, 'Unreachable');
-    assert.match(text(await lab.tenant.routeNow(there.id), 'reason'), /172\.16\.20\.2 is on no network that VPC v1 is connected to/);
-    const events = rows(await lab.tenant.call('listEvents', { level: 'WARN' }), 'event').map((event) => text(event, 'description'));
-    assert.ok(events.some((said) => said.includes('172.16.20.2')), events.join('\n'));
+    assert.match(
+      text(await lab.tenant.routeNow(there.id), 'reason'),
+      /172\.16\.20\.2 is on no network that VPC v1 is connected to/,
+    );
+    const events = rows(await lab.tenant.call('listEvents', { level: 'WARN' }), 'event').map((event) =>
+      text(event, 'description'),
+    );
+    assert.ok(
+      events.some((said) => said.includes('172.16.20.2')),
+      events.join('\n'),
+    );
     const networkid = await lab.tenant.privateNetwork('172.16.20.0/24', 'pool');
     const gateways = [
       await lab.tenant.gateway(a.vpcid, networkid, '172.16.20.1', 'default_allow'),
       await lab.tenant.gateway(b.vpcid, networkid, '172.16.20.2', 'default_allow'),
     ];
-    assert.deepEqual(await Promise.all([pingSides(1, 5), pingSides(5, 1)]), [true, true], 'right after the last gateway');
+    assert.deepEqual(
+      await Promise.all([pingSides(1, 5), pingSides(5, 1)]),
+      [true, true],
+      'right after the last gateway',
+    );
     for (const { id } of [there, back]) {
-      await eventually('the route being Active', async () => text(await lab.tenant.routeNow(id), 'state') === 'Active' || undefined, 5_000);
+      await eventually(
+        'the route being Active',
+        async () => text(await lab.tenant.routeNow(id), 'state') === 'Active' || undefined,
+        5_000,
+      );
     }
     await disconnect({ networkid, gateways, routes: [there.id, back.id] });
   });
@@ -165,13 +224,20 @@ suite('data plane', () => {
   test('a default route leads into the Private network, and the longest prefix still wins', async () => {
     const [a, b, c] = [sides[0]!, sides[2]!, sides[5]!];
     const networkid = await lab.tenant.privateNetwork('172.16.30.0/24');
-    const gateways = await Promise.all([a, b, c].map(({ vpcid, number }) => lab.tenant.gateway(vpcid, networkid, `172.16.30.${number}`, 'default_allow')));
+    const gateways = await Promise.all(
+      [a, b, c].map(({ vpcid, number }) =>
+        lab.tenant.gateway(vpcid, networkid, `172.16.30.${number}`, 'default_allow'),
+      ),
+    );
     const routes = await Promise.all([
       lab.tenant.route(a.vpcid, '0.0.0.0/0', '172.16.30.3'),
       lab.tenant.route(b.vpcid, '10.1.0.0/16', '172.16.30.1'),
       lab.tenant.route(c.vpcid, '10.1.0.0/16', '172.16.30.1'),
     ]);
-    assert.deepEqual(routes.map(({ state }) => state), ['Active', 'Active', 'Active']);
+    assert.deepEqual(
+      routes.map(({ state }) => state),
+      ['Active', 'Active', 'Active'],
+    );
     assert.deepEqual(await Promise.all([pingSides(1, 3), pingSides(3, 1), pingSides(1, 6)]), [true, true, false]);
     routes.push(await lab.tenant.route(a.vpcid, '10.6.0.0/16', '172.16.30.6'));
     assert.deepEqual(await Promise.all([pingSides(1, 3), pingSides(1, 6)]), [true, true]);

@@ -3,35 +3,30 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, suite, test } from 'node:test';
+import { suite, test } from 'node:test';
 import { ApiError } from '../../src/client/client.ts';
-import { type Cloud, startCloud } from '../../src/demo/cloud.ts';
+import type { Cloud } from '../../src/demo/cloud.ts';
 import { rows, text } from '../../src/demo/answer.ts';
 import { labStatus } from '../../src/lab/status.ts';
 import { run } from '../../src/lib/run.ts';
 import { sleep } from '../../src/lib/sleep.ts';
-import { type Scope, afterwards, eventually, temporaryState } from '../support/lab.ts';
+import { eventually } from '../support/lab.ts';
+import { cloudForSuite, type LabCloud } from '../support/tenant-lab.ts';
 
 interface Side {
   readonly vpcid: string;
   readonly instance: string;
   readonly address: string;
-  readonly number: number;
 }
 
 let cloud: Cloud;
 let sides: Side[];
-let zoneid: string;
 
 suite('survival', () => {
-  const scope: Scope = { after };
-  const state = temporaryState(scope);
-  before(async () => {
-    cloud = await startCloud({ state, port: 0, log: () => undefined });
-    zoneid = text(rows(await call('listZones'), 'zone')[0], 'id');
-    sides = await twoVpcs();
+  cloudForSuite(async (lab) => {
+    cloud = lab.cloud;
+    sides = await twoVpcs(lab);
   });
-  afterwards(scope, () => cloud.stop());
 
   test('pings lose nothing while the control plane dies, and the next change is made all the same', async () => {
     const pings = cloud.lab.exec(sides[0]!.instance, ['ping', '-c', '60', '-i', '0.2', '-W', '1', sides[1]!.address]);
@@ -121,70 +116,16 @@ function call(command: string, params: Readonly<Record<string, string>> = {}): P
   return cloud.as('acme-admin')(command, params);
 }
 
-async function twoVpcs(): Promise<Side[]> {
-  const id = async (command: string, key: string, name: string, more = {}): Promise<string> =>
-    text(rows(await call(command, { name, ...more }), key)[0], 'id');
-  const of = (answer: object, key: string): string => text((answer as Record<string, object>)[key], 'id');
-  const aclid = await id('listNetworkACLLists', 'networkacllist', 'default_allow');
-  const networkid = of(
-    await call('createNetwork', {
-      name: 'between',
-      displaytext: 'between',
-      zoneid,
-      cidr: '172.16.0.0/24',
-      networkofferingid: await id(
-        'listNetworkOfferings',
-        'networkoffering',
-        'DefaultPrivateGatewayNetworkOfferingOverlay',
-      ),
-    }),
-    'network',
-  );
+async function twoVpcs({ tenant }: LabCloud): Promise<Side[]> {
+  const networkid = await tenant.privateNetwork('172.16.0.0/24');
   return Promise.all(
     [1, 2].map(async (number) => {
-      const vpcofferingid = await id('listVPCOfferings', 'vpcoffering', 'Default VPC offering');
-      const vpcid = of(
-        await call('createVPC', {
-          name: `v${number}`,
-          displaytext: 'v',
-          cidr: `10.${number}.0.0/16`,
-          zoneid,
-          vpcofferingid,
-        }),
-        'vpc',
-      );
-      const tier = of(
-        await call('createNetwork', {
-          name: `t${number}`,
-          displaytext: 't',
-          zoneid,
-          vpcid,
-          aclid,
-          gateway: `10.${number}.1.1`,
-          netmask: '255.255.255.0',
-          networkofferingid: await id(
-            'listNetworkOfferings',
-            'networkoffering',
-            'DefaultIsolatedNetworkOfferingForVpcNetworks',
-          ),
-        }),
-        'network',
-      );
-      const deployed = (await call('deployVirtualMachine', {
-        name: `s${number}`,
-        zoneid,
-        networkids: tier,
-        serviceofferingid: await id('listServiceOfferings', 'serviceoffering', 'Small Instance'),
-        templateid: await id('listTemplates', 'template', 'tiny linux kvm', { templatefilter: 'featured' }),
-      })) as { virtualmachine: { id: string; nic: { ipaddress: string }[] } };
-      await call('createPrivateGateway', { vpcid, networkid, ipaddress: `172.16.0.${number}`, aclid });
-      await call('createStaticRoute', { vpcid, cidr: `10.${3 - number}.0.0/16`, nexthop: `172.16.0.${3 - number}` });
-      return {
-        vpcid,
-        number,
-        instance: deployed.virtualmachine.id,
-        address: deployed.virtualmachine.nic[0]!.ipaddress,
-      };
+      const vpcid = await tenant.vpc(`v${number}`, `10.${number}.0.0/16`);
+      const tier = await tenant.tier(vpcid, `10.${number}.1.1`, 'default_allow');
+      const { id, address } = await tenant.instance(`s${number}`, tier);
+      await tenant.gateway(vpcid, networkid, `172.16.0.${number}`, 'default_allow');
+      await tenant.route(vpcid, `10.${3 - number}.0.0/16`, `172.16.0.${3 - number}`);
+      return { vpcid, instance: id, address };
     }),
   );
 }

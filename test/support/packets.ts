@@ -16,8 +16,10 @@ export interface Frame {
 }
 
 function inside(lab: Lab, guest: Pick<Guest, 'id'>, argv: readonly string[]): string[] {
-  const here = ['nsenter', `--net=/run/netns/i-${guest.id.slice(0, 8)}`, '--', '/usr/bin/python3', SCRIPT, ...argv];
-  return enter(lab.sandbox, here);
+  const netns = `--net=/run/netns/i-${guest.id.slice(0, 8)}`;
+  // Entering the sandbox forks: what runs there dies with the one that can be signalled from here.
+  const tied = ['setpriv', '--pdeathsig', 'KILL', '--'];
+  return enter(lab.sandbox, [...tied, 'nsenter', netns, '--', '/usr/bin/python3', SCRIPT, ...argv]);
 }
 
 /** Sends frames from a guest's first card, whatever they say. */
@@ -65,7 +67,7 @@ async function listen([program, ...argv]: string[], work: () => Promise<unknown>
     await work();
     await new Promise((resolve) => setTimeout(resolve, SHORTLY_MS));
   } finally {
-    child.kill('SIGTERM');
+    child.kill('SIGKILL');
     await ended;
   }
   return frames;
@@ -104,7 +106,13 @@ export function arpReply(hardware: string, address: string, toHardware: string, 
 }
 
 /** A DHCP message (RFC 2131): 1 discover from `hardware`, or 2 an offer of `offered` by `server`. */
-export function dhcp(kind: 1 | 2, transaction: number, hardware: string, offered = '0.0.0.0', server = '0.0.0.0'): Buffer {
+export function dhcp(
+  kind: 1 | 2,
+  transaction: number,
+  hardware: string,
+  offered = '0.0.0.0',
+  server = '0.0.0.0',
+): Buffer {
   const head = Buffer.alloc(236);
   head.set([kind, 1, 6, 0]);
   head.writeUInt32BE(transaction, 4);

@@ -97,7 +97,9 @@ async function tenantOf(cloud: Cloud, account: string): Promise<Tenant> {
     domains.find((row) => text(row, 'path') === domain || text(row, 'name') === domain.split('/').at(-1)),
     'id',
   );
-  const hosts = new Map(rows(await admin('listHosts', { type: 'Routing' }), 'host').map((host) => [text(host, 'name'), text(host, 'id')]));
+  const hosts = new Map(
+    rows(await admin('listHosts', { type: 'Routing' }), 'host').map((host) => [text(host, 'name'), text(host, 'id')]),
+  );
   const owner = rows(await call('listUsers', { username }), 'user')[0]!;
   const offering = (name: string): Promise<string> => idOf('listNetworkOfferings', 'networkoffering', name);
   const withList = async (list?: string): Promise<More> =>

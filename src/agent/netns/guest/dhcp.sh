@@ -13,6 +13,8 @@ bound | renew)
   [ -n "$mtu" ] && ip link set "$interface" mtu "$mtu"
   ip -4 address flush dev "$interface"
   ip address add "$ip/$mask" broadcast + dev "$interface"
+  # The address may have been another's: who still knows it by that MAC is told (RFC 5227, 2.3), as most systems do.
+  arping -q -U -c 1 -I "$interface" "$ip" &
   # RFC 3442: with classless routes given, the router option is not to be looked at.
   if [ -n "$staticroutes" ]; then set -- $staticroutes; else set -- ${router:+0.0.0.0/0 ${router%% *}}; fi
   while [ $# -ge 2 ]; do
