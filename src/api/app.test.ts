@@ -78,6 +78,11 @@ test('an unproven caller is answered 401 under the name of the command, and unde
   assert.equal(unknown.body['errortext'], known.body['errortext']);
 });
 
+test('a command whose envelope has a name of its own answers under it', async () => {
+  const { text } = await cloud.request('acme-user', 'listLdapConfigurations');
+  assert.equal(text, '{"ldapconfigurationresponse":{}}');
+});
+
 test('methods other than GET and POST are 405, other paths 404 with a hint', async () => {
   for (const method of ['PUT', 'DELETE', 'PATCH', 'HEAD', 'OPTIONS']) {
     assert.equal((await cloud.fetch('/client/api?command=listZones&response=json', { method })).status, 405, method);

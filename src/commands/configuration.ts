@@ -13,7 +13,13 @@ import { listCommand, writeCommand } from './room.ts';
 export const CONFIGURATIONS: readonly ConfigurationTable[] = [
   setting('default.page.size', '500', 'Advanced', 'Entries on a page where none are asked for; fixed', 0),
   setting('vpc.max.networks', '3', 'Advanced', 'Tiers a VPC can have', 1),
-  setting('network.guest.cidr.limit', '22', 'Network', 'Shortest prefix of a network that an account other than root makes', 1),
+  setting(
+    'network.guest.cidr.limit',
+    '22',
+    'Network',
+    'Shortest prefix of a network that an account other than root makes',
+    1,
+  ),
   setting('network.underlay.mtu', '1500', 'Network', 'Bytes of an IP packet that fit between the hypervisors', 1),
   setting('job.expire.minutes', '1440', 'Advanced', 'Minutes after which a finished job is forgotten', 1),
   setting('job.cancel.threshold.minutes', '60', 'Advanced', 'Minutes after which a job nobody finished fails', 1),

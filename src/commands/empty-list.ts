@@ -11,9 +11,10 @@ import { type Plan, listCommand } from './room.ts';
 const view = z.object({ id: field.string('id'), name: field.string('name') });
 
 /** A list that is always empty; an id given to it is unknown. */
-function emptyList(name: string, key: string, things: string): Plan {
+function emptyList(name: string, key: string, things: string, envelope?: string): Plan {
   return listCommand({
     name,
+    ...(envelope === undefined ? {} : { envelope }),
     summary: `Lists ${things}: there are none in this version`,
     roles: EVERYBODY,
     params: z.object({ id: ref(key, `Only this one`).optional(), ...listParams }),
@@ -36,6 +37,8 @@ export const emptyLists: readonly Plan[] = [
   emptyList('listInstanceGroups', 'instancegroup', 'instance groups'),
   emptyList('listIpForwardingRules', 'ipforwardingrule', 'IP forwarding rules'),
   emptyList('listIsos', 'iso', 'ISO images'),
+  // Its answer is named otherwise in every version, and the web console does not start without it.
+  emptyList('listLdapConfigurations', 'LdapConfiguration', 'LDAP servers', 'ldapconfigurationresponse'),
   emptyList('listLoadBalancerRules', 'loadbalancerrule', 'load balancer rules'),
   emptyList('listPortForwardingRules', 'portforwardingrule', 'port forwarding rules'),
   emptyList('listProjects', 'project', 'projects'),

@@ -4,6 +4,8 @@ import { test } from 'node:test';
 import { newId } from '../lib/id.ts';
 import { run } from '../lib/run.ts';
 import type { Params } from '../../test/support/cloud.ts';
+import { refused } from '../../test/support/refused.ts';
+import { makeTier, makeVpc } from '../../test/support/story.ts';
 import { openCloud, deploy, listed, only } from './instance.test-support.ts';
 
 test('deployVirtualMachine answers id and jobid, and the instance runs when its generation is realized', async () => {
@@ -89,6 +91,18 @@ test('deployVirtualMachine takes addresses from iptonetworklist', async () => {
     ['10.1.0.50', '10.2.0.2'],
   );
   assert.equal(nic[1]!.macaddress, '02:00:00:00:00:42');
+});
+
+test('deployVirtualMachine refuses a host name that a tier of the same VPC has, and names the domain', async () => {
+  await using cloud = await openCloud();
+  const vpcid = await makeVpc(cloud, 'acme-admin', 'vpc', '10.1.0.0/16', { networkdomain: 'names.example' });
+  const front = await makeTier(cloud, 'acme-admin', vpcid, 'front', '10.1.1.1');
+  const back = await makeTier(cloud, 'acme-admin', vpcid, 'back', '10.1.2.1');
+  await deploy(cloud, 'acme-admin', front, { name: 'web' });
+  await assert.rejects(
+    deploy(cloud, 'acme-admin', back, { name: 'Web' }),
+    refused(431, /^The vm with hostName Web already exists in the network domain: names\.example; network=front/),
+  );
 });
 
 test('deployVirtualMachine refuses what cannot be, with the reason, and leaves nothing behind', async () => {

@@ -117,6 +117,13 @@ test('events tell of a job from Scheduled to Completed, each naming the first', 
   assert.equal((await cloud.callAs('acme-admin', 'listEvents', { startid: events[0]!.id }))['count'], 3);
   assert.deepEqual(await cloud.callAs('globex-admin', 'listEvents', { resourceid: vpc, listall: true }), {});
   assert.deepEqual(await cloud.callAs('acme-admin', 'listEvents', { level: 'ERROR' }), {});
+  for (const param of ['id', 'startid']) {
+    await assert.rejects(
+      cloud.callAs('globex-admin', 'listEvents', { [param]: events[0]!.id }),
+      refused(431, new RegExp(`Invalid parameter ${param} value=${events[0]!.id} due to incorrect long value format`)),
+      'an event of another tenant is one that does not exist',
+    );
+  }
   const types = (await cloud.callAs('acme-user', 'listEventTypes'))['eventtype'] as { name: string }[];
   assert.ok(types.some(({ name }) => name === 'VPC.CREATE'));
 });

@@ -70,6 +70,15 @@ test('createTags refuses what cannot be tagged, what is not there, what is empty
     create('acme-user', { tags: [{ key: 'c', value: '' }] }),
     refused(431, /^Value for the key c is either null or empty$/),
   );
+  for (const [what, long] of [
+    ['key', { key: 'k'.repeat(256), value: '1' }],
+    ['value', { key: 'k', value: '1'.repeat(256) }],
+  ] as const) {
+    await assert.rejects(
+      create('acme-user', { tags: [long] }),
+      refused(431, new RegExp(`^The ${what} of tag k+ is 256 characters long; at most 255`)),
+    );
+  }
   await assert.rejects(
     create('acme-user', {
       tags: [

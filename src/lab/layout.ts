@@ -80,8 +80,8 @@ export interface InstanceFile {
   readonly hostname: string;
   readonly host: string;
   readonly netns: string;
-  /** The guest's first process, counted inside the sandbox. */
-  readonly pid: number;
+  /** The guest's first process, counted inside the sandbox; null while it does not run. */
+  readonly pid: number | null;
   readonly rootfs: string;
 }
 

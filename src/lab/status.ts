@@ -140,7 +140,7 @@ async function instanceStatus(
   pids: ReadonlyMap<number, number>,
 ): Promise<LabStatus['instances'][number]> {
   const gone = { id, name, hostname, host, state: 'gone' as const, addresses: [] };
-  if (!pids.has(pid)) return gone;
+  if (pid === null || !pids.has(pid)) return gone;
   const inside = enter(sandbox, ['nsenter', '--target', `${pid}`, '--net', '--', 'ip', '-4', '-json', 'address']);
   const { stdout } = await run(inside, { env: sandboxEnv() });
   return { ...gone, state: 'running', addresses: parseAddresses(stdout).flatMap(addressesOf) };

@@ -1,6 +1,7 @@
 // A real ovsdb-server with OVN's schema on a private unix socket, for tests: it can be killed, restarted, and emptied.
 import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { run } from '../lib/run.ts';
@@ -41,7 +42,8 @@ export async function startOvsdbServer(schema: string): Promise<TestServer> {
       '-vconsole:off',
     ];
     child = spawn('ovsdb-server', args, { stdio: 'ignore' });
-    while (!existsSync(socket)) {
+    // The file is there a moment before anybody listens on it.
+    while (!(await listens(socket))) {
       if (child.exitCode !== null) throw new Error(`ovsdb-server ended with status ${child.exitCode}`);
       await sleep(5);
     }
@@ -78,6 +80,14 @@ export async function startOvsdbServer(schema: string): Promise<TestServer> {
       rmSync(directory, { recursive: true, force: true });
     },
   };
+}
+
+function listens(socket: string): Promise<boolean> {
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  const probe = connect(socket);
+  probe.once('connect', () => resolve(true));
+  probe.once('error', () => resolve(false));
+  return promise.finally(() => probe.destroy());
 }
 
 /** Waits until the condition holds; fails after five seconds. */

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { rows, text } from '../../src/demo/answer.ts';
+import { run } from '../../src/lib/run.ts';
 import { eventually } from '../support/lab.ts';
 import { fits, seenBy, seenOn } from '../support/packets.ts';
 import { type Guest, type LabCloud, type PRIVATE, cloudForSuite } from '../support/tenant-lab.ts';
@@ -52,6 +53,21 @@ suite('data plane', () => {
     });
   }
 
+  test('an instance that comes to a connected VPC reaches the others with its first packet, and is reached', async () => {
+    for (const kind of ['overlay', 'pool'] as const) {
+      const [a, b] = [sides[0]!, sides[2]!];
+      const between = await connect(a, b, kind, '172.16.0.0', 'all');
+      const reached = await Promise.all(
+        ['h1', 'h2', 'h3'].map(async (host) => {
+          const guest = await lab.tenant.instance(`late-${kind.toLowerCase()}-${host}`, a.tier, host);
+          return Promise.all([lab.ping(guest, b.guest), lab.ping(b.guest, guest), lab.ping(guest, a.guest)]);
+        }),
+      );
+      assert.deepEqual(reached.flat().filter(Boolean).length, 9, JSON.stringify(reached));
+      await disconnect(between);
+    }
+  });
+
   for (const [kind, tagged] of [
     ['overlay', false],
     ['pool', true],
@@ -59,7 +75,7 @@ suite('data plane', () => {
   ] as const) {
     test(`what a Private network (${kind}) carries between hypervisors is ${tagged ? 'tagged with its VLAN' : 'tagged with none'} on the wire`, async () => {
       const [a, b] = [sides[0]!, sides[4]!];
-      const between = await connect(a, b, kind, '172.16.0.0', 'all');
+      const between = await (tagged ? connectByWire(a, b, kind) : connect(a, b, kind, '172.16.0.0', 'all'));
       const networks = rows(
         await lab.cloud.as('admin')('listNetworks', { id: between.networkid, listall: 'true' }),
         'network',
@@ -68,9 +84,8 @@ suite('data plane', () => {
       const frames = (
         await Promise.all(uplinks().map((device) => seenOn(lab.cloud.state, 'sw', device, () => pingSides(1, 5))))
       ).flat();
-      const ours = frames.filter(
-        ({ vlan: id, bytes }) => id !== undefined && id !== 1 && bytes.includes(addressBytes(a, b)),
-      );
+      const carried = frames.filter(({ bytes }) => bytes.includes(addressBytes(a, b)));
+      const ours = carried.filter(({ vlan: id }) => id !== undefined && id !== 1);
       assert.deepEqual([...new Set(ours.map((frame) => frame.vlan))], tagged ? [vlan] : []);
       if (tagged) {
         const table = (
@@ -83,8 +98,8 @@ suite('data plane', () => {
         );
       } else {
         assert.ok(
-          frames.some(({ bytes }) => bytes.readUInt16BE(12) === 0x0800 && bytes.readUInt16BE(36) === 6081),
-          'Geneve goes over the underlay',
+          carried.some(({ bytes }) => bytes.readUInt16BE(12) === 0x0800 && bytes.readUInt16BE(36) === 6081),
+          'it goes through a Geneve tunnel',
         );
       }
       await disconnect(between);
@@ -276,6 +291,25 @@ async function connect(
   }
   const [routes, ...gateways] = await Promise.all([meshRoutes(a, b, net), gateway(a, 1), gateway(b, 2)]);
   return { networkid, gateways, routes };
+}
+
+/**
+ * The same, with the two gateways on different hypervisors: each is carried by one that the product chooses, and between two on
+ * the same one nothing meets the wire.
+ */
+async function connectByWire(a: Side, b: Side, kind: keyof typeof PRIVATE): Promise<Connection> {
+  for (let tries = 0; tries < 12; tries++) {
+    const between = await connect(a, b, kind, '172.16.0.0', 'all');
+    const carriers = await Promise.all(between.gateways.map(carrierOf));
+    if (new Set(carriers).size === 2) return between;
+    await disconnect(between);
+  }
+  throw new Error('twelve times in a row both gateways were on the same hypervisor');
+}
+
+async function carrierOf(gateway: string): Promise<string> {
+  const argv = ['ovn-sbctl', `--db=${lab.cloud.lab.sb}`, '--bare', '--columns=chassis', 'find', 'Port_Binding'];
+  return (await run([...argv, `logical_port=cr-lrp-${gateway}`])).stdout.trim();
 }
 
 async function meshRoutes(a: Side, b: Side, net: string): Promise<string[]> {
