@@ -42,10 +42,7 @@ export function openServerState(state: string): ServerState {
     },
     keepPort: (port) => writeWhole(portFile, `${port}\n`),
     writeAccess(endpoint, credentials) {
-      const before = existsSync(kept)
-        ? (JSON.parse(readFileSync(kept, 'utf8')) as { accounts: Record<string, Credential> }).accounts
-        : {};
-      const accounts = { ...before, ...credentials };
+      const accounts = { ...readAccounts(kept), ...credentials };
       if (Object.keys(accounts).length === 0) return;
       const text = `${JSON.stringify({ endpoint, accounts }, undefined, 2)}\n`;
       writeWhole(kept, text);
@@ -109,6 +106,16 @@ function openSealKey(folder: string): Buffer {
     );
   }
   return key;
+}
+
+/** The credentials written before: only their owner has them in plain text, so a damaged file is not written over. */
+function readAccounts(file: string): Record<string, Credential> {
+  if (!existsSync(file)) return {};
+  try {
+    return (JSON.parse(readFileSync(file, 'utf8')) as { accounts: Record<string, Credential> }).accounts;
+  } catch (cause) {
+    throw new Error(`${file} is damaged: restore it from a backup, or start with an empty folder (--state)`, { cause });
+  }
 }
 
 /** Writes a file nobody else may read, whole or not at all. */

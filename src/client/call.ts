@@ -39,9 +39,15 @@ export async function call({ command, parameters, account, wait, state }: CallOp
     return 0;
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
-    process.stderr.write(`${command}: ${error.message} (${error.errorcode})\n`);
+    process.stderr.write(`${told(error, file)}\n`);
     return 1;
   }
+}
+
+/** A refusal with its code; where no answer came, what to look at. */
+function told({ command, message, errorcode }: ApiError, file: string): string {
+  if (errorcode !== 0) return `${command}: ${message} (${errorcode})`;
+  return `${message}. The address is from ${file}: does that server still run? ./demo --keep goes on from a kept state folder`;
 }
 
 function split(parameter: string): [string, string] {

@@ -2,7 +2,7 @@
 // database commands (create, set, destroy) where there is none or where it does not say everything.
 import type { Value } from '../compile/desired.ts';
 import { isDefault, isScalar } from './codec.ts';
-import type { Change } from './plan.ts';
+import type { Change } from './change.ts';
 import type { Row } from './replica.ts';
 import type { ColumnType, DatabaseSchema } from './schema.ts';
 

@@ -1,5 +1,5 @@
 // What somebody else did to a row of ours, told in a sentence an operator understands: for events and the drift metric.
-import type { Change } from './plan.ts';
+import type { Change } from './change.ts';
 import { tellDifferences } from './tell.ts';
 
 export interface DriftEntry {

@@ -1,7 +1,7 @@
 // Planned changes as operations of an OVSDB transaction (RFC 7047 §5.2). Apart from the plan, because steps for people and
 // operations for the server are two renderings of the same changes.
 import { defaultOf, encode, isDefault, type Wire } from './codec.ts';
-import type { Change } from './plan.ts';
+import type { Change } from './change.ts';
 import type { Row } from './replica.ts';
 import type { DatabaseSchema } from './schema.ts';
 

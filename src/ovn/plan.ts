@@ -3,25 +3,10 @@
 import type { Desired, DesiredRow, DesiredUnit } from '../compile/desired.ts';
 import { driftOf, type DriftEntry } from './drift.ts';
 import { canOwn, differences, isMarked, marked, ownedRoots, unitOf } from './ownership.ts';
-import type { Actual, Row } from './replica.ts';
+import type { Change } from './change.ts';
+import type { Actual } from './replica.ts';
 import type { TableSchema } from './schema.ts';
 import { NOTHING_WRITTEN, unitChanges, type UnitChanges, type Written } from './written.ts';
-
-export interface Change {
-  /** `drop`: a row of a non-root table that goes because no row refers to it any more; needs no operation of its own. */
-  readonly kind: 'insert' | 'update' | 'delete' | 'drop';
-  readonly table: string;
-  readonly uuid: string;
-  readonly unit: string;
-  /** The row as found; absent for an insert. */
-  readonly before?: Row;
-  /** The row as wanted; absent for a delete or drop. */
-  readonly after?: Row;
-  /** Columns to write, for an update. */
-  readonly columns: readonly string[];
-  /** We had written it, and somebody else changed it. */
-  readonly drift: boolean;
-}
 
 /** A unit that cannot be planned, and why. The others are not held up by it. */
 export interface FailedUnit {

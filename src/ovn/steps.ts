@@ -1,7 +1,7 @@
 // Planned changes as an engineer would type them, each with its reason: an argv of ovn-nbctl(8) per row. For people only;
 // what is sent to the database is made by operations.ts from the same changes.
 import { createCommands, type Names } from './commands.ts';
-import type { Change } from './plan.ts';
+import type { Change } from './change.ts';
 import type { Actual, Row } from './replica.ts';
 import { tellDifferences } from './tell.ts';
 

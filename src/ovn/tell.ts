@@ -1,6 +1,6 @@
 // Puts differences between rows into words, for the reasons of steps and the texts of drift.
 import type { Value } from '../compile/desired.ts';
-import type { Change } from './plan.ts';
+import type { Change } from './change.ts';
 
 const LONGEST = 160;
 

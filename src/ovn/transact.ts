@@ -4,7 +4,7 @@ import type { Client } from './client.ts';
 import { UnsuitableServerError } from './client.ts';
 import { isMarked } from './ownership.ts';
 import { operationsOf, type Operation } from './operations.ts';
-import type { Change } from './plan.ts';
+import type { Change } from './change.ts';
 import type { Replica } from './replica.ts';
 import type { NBGlobalRow } from './schema/northbound.ts';
 import type { Wire } from './wire.ts';

@@ -2,11 +2,12 @@
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
 import { SqliteDialect, type SqliteDatabase } from 'kysely';
 
-/** A dialect on a file; `readOnly` connections see committed data only and never wait for the writer. */
+/**
+ * A dialect on a file; `readOnly` connections see committed data only and never wait for the writer. Throws what an operator can
+ * act on when the file is no database any more.
+ */
 export function sqliteDialect(path: string, readOnly = false): SqliteDialect {
-  const db = new DatabaseSync(path, { readOnly });
-  if (!readOnly) db.exec('pragma journal_mode = wal; pragma synchronous = full');
-  db.exec('pragma foreign_keys = on; pragma busy_timeout = 5000');
+  const db = openFile(path, readOnly);
   // Statements are kept: preparing costs several times what running one of ours does.
   const prepared = new Map<string, ReturnType<SqliteDatabase['prepare']>>();
   const database: SqliteDatabase = {
@@ -29,4 +30,19 @@ export function sqliteDialect(path: string, readOnly = false): SqliteDialect {
     },
   };
   return new SqliteDialect({ database });
+}
+
+function openFile(path: string, readOnly: boolean): DatabaseSync {
+  try {
+    const db = new DatabaseSync(path, { readOnly });
+    if (!readOnly) db.exec('pragma journal_mode = wal; pragma synchronous = full');
+    db.exec('pragma foreign_keys = on; pragma busy_timeout = 5000');
+    return db;
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new Error(
+      `the database ${path} cannot be used (${why}): restore it from a backup, or start with an empty folder (--state)`,
+      { cause },
+    );
+  }
 }
