@@ -20,7 +20,12 @@ test('signed() accepts whatever our own client signs, and nothing once a paramet
   });
   fc.assert(
     fc.property(params, (given) => {
-      const entries = Object.entries(given).filter(([name]) => !['expires', 'response', 'signature'].includes(name));
+      // What decode() refuses is no request: a name twice, or both plain and with an index.
+      const taken = new Set(['apikey', 'expires', 'response', 'signature', 'signatureversion', 'aaa']);
+      const entries = Object.entries(given).filter(([name]) => {
+        const base = name.toLowerCase().replace(/\[.*$/, '');
+        return !taken.has(base) && taken.add(base);
+      });
       const body = signedBody(entries, { apikey: 'k', secretkey: SECRET }, new Date(0));
       const { sent } = decode('', body);
       const signature = sent.at(-1)!.value;

@@ -352,3 +352,14 @@ test('planInstances() says which card has got no address', () => {
   const none = planInstances(only({ ...one, nics: [{ ...one.nics[0]!, dhcp: false }] }), world.actual(), 1000, context);
   assert.deepEqual(none.waits, []);
 });
+
+test('planInstances() holds nothing up where SSH cannot be, and says so; where its server is missing, that is a fault', () => {
+  const world = new World();
+  world.converge(only(one));
+  const statusWith = (fault: boolean): object => {
+    const actual = { ...world.actual(), base: { path: '', noSsh: { why: 'no SSH', fault } } };
+    return planInstances(only(one), actual, 60_000, context).instances[0]!;
+  };
+  assert.deepEqual(statusWith(false), { id: one.id, power: 'running', note: 'no SSH' });
+  assert.deepEqual(statusWith(true), { id: one.id, power: 'running', error: 'no SSH' });
+});
