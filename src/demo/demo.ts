@@ -53,7 +53,7 @@ export async function runDemo(options: DemoOptions): Promise<number> {
     const outcome = await Promise.race([playing, interruption, broken]);
     if (typeof outcome === 'string') return INTERRUPTED[outcome];
     if (options.once) return outcome ? 0 : 1;
-    invite(await starting, state.path, progress);
+    invite(await starting, state.path, options.empty, progress);
     await Promise.race([interruption, broken]);
     return 0;
   } finally {
@@ -84,13 +84,16 @@ async function play(cloud: Cloud, progress: Progress): Promise<boolean> {
   return held === verdicts.length;
 }
 
-function invite(cloud: Cloud, state: string, progress: Progress): void {
+function invite(cloud: Cloud, state: string, empty: boolean, progress: Progress): void {
   const own = state === DEFAULT_STATE ? '' : `--state ${state} `;
   const lines: [string, string][] = [
     ['API', cloud.access.endpoint],
     ['accounts', `${state}/access.json`],
     ['nodes and processes', `./trunkline lab status ${own}`.trimEnd()],
-    ['ping by hand', `./trunkline lab exec ${own}vm1 -- ping -c3 10.2.1.1`],
+    [
+      'ping by hand',
+      `./trunkline lab exec ${own}${empty ? 'outside -- ping -c3 198.51.100.1' : 'vm1 -- ping -c3 10.2.1.2'}`,
+    ],
     ['a request', `./trunkline call listVPCs ${own}--as acme-admin`],
   ];
   progress.text(`\nThe cloud is up; Ctrl-C ends it and leaves nothing behind.\n${columns(lines)}`);

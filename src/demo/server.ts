@@ -66,7 +66,7 @@ export async function startServer(state: string, port: number, log: (text: strin
       if (ending) return;
       const how = signal === null ? `exit status ${code}` : `signal ${signal}`;
       if (!ready) {
-        failed = said.trim() || how;
+        failed = said.trim().replace(/^trunkline: /, '') || how;
         return;
       }
       log(`the server ended (${how}); starting it again`);
