@@ -1,6 +1,7 @@
 // Instances as namespaces: the driver for labs. A guest is a small BusyBox machine with an SSH server, real enough for everything
 // that is about networks; it is not a boundary against a hostile guest, for which virtual machines are.
 import { type Driver, driver } from '../driver.ts';
+import { removeHalfWritten } from '../file.ts';
 import type { OvsClient } from '../ovsdb.ts';
 import { ensureBase, type Base } from './base.ts';
 import type { PlanContext } from './names.ts';
@@ -9,9 +10,11 @@ import { readActual } from './read.ts';
 
 export function createNetnsDriver(context: PlanContext, ovs: OvsClient): Driver {
   let base: Promise<Base> | undefined;
+  let tidy: Promise<void> | undefined;
   return driver(
     'instances',
     async (document) => {
+      await (tidy ??= removeHalfWritten(context.directory));
       // Without instances no programs are needed: a gateway node need not have BusyBox.
       base ??= document.instances.length === 0 ? undefined : ensureBase(context.directory);
       try {
