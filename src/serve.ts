@@ -80,6 +80,7 @@ export async function serve(options: ServeOptions): Promise<void> {
   });
   const api = await serveApi(app, { port: own.portFor(options.port) });
   own.keepPort(api.port);
+  own.keepMetrics(metrics.port);
   own.writeAccess(api.url, credentials);
 
   // An OVN that is too old will not get younger: the reason is the last thing we say. One that is away is waited for.

@@ -19,6 +19,8 @@ export interface ServerState {
   /** The port to ask for: 0 means the one it had before, if any. */
   portFor(wanted: number): number;
   keepPort(port: number): void;
+  /** Notes where health and metrics are, in the file `metrics`. */
+  keepMetrics(port: number): void;
   /** Writes access.json, mode 0600: new credentials over those it holds already. Nothing where there never were any. */
   writeAccess(endpoint: string, credentials: Readonly<Record<string, Credential>>): void;
 }
@@ -41,6 +43,7 @@ export function openServerState(state: string): ServerState {
       return Number.isInteger(before) && before > 0 && before < 65536 ? before : 0;
     },
     keepPort: (port) => writeWhole(portFile, `${port}\n`),
+    keepMetrics: (port) => writeWhole(join(folder, 'metrics'), `http://127.0.0.1:${port}/metrics\n`),
     writeAccess(endpoint, credentials) {
       const accounts = { ...readAccounts(kept), ...credentials };
       if (Object.keys(accounts).length === 0) return;

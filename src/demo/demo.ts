@@ -1,6 +1,7 @@
 // The demo: one command from nothing to a small cloud in which three VPCs talk. Starts, plays, stays, and leaves nothing.
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { DEFAULT_STATE } from '../lab/layout.ts';
 import { type Cloud, startCloud } from './cloud.ts';
 import { columns, createProgress, type Progress } from './progress.ts';
@@ -89,6 +90,7 @@ function invite(cloud: Cloud, state: string, empty: boolean, progress: Progress)
   const lines: [string, string][] = [
     ['API', cloud.access.endpoint],
     ['accounts', `${state}/access.json`],
+    ['health and metrics', readFileSync(join(state, 'server', 'metrics'), 'utf8').trim()],
     ['nodes and processes', `./trunkline lab status ${own}`.trimEnd()],
     [
       'ping by hand',
