@@ -25,6 +25,8 @@ export interface LabPaths {
   readonly instances: string;
   /** The agents' way to the server. */
   readonly agents: string;
+  /** Where the server notes its process. */
+  readonly server: string;
   node(name: string): string;
 }
 
@@ -40,6 +42,7 @@ export function labPaths(state: string): LabPaths {
     sb: join(lab, 'sb.sock'),
     instances: join(lab, 'instances'),
     agents: join(state, 'server', 'agents.sock'),
+    server: join(state, 'server', 'pid'),
     node: (name) => join(lab, name),
   };
 }

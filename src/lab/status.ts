@@ -1,8 +1,9 @@
 // What a running lab looks like now: nodes, processes, links, instances; as data, and as a page of text.
+import { existsSync, readFileSync } from 'node:fs';
 import { run } from '../lib/run.ts';
 import { readInstances } from './exec.ts';
 import { type InstanceFile, labPaths, type ProcessStatus, readJson, type SandboxFile } from './layout.ts';
-import { hostPids, stateOf } from './proc.ts';
+import { hostPids, isAlive, stateOf } from './proc.ts';
 import { enter, sandboxEnv } from './sandbox.ts';
 import { runningSandbox } from './start.ts';
 import { nodeNames, readTopology, type Topology } from './topology.ts';
@@ -21,7 +22,8 @@ export interface LabStatus {
     /** As the host counts; absent while it is down. */
     readonly pid?: number;
     readonly state: string;
-    readonly restarts: number;
+    /** How often the lab's supervisor started it again; absent for the server, which is not its child. */
+    readonly restarts?: number;
   }[];
   readonly links: readonly {
     readonly node: string;
@@ -32,7 +34,7 @@ export interface LabStatus {
     readonly addresses: readonly string[];
   }[];
   readonly instances: readonly (Pick<InstanceFile, 'id' | 'name' | 'hostname' | 'host'> & {
-    readonly state: 'running' | 'gone';
+    readonly state: 'running' | 'stopped' | 'gone';
     readonly addresses: readonly string[];
   })[];
 }
@@ -66,12 +68,13 @@ export async function labStatus(state: string): Promise<LabStatus> {
       kind: kindOf(topology, name),
       addresses: links.filter((link) => link.node === name).flatMap((link) => link.addresses),
     })),
-    processes: processes.map(({ node, name, pid, restarts }) => {
-      const host = pid === undefined ? undefined : pids.get(pid);
-      const letter = host === undefined ? undefined : stateOf(host);
-      const now = letter === undefined ? 'down' : (STATES[letter] ?? 'ended');
-      return { node, name, ...(host === undefined ? {} : { pid: host }), state: now, restarts };
-    }),
+    processes: [
+      ...server(state),
+      ...processes.map(({ node, name, pid, restarts }) => ({
+        ...processStatus(node, name, pid === undefined ? undefined : pids.get(pid)),
+        restarts,
+      })),
+    ],
     links,
     instances: await Promise.all(readInstances(state).map((instance) => instanceStatus(sandbox, instance, pids))),
   };
@@ -90,7 +93,7 @@ export function formatStatus(status: LabStatus): string {
     table(
       'processes',
       ['NODE', 'PROCESS', 'PID', 'STATE', 'RESTARTS'],
-      status.processes.map((p) => [p.node, p.name, `${p.pid ?? '-'}`, p.state, `${p.restarts}`]),
+      status.processes.map((p) => [p.node, p.name, `${p.pid ?? '-'}`, p.state, `${p.restarts ?? '-'}`]),
     ),
     table(
       'links',
@@ -111,6 +114,21 @@ function kindOf(topology: Topology, name: string): string {
   if (name === topology.central.name) return 'central';
   if (topology.hypervisors.some((h) => h.name === name)) return 'hypervisor';
   return topology.machines.find((m) => m.name === name)?.forwards === true ? 'router' : 'machine';
+}
+
+function processStatus(node: string, name: string, pid: number | undefined): LabStatus['processes'][number] {
+  const letter = pid === undefined ? undefined : stateOf(pid);
+  const state = letter === undefined ? 'down' : (STATES[letter] ?? 'ended');
+  return { node, name, ...(pid === undefined ? {} : { pid }), state };
+}
+
+/** The server over this lab, where there is one: it runs outside of the sandbox. */
+function server(state: string): LabStatus['processes'] {
+  const file = labPaths(state).server;
+  if (!existsSync(file)) return [];
+  const [pid, started] = readFileSync(file, 'utf8').trim().split(' ');
+  const alive = pid !== undefined && started !== undefined && isAlive(Number(pid), started);
+  return [processStatus('-', 'server', alive ? Number(pid) : undefined)];
 }
 
 /** The part of `ip -json address` that is read here. */
@@ -140,7 +158,8 @@ async function instanceStatus(
   pids: ReadonlyMap<number, number>,
 ): Promise<LabStatus['instances'][number]> {
   const gone = { id, name, hostname, host, state: 'gone' as const, addresses: [] };
-  if (pid === null || !pids.has(pid)) return gone;
+  if (pid === null) return { ...gone, state: 'stopped' };
+  if (!pids.has(pid)) return gone;
   const inside = enter(sandbox, ['nsenter', '--target', `${pid}`, '--net', '--', 'ip', '-4', '-json', 'address']);
   const { stdout } = await run(inside, { env: sandboxEnv() });
   return { ...gone, state: 'running', addresses: parseAddresses(stdout).flatMap(addressesOf) };

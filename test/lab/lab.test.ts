@@ -110,7 +110,7 @@ describe('a lab', () => {
     ['sw', 'ovs-vswitchd'],
   ] as const) {
     test(`kill -9 of ${name} on ${node} heals`, async () => {
-      const find = async (): Promise<{ pid?: number; restarts: number } | undefined> =>
+      const find = async (): Promise<{ pid?: number; restarts?: number } | undefined> =>
         (await labStatus(lab.state)).processes.find((each) => each.node === node && each.name === name);
       const old = await find();
       process.kill(old!.pid!, 'SIGKILL');
@@ -118,7 +118,7 @@ describe('a lab', () => {
         const now = await find();
         return now?.pid !== undefined && now.pid !== old!.pid ? now : undefined;
       });
-      assert.equal(next.restarts, old!.restarts + 1);
+      assert.equal(next.restarts, (old!.restarts ?? 0) + 1);
       // The world works again: the underlay carries packets and a change in the northbound reaches every chassis.
       await eventually('the underlay', async () => ((await pings('h1', '192.0.2.12')) ? true : undefined));
       await run(['ovn-nbctl', `--db=${lab.nb}`, '--timeout=20', '--wait=hv', 'sync']);

@@ -134,7 +134,6 @@ async function twoVpcs({ tenant }: LabCloud): Promise<Side[]> {
 
 /** Process ids, as this side of the sandbox sees them, of a program of the lab, or of the server. */
 async function pidsOf(program: string): Promise<number[]> {
-  if (program === 'server') return [Number(readFileSync(join(cloud.state, 'server', 'pid'), 'utf8').split(' ')[0])];
   const { processes } = await labStatus(cloud.state);
   const pids = processes.flatMap(({ name, pid }) => (name === program && pid !== undefined ? [pid] : []));
   assert.ok(pids.length > 0, `the lab runs no ${program}`);
