@@ -84,8 +84,8 @@ export async function serve(options: ServeOptions): Promise<void> {
   own.writeAccess(api.url, credentials);
 
   // An OVN that is too old will not get younger: the reason is the last thing we say. One that is away is waited for.
-  const started = northbound.start().then(() => reconciler.start());
-  started.catch((error: unknown) => {
+  reconciler.start();
+  northbound.start().catch((error: unknown) => {
     process.stderr.write(`trunkline: ${error instanceof Error ? error.message : String(error)}\n`);
     process.exit(1);
   });

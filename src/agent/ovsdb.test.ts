@@ -9,7 +9,7 @@ import { silentLog } from '../lib/log.ts';
 import { run } from '../lib/run.ts';
 import { sleep } from '../lib/sleep.ts';
 import { createOvsClient, createSplitter, type OvsClient } from './ovsdb.ts';
-import { startOvsdb, type Ovsdb } from './testing.ts';
+import { startOvsdb, type Ovsdb } from './ovsdb.test-support.ts';
 
 let folder: string;
 let server: Ovsdb;

@@ -112,13 +112,6 @@ export function firstUsable(prefix: Cidr): Ip4 {
   return prefix.length >= 31 ? prefix.base : prefix.base + 1;
 }
 
-/** The lowest usable address that `taken` does not refuse. Undefined when the network is full. */
-export function firstFree(prefix: Cidr, taken: (address: Ip4) => boolean): Ip4 | undefined {
-  const end = prefix.length >= 31 ? last(prefix) : last(prefix) - 1;
-  for (let address = firstUsable(prefix); address <= end; address++) if (!taken(address)) return address;
-  return undefined;
-}
-
 export function netmask(prefix: Cidr): string {
   return formatIp(mask(prefix.length));
 }

@@ -73,6 +73,8 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
   const routes = createRouteWatch();
   const reports = new Map<string, NodeReport>();
   const awaited = new Map<number, Awaited>();
+  /** Units touched by generations that are not written yet: kept when a pass fails. */
+  const touched = new Map<number, ReadonlySet<UnitKey>>();
   /** Barrier at which a unit was last written. */
   const written = new Map<UnitKey, number>();
   /** Units OVN refused, and what it said. */
@@ -111,7 +113,10 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
   async function pass(): Promise<void> {
     const began = performance.now();
     const full = Date.now() - lastFull >= fullPassMs;
-    const { intent, dirty } = full ? await cache.reload() : await cache.refresh();
+    // What changed is asked first: a full load cannot tell.
+    const fresh = await cache.refresh();
+    const { intent } = full && desired !== undefined ? await cache.reload() : fresh;
+    for (const [generation, units] of fresh.dirty) touched.set(generation, units);
     const before = desired;
     const now = compile(intent, before);
     assertSound(now, intent.fabric, full ? undefined : before);
@@ -128,12 +133,13 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
       written.set(key, barrier);
       if (key.startsWith('vpc:')) routes.look([key.slice('vpc:'.length)]);
     }
-    for (const [generation, units] of dirty) {
+    for (const [generation, units] of touched) {
       awaited.set(generation, { units, targets: targetsOf(units, intent, now, before), nbCfg: barrier });
     }
+    touched.clear();
     if (full) {
       lastFull = Date.now();
-      if (before !== undefined && applied.writes > 0 && applied.drift.length === 0 && dirty.size === 0)
+      if (before !== undefined && applied.writes > 0 && applied.drift.length === 0 && fresh.dirty.size === 0)
         status.surprises++;
       await sweep(store, jobKeepMs, intent.generation);
     }
@@ -224,6 +230,16 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
     );
   }
 
+  /** While no pass succeeds, nothing else would end the jobs that wait. */
+  async function failAllLate(): Promise<void> {
+    try {
+      for (const entry of await pending(store))
+        await failLate(entry, 'the network engine, which takes no changes now; the log and /readyz say why');
+    } catch (error) {
+      log.error({ err: error }, 'could not look for jobs that wait too long');
+    }
+  }
+
   async function run(): Promise<void> {
     while (!stop.signal.aborted) {
       const began = performance.now();
@@ -236,6 +252,7 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
         status.firstError = error instanceof Error ? error.message : String(error);
         pause = backoff.next();
         log.error({ err: error, again: pause }, 'pass failed');
+        await failAllLate();
       }
       status.passes++;
       status.lastRun = new Date().toISOString();

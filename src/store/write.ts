@@ -24,7 +24,7 @@ export interface Tx {
 export interface Writer {
   /** Runs `change` and resolves after it is safe on disk. What it throws is thrown here, and nothing of it is kept. */
   <T>(change: (tx: Tx) => Promise<T>): Promise<T>;
-  /** Called after each commit that touched the intent. */
+  /** Called after each commit that drew a generation: it touched the intent, or somebody waits for it. */
   onChange(listener: () => void): void;
   /** Resolves when nothing is queued. */
   idle(): Promise<void>;
@@ -49,7 +49,7 @@ export function createWriter(db: Kysely<Tables>, lock?: (tx: Transaction<Tables>
 
   async function runBatch(batch: readonly Queued[]): Promise<void> {
     const outcomes: Outcome[] = [];
-    let touched = false;
+    let drew = false;
     try {
       await db.transaction().execute(async (transaction) => {
         await lock?.(transaction);
@@ -60,7 +60,7 @@ export function createWriter(db: Kysely<Tables>, lock?: (tx: Transaction<Tables>
             const value = await change(tx);
             await sql`release savepoint one`.execute(transaction);
             outcomes.push({ ok: true, value });
-            touched ||= tx.touched();
+            drew ||= tx.drew();
           } catch (reason) {
             await sql`rollback to savepoint one`.execute(transaction);
             await sql`release savepoint one`.execute(transaction);
@@ -72,7 +72,7 @@ export function createWriter(db: Kysely<Tables>, lock?: (tx: Transaction<Tables>
       for (const { reject } of batch) reject(reason);
       return;
     }
-    if (touched) for (const listener of listeners) listener();
+    if (drew) for (const listener of listeners) listener();
     for (const [index, { resolve, reject }] of batch.entries()) {
       const outcome = outcomes[index]!;
       if (outcome.ok) resolve(outcome.value);
@@ -101,7 +101,7 @@ export function createWriter(db: Kysely<Tables>, lock?: (tx: Transaction<Tables>
 
 const isIntent = new Set<string>(INTENT_TABLES);
 
-function createTx(db: Transaction<Tables>): Tx {
+function createTx(db: Transaction<Tables>): Tx & { drew(): boolean } {
   let generation: number | undefined;
   const noted = new Set<string>();
 
@@ -161,5 +161,6 @@ function createTx(db: Transaction<Tables>): Tx {
     next,
     generation: ownGeneration,
     touched: () => noted.size > 0,
+    drew: () => generation !== undefined,
   };
 }

@@ -13,7 +13,7 @@ import { createChannel, type Channel } from '../../src/reconcile/channel.ts';
 import { openPki, type Pki } from '../../src/reconcile/pki.ts';
 import { createAgent, joinAgent, type Agent } from '../../src/agent/agent.ts';
 import { readConfig, type AgentConfig } from '../../src/agent/config.ts';
-import { startOvsdb, type Ovsdb } from '../../src/agent/testing.ts';
+import { startOvsdb, type Ovsdb } from '../../src/agent/ovsdb.test-support.ts';
 
 let folder: string;
 let ovsdb: Ovsdb;
