@@ -241,6 +241,8 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
   }
 
   async function run(): Promise<void> {
+    // At the start OVN is usually there in a moment; its bell says when.
+    if (!northbound.status().connected) await bell.wait(1_000, stop.signal);
     while (!stop.signal.aborted) {
       const began = performance.now();
       let pause: number | undefined;

@@ -74,6 +74,12 @@ suite('survival', () => {
   });
 
   test('a row deleted or changed by hand is put back within seconds, and told', async () => {
+    // A server that was started a moment ago must have looked once: what it finds then it cannot call a change.
+    const metrics = readFileSync(join(cloud.state, 'server', 'metrics'), 'utf8').trim();
+    await eventually(
+      'the server having looked at OVN',
+      async () => (await fetch(metrics.replace(/metrics$/, 'readyz'))).ok || undefined,
+    );
     const routes = await nb('lr-route-list', `vpc:${sides[0]!.vpcid}`);
     const router = await routerOf(sides[0]!.vpcid);
     await nbctl('lr-route-del', router, '10.2.0.0/16');
@@ -88,7 +94,6 @@ suite('survival', () => {
       (await nbctl('get', 'logical_switch_port', port, 'port_security')).includes('[]') ? undefined : true;
     await eventually('port security coming back', secured, 5_000);
     // Counted a moment after OVN shows it: the row is there before the answer to our transaction is.
-    const metrics = readFileSync(join(cloud.state, 'server', 'metrics'), 'utf8').trim();
     await eventually('both being counted as drift', async () => {
       const page = await fetch(metrics).then((answer) => answer.text());
       return Number(/^trunkline_ovn_drift (\d+)/m.exec(page)?.[1]) >= 2 || undefined;
