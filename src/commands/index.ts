@@ -2,7 +2,13 @@
 import { type Registry, registry } from '../api/command.ts';
 import { listApisCommand } from '../api/list-apis.ts';
 import { login, logout } from '../api/session.ts';
-import { createNetworkACL, deleteNetworkACL, listNetworkACLs, updateNetworkACLItem, viewAclItem } from './acl-item.ts';
+import {
+  createNetworkACL,
+  deleteNetworkACL,
+  listNetworkACLs,
+  updateNetworkACLItem,
+  viewAclItem,
+} from './vpc/acl-item.ts';
 import {
   createNetworkACLList,
   deleteNetworkACLList,
@@ -10,15 +16,15 @@ import {
   replaceNetworkACLList,
   updateNetworkACLList,
   viewAclList,
-} from './acl.ts';
-import { createNetwork } from './network-create.ts';
-import { deleteNetwork, listNetworks, restartNetwork, updateNetwork, viewNetwork } from './network.ts';
-import { createPrivateGateway } from './private-gateway-create.ts';
-import { deletePrivateGateway, listPrivateGateways, viewPrivateGateway } from './private-gateway.ts';
-import { destroyRouter, listRouters, rebootRouter, startRouter, stopRouter, viewRouter } from './router.ts';
-import { createStaticRoute, deleteStaticRoute, listStaticRoutes, viewStaticRoute } from './static-route.ts';
-import { viewVpc } from './vpc-view.ts';
-import { createVPC, deleteVPC, listVPCs, restartVPC, updateVPC } from './vpc.ts';
+} from './vpc/acl.ts';
+import { createNetwork } from './network/network-create.ts';
+import { deleteNetwork, listNetworks, restartNetwork, updateNetwork, viewNetwork } from './network/network.ts';
+import { createPrivateGateway } from './vpc/private-gateway-create.ts';
+import { deletePrivateGateway, listPrivateGateways, viewPrivateGateway } from './vpc/private-gateway.ts';
+import { destroyRouter, listRouters, rebootRouter, startRouter, stopRouter, viewRouter } from './network/router.ts';
+import { createStaticRoute, deleteStaticRoute, listStaticRoutes, viewStaticRoute } from './vpc/static-route.ts';
+import { viewVpc } from './vpc/vpc-view.ts';
+import { createVPC, deleteVPC, listVPCs, restartVPC, updateVPC } from './vpc/vpc.ts';
 import {
   createAccount,
   deleteAccount,
@@ -28,16 +34,16 @@ import {
   lockAccount,
   updateAccount,
   viewAccount,
-} from './account.ts';
-import { listCapabilities } from './capabilities.ts';
-import { listConfigurations, updateConfiguration } from './configuration.ts';
-import { createDomain, deleteDomain, listDomainChildren, listDomains, updateDomain } from './domain.ts';
-import { emptyLists } from './empty-list.ts';
-import { listEventTypes, listEvents } from './event.ts';
-import { deployVirtualMachine } from './instance-deploy.ts';
-import { destroyVirtualMachine, expungeVirtualMachine, recoverVirtualMachine } from './instance-destroy.ts';
-import { listVirtualMachines } from './instance-list.ts';
-import { viewInstance } from './instance-view.ts';
+} from './account/account.ts';
+import { listCapabilities } from './server/capabilities.ts';
+import { listConfigurations, updateConfiguration } from './server/configuration.ts';
+import { createDomain, deleteDomain, listDomainChildren, listDomains, updateDomain } from './account/domain.ts';
+import { emptyLists } from './server/empty-list.ts';
+import { listEventTypes, listEvents } from './server/event.ts';
+import { deployVirtualMachine } from './instance/instance-deploy.ts';
+import { destroyVirtualMachine, expungeVirtualMachine, recoverVirtualMachine } from './instance/instance-destroy.ts';
+import { listVirtualMachines } from './instance/instance-list.ts';
+import { viewInstance } from './instance/instance-view.ts';
 import {
   changeServiceForVirtualMachine,
   getVirtualMachineUserData,
@@ -47,57 +53,76 @@ import {
   startVirtualMachine,
   stopVirtualMachine,
   updateVirtualMachine,
-} from './instance.ts';
-import { listAsyncJobs, queryAsyncJobResult } from './job.ts';
-import { listNics } from './nic.ts';
-import { listResourceLimits } from './resource-limit.ts';
-import { listRoles } from './role.ts';
+} from './instance/instance.ts';
+import { listAsyncJobs, queryAsyncJobResult } from './server/job.ts';
+import { listNics } from './instance/nic.ts';
+import { listResourceLimits } from './account/resource-limit.ts';
+import { listRoles } from './account/role.ts';
 import type { House, Plan } from './room.ts';
-import { createTags, deleteTags, listTags } from './tag.ts';
-import { getUserKeys, registerUserKeys } from './user-keys.ts';
-import { createUser, deleteUser, disableUser, enableUser, listUsers, lockUser, updateUser, viewUser } from './user.ts';
+import { createTags, deleteTags, listTags } from './server/tag.ts';
+import { getUserKeys, registerUserKeys } from './account/user-keys.ts';
+import {
+  createUser,
+  deleteUser,
+  disableUser,
+  enableUser,
+  listUsers,
+  lockUser,
+  updateUser,
+  viewUser,
+} from './account/user.ts';
 import type { Views } from './view.ts';
-import { listVolumes } from './volume.ts';
-import { createDiskOffering, deleteDiskOffering, listDiskOfferings, updateDiskOffering } from './disk-offering.ts';
-import { listGuestVlans } from './guest-vlan.ts';
-import { deleteHost, listHosts, updateHost } from './host.ts';
-import { createJoinToken } from './join-token.ts';
-import { createNetworkOffering } from './network-offering-create.ts';
-import { deleteNetworkOffering, listNetworkOfferings, updateNetworkOffering } from './network-offering.ts';
-import { listNetworkServiceProviders } from './network-service-provider.ts';
-import { listHypervisors, listOsCategories, listOsTypes } from './os-type.ts';
+import { listVolumes } from './instance/volume.ts';
+import {
+  createDiskOffering,
+  deleteDiskOffering,
+  listDiskOfferings,
+  updateDiskOffering,
+} from './offering/disk-offering.ts';
+import { listGuestVlans } from './zone/guest-vlan.ts';
+import { deleteHost, listHosts, updateHost } from './zone/host.ts';
+import { createJoinToken } from './zone/join-token.ts';
+import { createNetworkOffering } from './offering/network-offering-create.ts';
+import { deleteNetworkOffering, listNetworkOfferings, updateNetworkOffering } from './offering/network-offering.ts';
+import { listNetworkServiceProviders } from './network/network-service-provider.ts';
+import { listHypervisors, listOsCategories, listOsTypes } from './instance/os-type.ts';
 import {
   createPhysicalNetwork,
   deletePhysicalNetwork,
   listPhysicalNetworks,
   updatePhysicalNetwork,
   viewPhysicalNetwork,
-} from './physical-network.ts';
-import { listClusters, listPods } from './pod.ts';
-import { listRegions } from './region.ts';
+} from './zone/physical-network.ts';
+import { listClusters, listPods } from './zone/pod.ts';
+import { listRegions } from './zone/region.ts';
 import {
   createServiceOffering,
   deleteServiceOffering,
   listServiceOfferings,
   updateServiceOffering,
-} from './service-offering.ts';
-import { deleteTemplate, registerTemplate, updateTemplate, updateTemplatePermissions } from './template-change.ts';
-import { listTemplates } from './template.ts';
+} from './offering/service-offering.ts';
+import {
+  deleteTemplate,
+  registerTemplate,
+  updateTemplate,
+  updateTemplatePermissions,
+} from './instance/template-change.ts';
+import { listTemplates } from './instance/template.ts';
 import {
   addTrafficType,
   deleteTrafficType,
   listTrafficTypes,
   updateTrafficType,
   viewTrafficType,
-} from './traffic-type.ts';
+} from './zone/traffic-type.ts';
 import {
   createVPCOffering,
   deleteVPCOffering,
   listVPCOfferings,
   updateVPCOffering,
   viewVpcOffering,
-} from './vpc-offering.ts';
-import { createZone, deleteZone, listZones, updateZone } from './zone.ts';
+} from './offering/vpc-offering.ts';
+import { createZone, deleteZone, listZones, updateZone } from './zone/zone.ts';
 
 /** How a job's result shows its object: by the key that stands in the answer. */
 export const views: Views = {

@@ -2,7 +2,7 @@
 // declaration: what a view does not declare, listApis does not know.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { emptyLists } from '../../src/commands/empty-list.ts';
+import { emptyLists } from '../../src/commands/server/empty-list.ts';
 import type { House } from '../../src/commands/room.ts';
 import { type Body, type Cloud, openCloud } from '../support/cloud.ts';
 import { addHosts, idOf, makeGateway, makeInstance, makePrivateNetwork, makeTier, makeVpc } from '../support/story.ts';

@@ -5,7 +5,7 @@ import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
-import { bootstrap } from '../../src/commands/bootstrap.ts';
+import { bootstrap } from '../../src/commands/server/bootstrap.ts';
 import { createLog } from '../../src/lib/log.ts';
 import { seal, unseal } from '../../src/store/seal.ts';
 import { DATABASES } from '../../src/store/store.test-support.ts';

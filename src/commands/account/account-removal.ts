@@ -1,0 +1,90 @@
+// Removes an account and everything it owns, in the order in which things hang on each other. One transaction: all or nothing.
+import { sql } from 'kysely';
+import { refuse } from '../../api/error.ts';
+import type { AccountTable, Tables } from '../../store/schema.ts';
+import type { WriteRoom } from '../room.ts';
+
+/** Owned tables, whoever hangs on others first. */
+const OWNED = [
+  'instance',
+  'staticroute',
+  'privategateway',
+  'network',
+  'acl',
+  'vpc',
+  'template',
+] as const satisfies readonly (keyof Tables)[];
+
+/** Removes the account. Refuses where something of another account stands on what would go, and names it. */
+export async function removeAccount(room: WriteRoom, account: AccountTable): Promise<void> {
+  await refuseNeeded(room, account);
+  const { db } = room.tx;
+  for (const table of OWNED) {
+    for (const id of await idsOf(room, table, account.id)) {
+      await removeParts(room, table, id);
+      await db.deleteFrom('tag').where('resource', '=', id).execute();
+      await room.tx.remove(table, id);
+    }
+  }
+  const users = db.selectFrom('user').select('id').where('account', '=', account.id);
+  await db.deleteFrom('session').where('user', 'in', users).execute();
+  await db.deleteFrom('tag').where('account', '=', account.id).execute();
+  await db.deleteFrom('user').where('account', '=', account.id).execute();
+  await room.tx.remove('account', account.id);
+}
+
+/** Rows that are parts of an object and have no owner of their own. */
+async function removeParts(room: WriteRoom, table: (typeof OWNED)[number], id: string): Promise<void> {
+  const { db } = room.tx;
+  const parts = async (part: 'nic' | 'aclitem', column: string): Promise<void> => {
+    const rows = await sql<{ id: string }>`select id from ${sql.table(part)} where ${sql.ref(column)} = ${id}`.execute(
+      db,
+    );
+    for (const row of rows.rows) {
+      await db.deleteFrom('address').where('owner', '=', row.id).execute();
+      await room.tx.remove(part, row.id);
+    }
+  };
+  if (table === 'instance') await parts('nic', 'instance');
+  if (table === 'acl') await parts('aclitem', 'acl');
+  if (table === 'network') await db.deleteFrom('vlan').where('network', '=', id).execute();
+  if (table === 'network') await db.deleteFrom('address').where('network', '=', id).execute();
+  await db.deleteFrom('address').where('owner', '=', id).execute();
+}
+
+async function idsOf(room: WriteRoom, table: (typeof OWNED)[number], account: string): Promise<string[]> {
+  const found = await sql<{ id: string }>`select id from ${sql.table(table)} where account = ${account}`.execute(
+    room.db,
+  );
+  return found.rows.map((row) => row.id);
+}
+
+interface Holder {
+  readonly what: string;
+  readonly on: string;
+}
+
+/** A private gateway or an instance of another account may stand on this account's network or VPC. */
+async function refuseNeeded(room: WriteRoom, account: AccountTable): Promise<void> {
+  const holders = await sql<Holder>`
+    select 'private gateway ' || g.ip as what, n.name as "on" from privategateway g join network n on n.id = g.network
+      where n.account = ${account.id} and g.account <> ${account.id}
+    union all
+    select 'private gateway ' || g.ip as what, v.name as "on" from privategateway g join vpc v on v.id = g.vpc
+      where v.account = ${account.id} and g.account <> ${account.id}
+    union all
+    select 'instance ' || i.displayname as what, n.name as "on" from nic c join instance i on i.id = c.instance join network n on n.id = c.network
+      where n.account = ${account.id} and i.account <> ${account.id}
+    union all
+    select 'network ' || t.name as what, v.name as "on" from network t join vpc v on v.id = t.vpc
+      where v.account = ${account.id} and t.account <> ${account.id}
+    union all
+    select 'instance ' || i.displayname as what, t.name as "on" from instance i join template t on t.id = i.template
+      where t.account = ${account.id} and i.account <> ${account.id}`.execute(room.db);
+  if (holders.rows.length === 0) return;
+  const named = holders.rows.slice(0, 5).map(({ what, on }) => `${what} on ${on}`);
+  throw refuse(
+    'failed',
+    `Can't delete account ${account.name}: other accounts use what it owns (${named.join(', ')}${holders.rows.length > 5 ? ', …' : ''}). Delete these first`,
+  );
+}

@@ -1,0 +1,207 @@
+// deployVirtualMachine: a new instance. Everything is checked, and its addresses are taken, before the call is answered; what
+// the job waits for is that the instance runs and can be reached.
+import { z } from 'zod';
+import { WRITERS } from '../../api/command.ts';
+import { refuse } from '../../api/error.ts';
+import { address, flag, freeMap, list, map, ref, text } from '../../api/param.ts';
+import { newId } from '../../lib/id.ts';
+import type { Tables } from '../../store/schema.ts';
+import { existing, reaches, unknownId } from '../access.ts';
+import { firstPassword } from './guest-password.ts';
+import { checkHostname, checkHostnameFree } from './instance-name.ts';
+import { addNics, implementNetworks, requireService, wishedNics } from './instance-nics.ts';
+import { instanceView } from './instance-view.ts';
+import { openZone } from '../known.ts';
+import { forParams, ownerOf } from '../owner.ts';
+import { placeInstance } from './placement.ts';
+import { type Room, jobCommand } from '../room.ts';
+
+export const deployVirtualMachine = jobCommand({
+  name: 'deployVirtualMachine',
+  summary: 'Creates an instance and, unless startvm=false, starts it',
+  roles: WRITERS,
+  params: z.object({
+    zoneid: ref('zone', 'The zone it will run in'),
+    serviceofferingid: ref('serviceoffering', 'CPUs and memory'),
+    templateid: ref('template', 'What it starts from'),
+    name: text('Host name; made up when left out', 255).optional(),
+    displayname: text('Name for people; the host name when left out').optional(),
+    networkids: list('Networks it gets an interface in; the first is the default', 'network').optional(),
+    iptonetworklist: map(
+      'Networks with addresses: iptonetworklist[0].networkid, .ip, .mac; instead of networkids',
+    ).optional(),
+    ipaddress: address('Its address in the default network').optional(),
+    macaddress: text('MAC address of the default interface', 17).optional(),
+    hostid: ref('host', 'Host to run on; for root').optional(),
+    startvm: flag('Whether to start it (default true)').optional(),
+    userdata: text('Data for the guest, base64, at most 32 KiB before encoding', 1_048_576).optional(),
+    keypair: text('Name of an SSH key pair').optional(),
+    group: text('Group it belongs to').optional(),
+    details: freeMap('Details kept with the instance: details[0].key=value').optional(),
+    ip6address: text('Not offered: instances have no IPv6 addresses').optional(),
+    diskofferingid: ref('diskoffering', 'Not offered: instances have no data disks').optional(),
+    affinitygroupids: list('Not offered', 'affinitygroup').optional(),
+    affinitygroupnames: list('Not offered').optional(),
+    securitygroupids: list('Not offered', 'securitygroup').optional(),
+    securitygroupnames: list('Not offered').optional(),
+    ...forParams,
+  }),
+  answer: { kind: 'object', key: 'virtualmachine', view: instanceView },
+  event: 'VM.CREATE',
+  async job(room, want) {
+    const zone = await openZone(room, want.zoneid);
+    const offering = await existing(room, 'serviceoffering', want.serviceofferingid, 'serviceofferingid');
+    if (offering.removed === 1 || offering.issystem === 1)
+      throw unknownId(room, 'serviceofferingid', want.serviceofferingid);
+    const template = await usableTemplate(room, want.templateid, zone);
+    refuseWhatIsNotOffered(want);
+    const owner = await ownerOf(room, want);
+    const wishes = await wishedNics(room, want, zone, owner);
+    const [first] = wishes;
+    if (want.userdata !== undefined) {
+      checkUserData(want.userdata);
+      await requireService(room, first!.network, 'UserData', 'UserData is provided');
+    }
+    if (want.name !== undefined) {
+      checkHostname(want.name);
+      await checkHostnameFree(
+        room,
+        want.name,
+        wishes.map((wish) => wish.network),
+      );
+    }
+    const start = want.startvm !== false;
+    const host = start || want.hostid !== undefined ? await placeInstance(room, zone, want.hostid) : null;
+
+    const id = newId();
+    const created = new Date().toISOString();
+    const name = `i-${await room.tx.next('instance')}-VM`;
+    const hostname = want.name ?? name;
+    await room.tx.insert('instance', {
+      id,
+      name,
+      displayname: want.displayname ?? hostname,
+      hostname,
+      zone: zone.id,
+      account: owner.account.id,
+      domain: owner.domain.id,
+      serviceoffering: offering.id,
+      template: template.id,
+      host: start ? host : null,
+      lasthost: host,
+      state: start ? 'Starting' : 'Stopped',
+      power: start ? 'running' : 'stopped',
+      boot: 0,
+      ...firstPassword(room.store.sealKey, template),
+      userdata: want.userdata ?? null,
+      groupname: want.group ?? null,
+      details: want.details === undefined ? null : JSON.stringify(detailsOf(want.details)),
+      created,
+    });
+    await addNics(room, id, wishes, created);
+    const enters = start
+      ? [
+          { kind: 'instance' as const, id, state: 'Running' },
+          ...(await implementNetworks(
+            room,
+            wishes.map((wish) => wish.network),
+          )),
+        ]
+      : [];
+    return {
+      id,
+      about: { type: 'VirtualMachine', id },
+      view: 'virtualmachine',
+      enters,
+      text: `deploying instance ${hostname} in ${wishes.map((wish) => wish.network.name).join(', ')}`,
+    };
+  },
+});
+
+/** A template the caller may use: public or featured ones, and those of accounts within his reach. */
+async function usableTemplate(room: Room, id: string, zone: Tables['zone']): Promise<Tables['template']> {
+  const template = await existing(room, 'template', id, 'templateid');
+  const { caller } = room.call;
+  const open =
+    template.ispublic === 1 ||
+    template.isfeatured === 1 ||
+    template.account === caller.accountId ||
+    caller.role === 'admin';
+  if (template.removed === 1 || !(open || (await inReach(room, template.domain))))
+    throw unknownId(room, 'templateid', id);
+  if (template.isready !== 1)
+    throw refuse('parameter', `The template ${id} is not available for use: it is not ready yet`);
+  if (template.zone !== null && template.zone !== zone.id) {
+    throw refuse(
+      'parameter',
+      `The template ${id} is not available for use in zone ${zone.name}: choose one that listTemplates shows for this zone`,
+    );
+  }
+  return template;
+}
+
+async function inReach(room: Room, domainId: string): Promise<boolean> {
+  const domain = await room.db.selectFrom('domain').select('path').where('id', '=', domainId).executeTakeFirst();
+  return domain !== undefined && reaches(room.call.caller, domain.path);
+}
+
+interface NotOffered {
+  readonly keypair?: string | undefined;
+  readonly ip6address?: string | undefined;
+  readonly diskofferingid?: string | undefined;
+  readonly affinitygroupids?: readonly string[] | undefined;
+  readonly affinitygroupnames?: readonly string[] | undefined;
+  readonly securitygroupids?: readonly string[] | undefined;
+  readonly securitygroupnames?: readonly string[] | undefined;
+}
+
+/** What CloudStack knows and this product does not: said, never ignored. */
+function refuseWhatIsNotOffered(want: NotOffered): void {
+  if (want.keypair) {
+    throw refuse(
+      'parameter',
+      `A key pair with name '${want.keypair}' was not found. SSH key pairs are not offered yet: leave keypair out and log in with the password`,
+    );
+  }
+  if (want.ip6address) throw refuse('parameter', 'Instances get no IPv6 addresses: leave ip6address out');
+  if (want.diskofferingid) throw refuse('parameter', 'Instances have no data disks here: leave diskofferingid out');
+  if (want.affinitygroupids?.length || want.affinitygroupnames?.length) {
+    throw refuse(
+      'parameter',
+      'Unable to find the affinity group: there are none here. Instances are spread over the hosts anyway; leave it out',
+    );
+  }
+  if (want.securitygroupids?.length || want.securitygroupnames?.length) {
+    throw refuse(
+      'parameter',
+      "Can't create vm with security groups; security group feature is not enabled per zone. Use network ACLs of the tier instead",
+    );
+  }
+}
+
+const USERDATA_BYTES = 32_768;
+
+/** Refuses user data that no guest could read. */
+export function checkUserData(userdata: string): void {
+  const packed = userdata.replaceAll(/\s/g, '');
+  if (packed === '') throw refuse('parameter', 'User data is too short: it is empty');
+  if (packed.length % 4 !== 0 || !/^[A-Za-z0-9+/]+={0,2}$/.test(packed))
+    throw refuse('parameter', 'User data is not base64 encoded');
+  const bytes = Buffer.from(packed, 'base64').length;
+  if (bytes > USERDATA_BYTES) {
+    throw refuse(
+      'parameter',
+      `User data is too long for POST request: ${bytes} bytes, where ${USERDATA_BYTES} are allowed`,
+    );
+  }
+}
+
+/** `details[0].key=a&details[0].value=b` and `details[0].a=b` both mean {a: b}. */
+export function detailsOf(entries: readonly Readonly<Record<string, string>>[]): Record<string, string> {
+  return Object.fromEntries(
+    entries.flatMap((entry) => {
+      const { key, value } = entry as { readonly key?: string; readonly value?: string };
+      return key !== undefined && value !== undefined ? [[key, value]] : Object.entries(entry);
+    }),
+  );
+}

@@ -1,0 +1,223 @@
+// Which networks a new instance gets an interface in, with what address: all checks, and the allocation, at the time of the call.
+import { sql } from 'kysely';
+import { refuse } from '../../api/error.ts';
+import { isUuid, macOf, newId } from '../../lib/id.ts';
+import { parseIp } from '../../lib/ip.ts';
+import { AllocationError, allocateAddress } from '../../store/allocate.ts';
+import type { Tables } from '../../store/schema.ts';
+import { unknownId, visibleRows } from '../access.ts';
+import type { Owner } from '../owner.ts';
+import type { JobAnswer, Room, WriteRoom } from '../room.ts';
+
+type NetworkRow = Tables['network'];
+
+/** An interface that is asked for. The first one is the default: its network's gateway is the instance's. */
+export interface NicWish {
+  readonly network: NetworkRow;
+  readonly ip: string | undefined;
+  /** Lower case, with colons. */
+  readonly mac: string | undefined;
+}
+
+interface NicWant {
+  readonly networkids?: readonly string[] | undefined;
+  readonly iptonetworklist?: readonly Readonly<Record<string, string>>[] | undefined;
+  readonly ipaddress?: string | undefined;
+  readonly macaddress?: string | undefined;
+}
+
+/** What is asked for, in order, with every network checked for this owner and zone. */
+export async function wishedNics(room: Room, want: NicWant, zone: Tables['zone'], owner: Owner): Promise<NicWish[]> {
+  const asked = want.iptonetworklist === undefined ? fromIds(want) : fromMap(room, want);
+  if (asked.length === 0) {
+    throw refuse(
+      'parameter',
+      'Please provide at least one network ID: networkids names the networks the instance gets an interface in',
+    );
+  }
+  const ids = asked.map((nic) => nic.networkid);
+  const twice = ids.find((id, index) => ids.indexOf(id) !== index);
+  if (twice !== undefined)
+    throw refuse('parameter', `Network ${twice} is named twice: an instance has one interface in a network`);
+  const found = await room.db
+    .selectFrom('network')
+    .selectAll()
+    .where('id', 'in', ids)
+    .where(visibleRows(room.call.caller, 'network'))
+    .execute();
+  const networks = new Map(found.map((network) => [network.id, network]));
+  const wishes: NicWish[] = [];
+  for (const { networkid, ip, mac } of asked) {
+    const network = networks.get(networkid);
+    if (network === undefined) throw unknownId(room, 'networkids', networkid);
+    checkNetwork(network, zone, owner);
+    if (mac !== undefined) await checkMac(room, network, mac);
+    wishes.push({ network, ip, mac });
+  }
+  return wishes;
+}
+
+interface Asked {
+  readonly networkid: string;
+  readonly ip: string | undefined;
+  readonly mac: string | undefined;
+}
+
+function fromIds({ networkids = [], ipaddress, macaddress }: NicWant): Asked[] {
+  const mac = macaddress === undefined ? undefined : normalMac(macaddress);
+  return networkids.map((networkid, index) => ({
+    networkid,
+    ip: index === 0 ? ipaddress : undefined,
+    mac: index === 0 ? mac : undefined,
+  }));
+}
+
+function fromMap(room: Room, want: NicWant): Asked[] {
+  if (want.networkids !== undefined || want.ipaddress !== undefined || want.macaddress !== undefined) {
+    throw refuse(
+      'parameter',
+      "ipToNetworkMap can't be specified along with networkIds or ipAddress: give addresses in iptonetworklist only",
+    );
+  }
+  return (want.iptonetworklist ?? []).map((entry, index) => {
+    const networkid = entry['networkid'] ?? '';
+    if (!isUuid(networkid)) throw unknownId(room, `iptonetworklist[${index}].networkid`, networkid);
+    const ip = entry['ip'] === '' ? undefined : entry['ip'];
+    if (ip !== undefined && parseIp(ip) === undefined)
+      throw refuse('parameter', `Invalid specified IPv4 address ${ip}`);
+    if (entry['ipv6'])
+      throw refuse('parameter', `Instances get no IPv6 addresses: leave iptonetworklist[${index}].ipv6 out`);
+    return { networkid, ip, mac: entry['mac'] ? normalMac(entry['mac']) : undefined };
+  });
+}
+
+/** Lower case, with colons. Refuses what is no address of a single machine. */
+function normalMac(text: string): string {
+  const mac = text.toLowerCase().replaceAll('-', ':');
+  const ok =
+    /^[0-9a-f]{2}(?::[0-9a-f]{2}){5}$/.test(mac) &&
+    mac !== '00:00:00:00:00:00' &&
+    Number.parseInt(mac.slice(0, 2), 16) % 2 === 0;
+  if (!ok)
+    throw refuse(
+      'parameter',
+      `Mac address is not valid: ${text.slice(0, 40)}. It must be a unicast address such as 02:00:4c:3a:00:01`,
+    );
+  return mac;
+}
+
+function checkNetwork(network: NetworkRow, zone: Tables['zone'], owner: Owner): void {
+  const named = `${network.name} (${network.id})`;
+  if (network.guesttype === 'Private') {
+    throw refuse(
+      'parameter',
+      `Deploying VMs in a network of type Private is not possible. Network ${named} connects VPCs by their private gateways; deploy into a tier of a VPC instead`,
+    );
+  }
+  if (network.zone !== zone.id)
+    throw refuse('parameter', `Network id=${network.id} doesn't belong to zone ${zone.name}`);
+  if (network.account !== owner.account.id && network.guesttype !== 'Shared') {
+    throw refuse(
+      'permission',
+      `Unable to use network with id= ${network.id}, permission denied: it belongs to another account than the instance will (${owner.account.name}). Name the network's owner with account and domainid`,
+    );
+  }
+  if (network.cidr === null) {
+    throw refuse(
+      'parameter',
+      `Network ${named} has no CIDR, so an instance cannot get an address in it. Choose a network with addresses`,
+    );
+  }
+}
+
+async function checkMac(room: Room, network: NetworkRow, mac: string): Promise<void> {
+  const taken = await room.db
+    .selectFrom('nic')
+    .select('id')
+    .where('network', '=', network.id)
+    .where('mac', '=', mac)
+    .executeTakeFirst();
+  if (taken !== undefined) throw refuse('parameter', `The requested MAC-Address is already taken! ${mac}`);
+}
+
+/** Adds the interfaces, taking an address for each. Refuses with 533 when a network has none left. */
+export async function addNics(
+  room: WriteRoom,
+  instanceId: string,
+  wishes: readonly NicWish[],
+  created: string,
+): Promise<void> {
+  for (const [deviceid, wish] of wishes.entries()) {
+    const id = newId();
+    const ip = await takeAddress(room, wish, id);
+    const mac = wish.mac ?? macOf(id);
+    const isdefault = deviceid === 0 ? 1 : 0;
+    await room.tx.insert('nic', {
+      id,
+      instance: instanceId,
+      network: wish.network.id,
+      ip,
+      mac,
+      isdefault,
+      deviceid,
+      created,
+    });
+  }
+}
+
+async function takeAddress(room: WriteRoom, { network, ip }: NicWish, nicId: string): Promise<string> {
+  try {
+    return await allocateAddress(room.tx, network, ip, 'nic', nicId);
+  } catch (error) {
+    if (!(error instanceof AllocationError)) throw error;
+    if (error.problem === 'taken')
+      throw refuse('parameter', `The requested IP is already taken! ${error.message}. Choose another, or leave it out`);
+    throw refuse(
+      'capacity',
+      `Unable to acquire Guest IP address for network Ntwk[${network.id}|Guest]: ${error.message}`,
+    );
+  }
+}
+
+/** Networks come into use with the first instance that runs in them: the states they enter when that is realized. */
+export async function implementNetworks(
+  room: WriteRoom,
+  networks: readonly Pick<NetworkRow, 'id' | 'state'>[],
+): Promise<NonNullable<JobAnswer['enters']>> {
+  const entered: { kind: 'network'; id: string; state: string }[] = [];
+  for (const { id, state } of networks) {
+    if (state !== 'Allocated') continue;
+    await room.tx.update('network', id, { state: 'Implementing' });
+    entered.push({ kind: 'network', id, state: 'Implemented' });
+  }
+  return entered;
+}
+
+/** Refuses what needs a service the default network's offering does not have. */
+export async function requireService(
+  room: Room,
+  network: Pick<NetworkRow, 'name' | 'offering'>,
+  service: string,
+  why: string,
+): Promise<void> {
+  const offering = await room.db
+    .selectFrom('networkoffering')
+    .select(['name', 'services'])
+    .where('id', '=', network.offering)
+    .executeTakeFirstOrThrow();
+  const services = JSON.parse(offering.services) as readonly { readonly name: string }[];
+  if (services.some(({ name }) => name.toLowerCase() === service.toLowerCase())) return;
+  throw refuse(
+    'parameter',
+    `Unable to deploy VM as ${why} while deploying the VM, but there is no support for ${service} service in the default network ${network.name} (its offering is ${offering.name})`,
+  );
+}
+
+/** The networks an instance has interfaces in. */
+export async function networksOf(room: Room, instanceId: string): Promise<Pick<NetworkRow, 'id' | 'vpc' | 'state'>[]> {
+  return room.db
+    .selectFrom('network')
+    .select(['id', 'vpc', 'state'])
+    .where(sql<boolean>`id in (select network from nic where instance = ${instanceId})`)
+    .execute();
+}

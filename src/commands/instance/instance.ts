@@ -1,0 +1,210 @@
+// The life of an instance: start, stop, reboot, change. An instance that does not run has no host; its interfaces keep their
+// addresses until it is expunged.
+import { z } from 'zod';
+import { WRITERS } from '../../api/command.ts';
+import { type Refusal, refuse } from '../../api/error.ts';
+import * as field from '../../api/field.ts';
+import { flag, freeMap, ref, text } from '../../api/param.ts';
+import type { Tables } from '../../store/schema.ts';
+import { existing, unknownId, visible } from '../access.ts';
+import { newGuestPassword } from './guest-password.ts';
+import { checkUserData, detailsOf } from './instance-deploy.ts';
+import { checkHostname, checkHostnameFree } from './instance-name.ts';
+import { implementNetworks, networksOf } from './instance-nics.ts';
+import { instanceView, showInstances, viewInstance } from './instance-view.ts';
+import { placeInstance } from './placement.ts';
+import { type JobAnswer, type Room, type WriteRoom, jobCommand, readCommand, writeCommand } from '../room.ts';
+
+type Instance = Tables['instance'];
+
+const object = { kind: 'object', key: 'virtualmachine', view: instanceView } as const;
+const idParam = ref('instance', 'The instance');
+
+/** What every job about an instance answers. */
+function about(instance: Instance, text: string): JobAnswer {
+  return {
+    about: { type: 'VirtualMachine', id: instance.id },
+    view: 'virtualmachine',
+    text: `${text} instance ${instance.hostname}`,
+  };
+}
+
+function wrongState(what: string, instance: Instance, help: string): Refusal {
+  return refuse(
+    'parameter',
+    `Unable to ${what} instance ${instance.hostname} (${instance.id}) in state ${instance.state}: ${help}`,
+  );
+}
+
+export const startVirtualMachine = jobCommand({
+  name: 'startVirtualMachine',
+  summary: 'Starts an instance',
+  roles: WRITERS,
+  params: z.object({ id: idParam, hostid: ref('host', 'Host to run on; for root').optional() }),
+  answer: object,
+  event: 'VM.START',
+  async job(room, want) {
+    const instance = await visible(room, 'instance', want.id);
+    const answer = about(instance, 'starting');
+    if (instance.state === 'Running' || instance.state === 'Starting') return answer;
+    if (instance.state === 'Destroyed') throw wrongState('start', instance, 'recover it first');
+    const zone = await existing(room, 'zone', instance.zone, 'zoneid');
+    const host = await placeInstance(room, zone, want.hostid, instance.lasthost);
+    await room.tx.update('instance', instance.id, { host, lasthost: host, state: 'Starting', power: 'running' });
+    const networks = await implementNetworks(room, await networksOf(room, instance.id));
+    return { ...answer, enters: [{ kind: 'instance', id: instance.id, state: 'Running' }, ...networks] };
+  },
+});
+
+export const stopVirtualMachine = jobCommand({
+  name: 'stopVirtualMachine',
+  summary: 'Stops an instance; it keeps its addresses',
+  roles: WRITERS,
+  params: z.object({ id: idParam, forced: flag('Accepted; a stop never waits for the guest here').optional() }),
+  answer: object,
+  event: 'VM.STOP',
+  async job(room, want) {
+    const instance = await visible(room, 'instance', want.id);
+    const answer = about(instance, 'stopping');
+    if (instance.state === 'Stopped' || instance.state === 'Stopping') return answer;
+    if (instance.state === 'Destroyed') throw wrongState('stop', instance, 'it does not run any more');
+    await room.tx.update('instance', instance.id, { host: null, state: 'Stopping', power: 'stopped' });
+    return { ...answer, enters: [{ kind: 'instance', id: instance.id, state: 'Stopped' }] };
+  },
+});
+
+export const rebootVirtualMachine = jobCommand({
+  name: 'rebootVirtualMachine',
+  summary: 'Restarts an instance on its host',
+  roles: WRITERS,
+  params: z.object({ id: idParam, forced: flag('Accepted; a reboot never waits for the guest here').optional() }),
+  answer: object,
+  event: 'VM.REBOOT',
+  async job(room, want) {
+    const instance = await visible(room, 'instance', want.id);
+    if (instance.state !== 'Running')
+      throw wrongState('reboot', instance, 'only a running one can be restarted; start it');
+    await room.tx.update('instance', instance.id, { boot: instance.boot + 1 });
+    return about(instance, 'rebooting');
+  },
+});
+
+export const resetPasswordForVirtualMachine = jobCommand({
+  name: 'resetPasswordForVirtualMachine',
+  summary: 'Gives an instance a new password; a running one is restarted with it',
+  roles: WRITERS,
+  params: z.object({ id: idParam }),
+  answer: object,
+  event: 'VM.RESETPASSWORD',
+  async job(room, want) {
+    const instance = await visible(room, 'instance', want.id);
+    const template = await existing(room, 'template', instance.template, 'templateid');
+    if (template.passwordenabled !== 1) {
+      throw refuse(
+        'parameter',
+        `Fail to reset password for the virtual machine, the template is not password enabled: ${template.name}. Deploy from a template whose passwordenabled is true`,
+      );
+    }
+    if (instance.state !== 'Running' && instance.state !== 'Stopped')
+      throw wrongState('reset the password of', instance, 'it must be Running or Stopped');
+    const boot = instance.state === 'Running' ? instance.boot + 1 : instance.boot;
+    await room.tx.update('instance', instance.id, { ...newGuestPassword(room.store.sealKey), boot });
+    return about(instance, 'resetting the password of');
+  },
+});
+
+export const updateVirtualMachine = writeCommand({
+  name: 'updateVirtualMachine',
+  summary: 'Changes names, group, details or user data of an instance',
+  roles: WRITERS,
+  params: z.object({
+    id: idParam,
+    displayname: text('Name for people').optional(),
+    name: text('Host name; the guest takes it at its next start').optional(),
+    group: text('Group it belongs to; empty for none').optional(),
+    userdata: text('Data for the guest, base64, at most 32 KiB before encoding', 1_048_576).optional(),
+    details: freeMap('Details kept with the instance, instead of those it had').optional(),
+  }),
+  answer: object,
+  event: 'VM.UPDATE',
+  async write(room, want) {
+    const instance = await visible(room, 'instance', want.id);
+    if (want.userdata !== undefined && want.userdata !== '') checkUserData(want.userdata);
+    if (want.name !== undefined && want.name !== instance.hostname) {
+      checkHostname(want.name);
+      await checkHostnameFree(room, want.name, await networksOf(room, instance.id), instance.id);
+    }
+    const details = want.details === undefined ? instance.details : JSON.stringify(detailsOf(want.details));
+    // Only the host name reaches the network; the rest is changed without a new generation.
+    await room.tx.db
+      .updateTable('instance')
+      .set({
+        displayname: want.displayname ?? instance.displayname,
+        groupname: want.group === undefined ? instance.groupname : want.group === '' ? null : want.group,
+        userdata: want.userdata === undefined ? instance.userdata : want.userdata === '' ? null : want.userdata,
+        details,
+      })
+      .where('id', '=', instance.id)
+      .execute();
+    if (want.name !== undefined) await room.tx.update('instance', instance.id, { hostname: want.name });
+    return { virtualmachine: await viewInstance(room, instance.id) };
+  },
+});
+
+async function changeOffering(room: WriteRoom, id: string, offeringId: string): Promise<Instance> {
+  const instance = await visible(room, 'instance', id);
+  const offering = await existing(room, 'serviceoffering', offeringId, 'serviceofferingid');
+  if (offering.removed === 1 || offering.issystem === 1) throw unknownId(room, 'serviceofferingid', offeringId);
+  if (instance.state !== 'Stopped') throw wrongState('change the service offering of', instance, 'stop it first');
+  await room.tx.update('instance', instance.id, { serviceoffering: offering.id });
+  return { ...instance, serviceoffering: offering.id };
+}
+
+const offeringParams = { id: idParam, serviceofferingid: ref('serviceoffering', 'The new offering') };
+
+export const changeServiceForVirtualMachine = writeCommand({
+  name: 'changeServiceForVirtualMachine',
+  summary: 'Gives a stopped instance another service offering',
+  roles: WRITERS,
+  params: z.object(offeringParams),
+  answer: object,
+  event: 'VM.UPGRADE',
+  async write(room, want) {
+    const changed = await changeOffering(room, want.id, want.serviceofferingid);
+    return { virtualmachine: (await showInstances(room, [changed]))[0] };
+  },
+});
+
+export const scaleVirtualMachine = jobCommand({
+  name: 'scaleVirtualMachine',
+  summary: 'Gives a stopped instance another service offering, as a job',
+  roles: WRITERS,
+  params: z.object(offeringParams),
+  answer: { kind: 'success' },
+  event: 'VM.UPGRADE',
+  async job(room, want) {
+    const changed = await changeOffering(room, want.id, want.serviceofferingid);
+    return {
+      about: { type: 'VirtualMachine', id: changed.id },
+      text: `changing the service offering of instance ${changed.hostname}`,
+    };
+  },
+});
+
+const userDataView = z.object({
+  virtualmachineid: field.string('id of the instance'),
+  userdata: field.string('its user data, base64'),
+});
+
+export const getVirtualMachineUserData = readCommand({
+  name: 'getVirtualMachineUserData',
+  summary: 'Shows the user data of an instance',
+  // Not for those who may only look: guests are given secrets this way.
+  roles: WRITERS,
+  params: z.object({ virtualmachineid: ref('instance', 'The instance') }),
+  answer: { kind: 'object', key: 'virtualmachineuserdata', view: userDataView },
+  async read(room: Room, want) {
+    const { id, userdata } = await visible(room, 'instance', want.virtualmachineid, 'virtualmachineid');
+    return { virtualmachineuserdata: { virtualmachineid: id, ...(userdata === null ? {} : { userdata }) } };
+  },
+});

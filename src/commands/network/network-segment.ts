@@ -1,0 +1,154 @@
+// What a new network is made of: which physical network carries it, and its VLAN from the pool, by hand, or none (overlay).
+import { type ErrorName, refuse } from '../../api/error.ts';
+import { FIRST_VLAN, LAST_VLAN, NATIVE_VLAN, inVlanRanges, parseVlanRanges } from '../../model/vlan-range.ts';
+import { AllocationError, allocateVlan, takeVlan } from '../../store/allocate.ts';
+import type { Tables } from '../../store/schema.ts';
+import { existing } from '../access.ts';
+import type { Room, WriteRoom } from '../room.ts';
+
+type Physical = Tables['physicalnetwork'];
+
+/** The physical network that was named, or the zone's first that is enabled. */
+export async function physicalNetworkFor(room: Room, zone: Tables['zone'], id: string | undefined): Promise<Physical> {
+  if (id === undefined) {
+    const rows = await room.db
+      .selectFrom('physicalnetwork')
+      .selectAll()
+      .where('zone', '=', zone.id)
+      .orderBy('created')
+      .orderBy('id')
+      .execute();
+    const row = rows.find(({ state }) => state === 'Enabled') ?? rows[0];
+    if (row === undefined)
+      throw refuse(
+        'parameter',
+        `Physical network can't be determined; pass physical network id: zone ${zone.name} has none`,
+      );
+    return checkState(row);
+  }
+  const row = await existing(room, 'physicalnetwork', id, 'physicalnetworkid');
+  if (row.zone !== zone.id) {
+    throw refuse(
+      'parameter',
+      `Unable to find a physical network having the specified physical network id in zone ${zone.name}: ${row.name} is in another zone`,
+    );
+  }
+  return checkState(row);
+}
+
+function checkState(row: Physical): Physical {
+  if (row.state === 'Enabled') return row;
+  throw refuse(
+    'parameter',
+    `Specified physical network id is in incorrect state:${row.state}; ${row.name} must be Enabled`,
+  );
+}
+
+/** `1234` or `vlan://1234` as a number that a network can be given. */
+export function readVlan(text: string): number {
+  const match = /^(?:vlan:\/\/)?([0-9]{1,5})$/.exec(text.trim());
+  const vlan = match === null ? Number.NaN : Number(match[1]);
+  if (!(vlan >= FIRST_VLAN && vlan <= LAST_VLAN)) {
+    throw refuse('parameter', `Invalid VLAN ${text}: VLAN ids are whole numbers from ${FIRST_VLAN} to ${LAST_VLAN}`);
+  }
+  if (vlan === NATIVE_VLAN) {
+    throw refuse(
+      'parameter',
+      `VLAN ${vlan} cannot be used: it is the native VLAN of the switches and carries the hypervisors' own traffic`,
+    );
+  }
+  return vlan;
+}
+
+export interface NewNetwork {
+  readonly id: string;
+  readonly guesttype: string;
+  readonly domain: string;
+}
+
+/** Checks a VLAN chosen by hand against the pool and the networks that have it already. */
+export async function checkVlan(
+  room: Room,
+  zone: Tables['zone'],
+  physical: Physical,
+  network: NewNetwork,
+  vlan: number,
+  bypass: boolean,
+): Promise<void> {
+  if (bypass) return;
+  const pool = parseVlanRanges(physical.vlan);
+  if ('ranges' in pool && inVlanRanges(pool.ranges, vlan)) {
+    throw refuse(
+      'parameter',
+      `The VLAN tag ${vlan} is already being used for dynamic vlan allocation for the guest network in zone ${zone.name}: choose one outside of ${physical.vlan}`,
+    );
+  }
+  const users = await room.db
+    .selectFrom('vlan')
+    .innerJoin('network', 'network.id', 'vlan.network')
+    .select(['network.guesttype', 'network.domain'])
+    .where('vlan.physicalnetwork', '=', physical.id)
+    .where('vlan.vlan', '=', vlan)
+    .execute();
+  if (users.length === 0) return;
+  if (network.guesttype === 'Isolated')
+    throw refuse('parameter', `Network with vlan ${vlan} already exists in zone ${zone.name}`);
+  // Private and Shared networks may share a wire, but only inside one domain: else one tenant would be on another's wire.
+  const foreign = users.some((user) => user.guesttype === 'Isolated' || user.domain !== network.domain);
+  if (foreign)
+    throw refuse(
+      'parameter',
+      `There is a isolated/shared network with vlan id: ${vlan} already exists in zone ${zone.name}`,
+    );
+}
+
+/** What the caller asked for, after the offering's word was heard. */
+export type SegmentWish =
+  | { readonly kind: 'overlay' }
+  | { readonly kind: 'pool' }
+  | { readonly kind: 'vlan'; readonly vlan: number };
+
+/** What the offering makes networks of, and whether a VLAN may, or must, be given by hand. */
+export function segmentWish(offering: Tables['networkoffering'], vlan: string | undefined): SegmentWish {
+  if (offering.specifyvlan === 0 && vlan !== undefined) {
+    throw refuse('parameter', `Can't specify vlan; corresponding offering says specifyVlan=false: ${offering.name}`);
+  }
+  if (offering.specifyvlan === 1) {
+    if (vlan === undefined)
+      throw refuse(
+        'parameter',
+        `Vlan has to be specified; corresponding offering says specifyVlan=true: ${offering.name}`,
+      );
+    return { kind: 'vlan', vlan: readVlan(vlan) };
+  }
+  return offering.segment === 'overlay' ? { kind: 'overlay' } : { kind: 'pool' };
+}
+
+/** Takes the VLAN for a network whose row is there: gives its number, or null for an overlay. */
+export async function takeSegment(
+  room: WriteRoom,
+  physical: Physical,
+  networkId: string,
+  wish: SegmentWish,
+): Promise<number | null> {
+  if (wish.kind === 'overlay') return null;
+  if (wish.kind === 'vlan') {
+    await takeVlan(room.tx, physical.id, wish.vlan, networkId);
+    return wish.vlan;
+  }
+  try {
+    return await allocateVlan(room.tx, physical, networkId);
+  } catch (error) {
+    throw asRefusal(
+      error,
+      'capacity',
+      (text) =>
+        `Unable to allocate a VLAN: ${text}. An operator can add a range, and an offering of overlay networks needs none`,
+    );
+  }
+}
+
+/** An allocation that failed as a refusal; anything else as it is. */
+export function asRefusal(error: unknown, kind: ErrorName, say: (text: string) => string): unknown {
+  return error instanceof AllocationError ? refuse(kind, say(error.message)) : error;
+}

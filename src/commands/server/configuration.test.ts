@@ -1,0 +1,41 @@
+// Settings: the names and defaults clients look up, and what may be changed.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { type Body, type Cloud, openCloud } from '../../../test/support/cloud.ts';
+import { refused } from '../../../test/support/refused.ts';
+import { configured } from './configuration.ts';
+
+let cloud: Cloud;
+before(async () => {
+  cloud = await openCloud();
+});
+after(() => cloud[Symbol.asyncDispose]());
+
+const value = async (name: string): Promise<unknown> =>
+  ((await cloud.callAs('readonly', 'listConfigurations', { name }))['configuration'] as Body[] | undefined)?.[0]?.[
+    'value'
+  ];
+const update = (name: string, to?: string): Promise<Body> =>
+  cloud.callAs('admin', 'updateConfiguration', { name, value: to });
+
+test('listConfigurations has the names and defaults clients look up', async () => {
+  assert.equal(await value('default.page.size'), '500');
+  assert.equal(await value('job.expire.minutes'), '1440');
+  assert.equal(await value('router.redundant.vrrp.interval'), '1');
+  assert.equal(await value('no.such'), undefined);
+  await assert.rejects(cloud.callAs('acme-user', 'listConfigurations'), refused(432, /listConfigurations/));
+});
+
+test('updateConfiguration changes what can be changed, and keeps its kind', async () => {
+  await update('incorrect.login.attempts.allowed', '3');
+  assert.equal(await configured(cloud.store.db, 'incorrect.login.attempts.allowed'), '3');
+  await assert.rejects(update('incorrect.login.attempts.allowed', 'many'), refused(431, /must be a whole number/));
+  await assert.rejects(update('allow.user.view.destroyed.vm', '1'), refused(431, /must be true or false/));
+  await assert.rejects(update('default.page.size', '10'), refused(431, /cannot be changed/));
+  await assert.rejects(update('no.such', '1'), refused(431, /doesn't exist/));
+  await assert.rejects(update('expunge.delay'), refused(431, /Name the new value of expunge.delay/));
+  await assert.rejects(
+    cloud.callAs('acme-admin', 'updateConfiguration', { name: 'expunge.delay', value: '1' }),
+    refused(432, /updateConfiguration/),
+  );
+});

@@ -1,0 +1,139 @@
+// Settings of the cloud by name, with CloudStack's defaults: clients and tests look some of them up.
+import { z } from 'zod';
+import { ROOT, WATCHERS } from '../../api/command.ts';
+import { refuse } from '../../api/error.ts';
+import * as field from '../../api/field.ts';
+import * as param from '../../api/param.ts';
+import type { Db } from '../../store/open.ts';
+import type { ConfigurationTable } from '../../store/schema.ts';
+import { containing, named, page, pageParams } from '../list.ts';
+import { listCommand, writeCommand } from '../room.ts';
+
+/** Every setting a fresh cloud has. Written once at first start; an update keeps what an operator chose. */
+export const CONFIGURATIONS: readonly ConfigurationTable[] = [
+  setting('default.page.size', '500', 'Advanced', 'Entries on a page where none are asked for; fixed', 0),
+  setting('vpc.max.networks', '3', 'Advanced', 'Tiers a VPC can have', 1),
+  setting(
+    'network.guest.cidr.limit',
+    '22',
+    'Network',
+    'Shortest prefix of a network that an account other than root makes',
+    1,
+  ),
+  setting('network.underlay.mtu', '1500', 'Network', 'Bytes of an IP packet that fit between the hypervisors', 1),
+  setting('job.expire.minutes', '1440', 'Advanced', 'Minutes after which a finished job is forgotten', 1),
+  setting('job.cancel.threshold.minutes', '60', 'Advanced', 'Minutes after which a job nobody finished fails', 1),
+  setting('network.gc.interval', '600', 'Advanced', 'Kept for clients; networks are tidied up at once', 0),
+  setting('network.gc.wait', '600', 'Advanced', 'Kept for clients; networks are tidied up at once', 0),
+  setting('expunge.delay', '86400', 'Advanced', 'Seconds from destroying an instance to expunging it', 1),
+  setting('expunge.interval', '86400', 'Advanced', 'Kept for clients; see expunge.delay', 0),
+  setting('account.cleanup.interval', '86400', 'Advanced', 'Kept for clients; accounts are removed at once', 0),
+  setting('api.throttling.enabled', 'false', 'Advanced', 'Kept for clients; only failed tries are limited', 0),
+  setting('api.throttling.max', '25', 'Advanced', 'Kept for clients', 0),
+  setting('api.throttling.interval', '1', 'Advanced', 'Kept for clients', 0),
+  setting(
+    'incorrect.login.attempts.allowed',
+    '5',
+    'Advanced',
+    'Failed logins after which a user is disabled; 0 for never',
+    1,
+  ),
+  setting('site2site.vpn.vpngateway.connection.limit', '4', 'Network', 'Connections a VPN gateway can have', 1),
+  setting('site2site.vpn.customergateway.subnets.limit', '10', 'Network', 'Subnets a VPN customer gateway can have', 1),
+  setting('remote.access.vpn.user.limit', '8', 'Network', 'VPN users an account can have', 1),
+  setting('router.redundant.vrrp.interval', '1', 'Network', 'Kept for clients; gateways fail over by BFD', 0),
+  setting('json.content.type', 'application/json; charset=UTF-8', 'Advanced', 'Content type of answers; fixed', 0),
+  setting('allow.user.expunge.recover.vm', 'true', 'Advanced', 'Whether users may expunge and recover instances', 1),
+  setting('allow.user.view.destroyed.vm', 'true', 'Advanced', 'Whether users see destroyed instances', 1),
+];
+
+function setting(
+  name: string,
+  value: string,
+  category: string,
+  description: string,
+  isdynamic: 0 | 1,
+): ConfigurationTable {
+  return { name, value, category, description, defaultvalue: value, isdynamic };
+}
+
+/** The value of a setting: what an operator chose, or the default. */
+export async function configured(db: Db, name: string): Promise<string> {
+  const row = await db.selectFrom('configuration').select('value').where('name', '=', name).executeTakeFirst();
+  const value = row?.value ?? CONFIGURATIONS.find((one) => one.name === name)?.value;
+  if (value === undefined) throw new Error(`there is no setting ${name}`);
+  return value;
+}
+
+export const configurationView = z.object({
+  name: field.string('name of the setting'),
+  value: field.string('its value'),
+  category: field.string('what it belongs to'),
+  description: field.string('what it means'),
+  defaultvalue: field.string('the value a fresh cloud has'),
+  isdynamic: field.boolean('whether it can be changed'),
+});
+
+/** Settings as answers show them. */
+export function showConfigurations(rows: readonly ConfigurationTable[]): z.infer<typeof configurationView>[] {
+  return rows.map(({ name, value, category, description, defaultvalue, isdynamic }) => ({
+    name,
+    value,
+    category,
+    description,
+    defaultvalue,
+    isdynamic: isdynamic === 1,
+  }));
+}
+
+export const listConfigurations = listCommand({
+  name: 'listConfigurations',
+  summary: 'Lists the settings of the cloud',
+  roles: WATCHERS,
+  params: z.object({
+    name: param.text('Name of a setting').optional(),
+    category: param.text('Category of settings').optional(),
+    ...pageParams,
+  }),
+  key: 'configuration',
+  view: configurationView,
+  async list(room, want) {
+    let query = room.db.selectFrom('configuration').selectAll().orderBy('name');
+    if (want.name !== undefined) query = query.where(named('name', want.name));
+    if (want.category !== undefined) query = query.where(named('category', want.category));
+    if (want.keyword !== undefined) query = query.where(containing('name', want.keyword));
+    const { count, rows } = await page(query, want);
+    return { count, rows: showConfigurations(rows) };
+  },
+});
+
+export const updateConfiguration = writeCommand({
+  name: 'updateConfiguration',
+  summary: 'Changes a setting of the cloud',
+  roles: ROOT,
+  params: z.object({
+    name: param.text('Name of the setting'),
+    value: param.text('Its new value', 4096).optional(),
+  }),
+  answer: { kind: 'object', key: 'configuration', view: configurationView },
+  event: 'CONFIGURATION.VALUE.EDIT',
+  async write(room, want) {
+    const row = await room.db.selectFrom('configuration').selectAll().where('name', '=', want.name).executeTakeFirst();
+    if (row === undefined)
+      throw refuse('parameter', `Config parameter with name ${want.name} doesn't exist; listConfigurations shows them`);
+    if (want.value === undefined)
+      throw refuse('parameter', `Name the new value of ${row.name}; it is ${row.value} now`);
+    if (row.isdynamic === 0) throw refuse('parameter', `${row.name} cannot be changed: ${row.description}`);
+    checkValue(row, want.value);
+    await room.db.updateTable('configuration').set({ value: want.value }).where('name', '=', row.name).execute();
+    return { configuration: showConfigurations([{ ...row, value: want.value }])[0] };
+  },
+});
+
+/** A setting keeps the kind of its default: a number stays a number. */
+function checkValue({ name, defaultvalue }: ConfigurationTable, value: string): void {
+  if (/^\d+$/.test(defaultvalue) && !/^\d{1,9}$/.test(value))
+    throw refuse('parameter', `${name} must be a whole number, such as ${defaultvalue}; got ${value}`);
+  if (/^(true|false)$/.test(defaultvalue) && !/^(true|false)$/.test(value))
+    throw refuse('parameter', `${name} must be true or false; got ${value}`);
+}
