@@ -63,7 +63,14 @@ export const DENY = listOf('default_deny', '1 ingress deny all', '2 egress deny 
 export function nicOf(where: string): Nic {
   const [address, host] = where.split('@');
   const id = derivedId(`nic/${address}`);
-  const base = { id, instanceId: derivedId(`instance/${address}`), mac: macOf(id), ip: address!, isDefault: true };
+  const base = {
+    id,
+    instanceId: derivedId(`instance/${address}`),
+    mac: macOf(id),
+    ip: address!,
+    isDefault: true,
+    secondary: [],
+  };
   return { ...base, hostname: `vm-${address!.replaceAll('.', '-')}`, ...(host === undefined ? {} : { host }) };
 }
 
@@ -125,6 +132,7 @@ export function intentOf(words: IntentWords): Intent {
     vpcs: byId(vpcs),
     networks: byId([...shared.values(), ...(words.guests ?? [])]),
     hosts: new Map(),
+    switches: new Map(),
   };
 }
 
@@ -142,6 +150,8 @@ export function guestOf(
     segment,
     nics: nics.map(nicOf),
     routed,
+    members: [],
+    routes: [],
   };
   return gateway === undefined ? network : { ...network, gateway };
 }

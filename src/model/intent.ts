@@ -30,6 +30,8 @@ export interface Nic {
   readonly mac: string;
   readonly ip: string;
   readonly isDefault: boolean;
+  /** Further addresses of the card. */
+  readonly secondary: readonly string[];
   /** The instance's host name, announced by DHCP. */
   readonly hostname: string;
   /** Name of the hypervisor the instance is placed on; undefined while it has none (stopped). */
@@ -70,12 +72,162 @@ export interface PrivateNetwork extends NetworkBase {
   readonly members: readonly GatewayMember[];
 }
 
-/** A guest network outside any VPC: with a router of its own (gateway set) or with none. */
+/** A guest network outside any VPC: OVN routes for it, Linux routers do, or nobody of ours. */
 export interface GuestNetwork extends NetworkBase {
   readonly kind: 'guest';
+  /** Absent in a network without addresses (L2). */
   readonly gateway?: string;
-  /** Whether anybody routes for it (false: the gateway, if any, is somebody else's machine). */
+  /** Whether OVN routes for it (false: the gateway, if any, is a Linux router or somebody else's machine). */
   readonly routed: boolean;
+  /** Machines that are not instances, plugged into switch ports. */
+  readonly members: readonly Member[];
+  /** Networks behind members: announced to instances by DHCP. */
+  readonly routes: readonly NetworkRoute[];
+}
+
+/** A physical machine in a network: its address is never handed out, and other members find it on the wire. */
+export interface Member {
+  readonly id: string;
+  readonly name: string;
+  readonly ip?: string;
+  readonly mac?: string;
+}
+
+/** A network behind a member, such as the office behind a VPN device. */
+export interface NetworkRoute {
+  readonly id: string;
+  readonly cidr: string;
+  /** Address of the member in the network. */
+  readonly via: string;
+}
+
+/** A VLAN that a switch port must carry, and the networks on whose account. */
+export interface PortVlan {
+  readonly vlan: number;
+  /** Names of the networks, for reasons and findings. */
+  readonly networks: readonly string[];
+}
+
+/** `set`: its VLANs are ours to write. `check`: somebody else's, read and compared. Ports that are neither are not in the intent. */
+export interface SwitchPort {
+  readonly id: string;
+  readonly name: string;
+  readonly mode: 'set' | 'check';
+  /** Who is behind it, for reasons: `hypervisor h1`, `device fileserver`. */
+  readonly behind: string;
+  /** VLAN of untagged frames; absent: the switch's native VLAN. */
+  readonly untagged?: PortVlan;
+  readonly tagged: readonly PortVlan[];
+}
+
+export interface Switch {
+  readonly id: string;
+  readonly name: string;
+  readonly driver: 'ovsdb' | 'linux' | 'netconf' | 'instructions';
+  readonly address: string;
+  /** JSON text, as the driver understands it. */
+  readonly options: string;
+  /** Sealed JSON text. */
+  readonly secret?: string;
+  readonly nativeVlan: number;
+  /** Driver `instructions`: the generation that the network team has confirmed. */
+  readonly confirmed: number;
+  readonly ports: readonly SwitchPort[];
+}
+
+/** What a network asks of one router node: everything that node must do for it. */
+export interface RouterRole {
+  /** Of the leg. */
+  readonly id: string;
+  readonly network: {
+    readonly id: string;
+    readonly name: string;
+    readonly cidr: string;
+    readonly vlan: number;
+    readonly domainName: string;
+    readonly dns: readonly string[];
+  };
+  /** The node's own address in the network. */
+  readonly ip: string;
+  /** The address instances use as gateway; shared by the pair. */
+  readonly gateway: string;
+  readonly priority: number;
+  /** The other nodes of the pair: their own addresses in the network. */
+  readonly peers: readonly string[];
+  /** ROUTED: nothing is translated, and `routable` addresses are answered for on the outside. */
+  readonly mode: 'NATTED' | 'ROUTED';
+  readonly routable: readonly string[];
+  readonly dhcp: boolean;
+  readonly dnsService: boolean;
+  /** Whether what comes in to public addresses needs a rule (service Firewall). */
+  readonly firewall: boolean;
+  readonly egressDefault: 'allow' | 'deny';
+  readonly egress: readonly FirewallRule[];
+  readonly leases: readonly { readonly mac: string; readonly ip: string; readonly hostname: string }[];
+  readonly routes: readonly NetworkRoute[];
+  readonly publicAddresses: readonly PublicAddress[];
+}
+
+export interface PublicAddress {
+  readonly id: string;
+  readonly ip: string;
+  readonly netmask: string;
+  readonly gateway: string;
+  /** Absent: untagged on the outside interface. */
+  readonly vlan?: number;
+  readonly sourceNat: boolean;
+  /** Private address it is translated to, one to one. */
+  readonly staticNat?: string;
+  readonly forwards: readonly PortForward[];
+  readonly balancers: readonly Balancer[];
+  readonly ingress: readonly FirewallRule[];
+}
+
+export interface PortForward {
+  readonly id: string;
+  readonly protocol: 'tcp' | 'udp';
+  readonly publicPort: number;
+  readonly publicEndPort: number;
+  readonly privatePort: number;
+  readonly ip: string;
+  /** Empty: from everywhere. */
+  readonly cidrs: readonly string[];
+}
+
+export interface FirewallRule {
+  readonly id: string;
+  readonly protocol: 'tcp' | 'udp' | 'icmp' | 'all';
+  readonly startPort?: number;
+  readonly endPort?: number;
+  readonly icmpType?: number;
+  readonly icmpCode?: number;
+  readonly cidrs: readonly string[];
+  readonly destinationCidrs: readonly string[];
+}
+
+export interface Balancer {
+  readonly id: string;
+  readonly protocol: 'tcp' | 'udp';
+  readonly publicPort: number;
+  readonly algorithm: 'roundrobin' | 'leastconn' | 'source';
+  /** Empty: from everywhere. */
+  readonly cidrs: readonly string[];
+  readonly sticky: boolean;
+  readonly check?: {
+    readonly intervalSeconds: number;
+    readonly timeoutSeconds: number;
+    readonly healthy: number;
+    readonly unhealthy: number;
+  };
+  readonly members: readonly { readonly ip: string; readonly port: number }[];
+}
+
+/** A question to the wire that a node is to ask: who is in this network? */
+export interface Scan {
+  readonly id: string;
+  readonly networkId: string;
+  readonly cidr: string;
+  readonly vlan: number;
 }
 
 export type Network = Tier | PrivateNetwork | GuestNetwork;
@@ -123,6 +275,13 @@ export interface Instance {
   readonly power: 'running' | 'stopped';
   /** Grows with each reboot asked for: the agent restarts the guest when it has seen a smaller one. */
   readonly boot: number;
+  /** Set while it moves: from `from` to `to`, both names of hosts. It is in the lists of both. */
+  readonly migration?: {
+    readonly from: string;
+    readonly to: string;
+    /** Tunnel address of the destination. */
+    readonly toAddress: string;
+  };
   /** crypt(3) hash of root's password. */
   readonly passwordHash: string;
   readonly cpus: number;
@@ -140,18 +299,31 @@ export interface InstanceNic {
   readonly mtu: number;
   /** Whether its network serves DHCP: where not, nobody waits for a lease. */
   readonly dhcp: boolean;
+  /** Addresses to announce when they have moved, the main one first; empty in a network without addresses. */
+  readonly addresses: readonly MovedAddress[];
+  /** Whom to announce them to besides everybody: the gateway, where it is not OVN's. */
+  readonly upstream?: string;
 }
 
-/** A hypervisor (or other node) that has joined. */
+export interface MovedAddress {
+  readonly ip: string;
+  /** Generation at which it came here. */
+  readonly moved: number;
+}
+
+/** A hypervisor or a router node that has joined. */
 export interface Host {
   readonly id: string;
   readonly name: string;
-  /** OVN's name for it (system-id): the same as `name`. */
+  readonly kind: 'hypervisor' | 'router';
+  /** OVN's name for it (system-id): the same as `name`. Router nodes have no OVN. */
   readonly chassis: string;
   /** Address of its tunnel endpoint. */
   readonly underlayIp: string;
   /** Those that run here, and the stopped ones that ran here last. */
   readonly instances: readonly Instance[];
+  readonly routers: readonly RouterRole[];
+  readonly scans: readonly Scan[];
 }
 
 /** What all units share and rarely changes: who the hypervisors are and how large underlay packets may be. */
@@ -170,9 +342,10 @@ export interface Intent {
   /** Private and guest networks (tiers are inside their VPC). */
   readonly networks: ReadonlyMap<string, PrivateNetwork | GuestNetwork>;
   readonly hosts: ReadonlyMap<string, Host>;
+  readonly switches: ReadonlyMap<string, Switch>;
 }
 
-/** Names a unit: `vpc:ID`, `network:ID`, `host:ID` or `fabric`. What a change touched is said in these. */
+/** Names a unit: `vpc:ID`, `network:ID`, `host:ID`, `switch:ID` or `fabric`. What a change touched is said in these. */
 export type UnitKey = string;
 
 /** Room that Geneve takes from a packet of the underlay, in bytes (facts: 1500 carries 1442). */

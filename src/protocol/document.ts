@@ -9,6 +9,97 @@ export interface NodeDocument {
   readonly instances: readonly InstanceSpec[];
   /** Tunnel endpoints of the other nodes: resolved before this node counts as ready, so that no first packet is lost. */
   readonly peers: readonly { readonly name: string; readonly underlayIp: string }[];
+  /** Networks this node routes for. Absent: none. */
+  readonly routers?: readonly RouterSpec[];
+  /** Questions to the wire, each to be asked once. Absent: none. */
+  readonly scans?: readonly ScanSpec[];
+}
+
+/** What a router node does for one network. Pairs speak VRRP on the network's own VLAN; the same spec, with another `ip` and `priority`, is at the peer. */
+export interface RouterSpec {
+  readonly id: string;
+  readonly networkId: string;
+  /** The network's name: for reasons and configuration comments; letters, digits, blanks, dashes, dots, underscores. */
+  readonly name: string;
+  readonly vlan: number;
+  readonly cidr: string;
+  /** The node's own address in the network. */
+  readonly ip: string;
+  /** Shared by the pair; a single router has it, too. */
+  readonly gateway: string;
+  /** 1 to 254; the highest is master. */
+  readonly priority: number;
+  /** Own addresses of the others. Empty: no VRRP. */
+  readonly peers: readonly string[];
+  readonly mode: 'NATTED' | 'ROUTED';
+  /** ROUTED: addresses of the network that are answered for (proxy ARP) on the outside interface. */
+  readonly routable: readonly string[];
+  readonly dhcp?: DhcpSpec;
+  /** Whether the node answers DNS for the network. */
+  readonly dns?: { readonly domain: string; readonly servers: readonly string[] };
+  readonly firewall: boolean;
+  readonly egressDefault: 'allow' | 'deny';
+  readonly egress: readonly FirewallRuleSpec[];
+  readonly routes: readonly { readonly cidr: string; readonly via: string }[];
+  readonly publicAddresses: readonly PublicAddressSpec[];
+}
+
+export interface DhcpSpec {
+  readonly domain: string;
+  readonly dns: readonly string[];
+  readonly mtu: number;
+  readonly leases: readonly { readonly mac: string; readonly ip: string; readonly hostname: string }[];
+}
+
+export interface PublicAddressSpec {
+  readonly ip: string;
+  readonly prefixLength: number;
+  readonly gateway: string;
+  readonly vlan?: number;
+  readonly sourceNat: boolean;
+  readonly staticNat?: string;
+  readonly ingress: readonly FirewallRuleSpec[];
+  readonly forwards: readonly {
+    readonly protocol: 'tcp' | 'udp';
+    readonly publicPort: number;
+    readonly publicEndPort: number;
+    readonly privatePort: number;
+    readonly ip: string;
+    readonly cidrs: readonly string[];
+  }[];
+  readonly balancers: readonly BalancerSpec[];
+}
+
+export interface FirewallRuleSpec {
+  readonly protocol: 'tcp' | 'udp' | 'icmp' | 'all';
+  readonly startPort?: number;
+  readonly endPort?: number;
+  readonly icmpType?: number;
+  readonly icmpCode?: number;
+  readonly cidrs: readonly string[];
+  readonly destinationCidrs: readonly string[];
+}
+
+export interface BalancerSpec {
+  readonly id: string;
+  readonly protocol: 'tcp' | 'udp';
+  readonly publicPort: number;
+  readonly algorithm: 'roundrobin' | 'leastconn' | 'source';
+  readonly cidrs: readonly string[];
+  readonly sticky: boolean;
+  readonly check?: {
+    readonly intervalSeconds: number;
+    readonly timeoutSeconds: number;
+    readonly healthy: number;
+    readonly unhealthy: number;
+  };
+  readonly members: readonly { readonly ip: string; readonly port: number }[];
+}
+
+export interface ScanSpec {
+  readonly id: string;
+  readonly cidr: string;
+  readonly vlan: number;
 }
 
 export interface InstanceSpec {
@@ -21,6 +112,8 @@ export interface InstanceSpec {
   readonly cpus: number;
   readonly memoryMb: number;
   readonly nics: readonly NicSpec[];
+  /** It moves: at the source it runs until the destination has it; at the destination it is taken over, not started anew. */
+  readonly migration?: { readonly from: string; readonly to: string; readonly toAddress: string };
 }
 
 export interface NicSpec {
@@ -32,6 +125,10 @@ export interface NicSpec {
   readonly mtu: number;
   /** Whether the network serves DHCP; absent: yes. Without it the guest counts as ready with no address. */
   readonly dhcp?: boolean;
+  /** Addresses of the card with the generation at which each came here: those that came since the last announcement are announced. */
+  readonly addresses?: readonly { readonly ip: string; readonly moved: number }[];
+  /** Asked afterwards which MAC it knows: the network's gateway where it is a machine on the wire. */
+  readonly upstream?: string;
 }
 
 /** What a node says after each pass, changed or not. */
@@ -43,6 +140,39 @@ export interface NodeReport {
   readonly error?: string;
   readonly instances: readonly InstanceStatus[];
   readonly facts: NodeFacts;
+  readonly routers?: readonly RouterStatus[];
+  /** The newest receipts, repeated for some minutes: the server keeps each once, by ip and `moved`. */
+  readonly receipts?: readonly ReceiptReport[];
+  readonly scans?: readonly ScanReport[];
+}
+
+export interface RouterStatus {
+  readonly id: string;
+  readonly state: 'MASTER' | 'BACKUP' | 'FAULT';
+  /** What was found wrong and put right, or cannot be: each a sentence with node and interface. */
+  readonly findings: readonly string[];
+}
+
+export interface ReceiptReport {
+  readonly nicId?: string;
+  readonly ip: string;
+  readonly mac: string;
+  readonly moved: number;
+  readonly cause: 'start' | 'address' | 'migration' | 'takeover';
+  /** ISO instant. */
+  readonly announced: string;
+  readonly upstream?: string;
+  /** MAC under which the upstream knows the address now; absent: it did not say. */
+  readonly answeredBy?: string;
+  readonly afterMs?: number;
+  /** From the last sign of the old place to the first of the new, where both could be seen. */
+  readonly outageMs?: number;
+}
+
+export interface ScanReport {
+  readonly id: string;
+  readonly error?: string;
+  readonly hosts: readonly { readonly ip: string; readonly mac: string; readonly vendor?: string }[];
 }
 
 export interface InstanceStatus {
@@ -64,6 +194,8 @@ export interface NodeFacts {
   readonly kernel: string;
   /** Version of the agent program. */
   readonly version: string;
+  /** What the node can and cannot do, by name: `vlan`, `ipvs`, `kvm`, … A sentence where it cannot. */
+  readonly abilities?: Readonly<Record<string, true | string>>;
 }
 
 /** Whether a node that last took generation `have` may take a document of generation `offered`. */

@@ -2,7 +2,7 @@
 // up in argument lists and files of a node), the server checks what nodes send. Unknown keys are dropped: server and agents are not upgraded at the same moment.
 import { z } from 'zod';
 import { isUuid } from '../lib/id.ts';
-import { parseIp } from '../lib/ip.ts';
+import { parseCidr, parseIp } from '../lib/ip.ts';
 import type { JoinAnswer, JoinRequest, NodeDocument, NodeReport } from './document.ts';
 
 const id = z.string().refine(isUuid, 'is no id (lower-case UUID)');
@@ -18,13 +18,23 @@ export const nodeName = z
 /** Any crypt(3) hash, or an entry nobody can log in with. Neither a colon nor a line break gets into a shadow file. */
 const passwordHash = z.string().regex(/^[!*A-Za-z0-9./$=,_-]{0,300}$/, 'is no password hash');
 
+const mac = z.string().regex(/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/, 'is no MAC address');
+const cidr4 = z.string().refine((given) => parseCidr(given) !== undefined, 'is no IPv4 prefix');
+const vlan = z.int().min(1).max(4094);
+const port = z.int().min(1).max(65535);
+
 const nic = z.object({
   id,
-  mac: z.string().regex(/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/, 'is no MAC address'),
+  mac,
   deviceId: z.int().min(0).max(99),
   isDefault: z.boolean(),
   mtu: z.int().min(68).max(65535),
   dhcp: z.boolean().exactOptional(),
+  addresses: z
+    .array(z.object({ ip: ip4, moved: generation }))
+    .max(1000)
+    .exactOptional(),
+  upstream: ip4.exactOptional(),
 });
 
 const instance = z.object({
@@ -37,6 +47,88 @@ const instance = z.object({
   cpus: z.int().min(1).max(1024),
   memoryMb: z.int().min(1),
   nics: z.array(nic).max(100),
+  migration: z.object({ from: nodeName, to: nodeName, toAddress: ip4 }).exactOptional(),
+});
+
+/** A host name that stands in leases and zone files. */
+const hostname = z.string().regex(/^([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)?$/, 'is no host name');
+const domainName = z.string().regex(/^([A-Za-z0-9]([A-Za-z0-9.-]{0,250}[A-Za-z0-9])?)?$/, 'is no domain name');
+
+const firewallRule = z.object({
+  protocol: z.enum(['tcp', 'udp', 'icmp', 'all']),
+  startPort: port.exactOptional(),
+  endPort: port.exactOptional(),
+  icmpType: z.int().min(-1).max(255).exactOptional(),
+  icmpCode: z.int().min(-1).max(255).exactOptional(),
+  cidrs: z.array(cidr4),
+  destinationCidrs: z.array(cidr4),
+});
+
+const balancer = z.object({
+  id,
+  protocol: z.enum(['tcp', 'udp']),
+  publicPort: port,
+  algorithm: z.enum(['roundrobin', 'leastconn', 'source']),
+  cidrs: z.array(cidr4),
+  sticky: z.boolean(),
+  check: z
+    .object({
+      intervalSeconds: z.number().positive(),
+      timeoutSeconds: z.number().positive(),
+      healthy: z.int().min(1),
+      unhealthy: z.int().min(1),
+    })
+    .exactOptional(),
+  members: z.array(z.object({ ip: ip4, port })).max(1000),
+});
+
+const publicAddress = z.object({
+  ip: ip4,
+  prefixLength: z.int().min(0).max(32),
+  gateway: ip4,
+  vlan: vlan.exactOptional(),
+  sourceNat: z.boolean(),
+  staticNat: ip4.exactOptional(),
+  ingress: z.array(firewallRule),
+  forwards: z.array(
+    z.object({
+      protocol: z.enum(['tcp', 'udp']),
+      publicPort: port,
+      publicEndPort: port,
+      privatePort: port,
+      ip: ip4,
+      cidrs: z.array(cidr4),
+    }),
+  ),
+  balancers: z.array(balancer),
+});
+
+const router = z.object({
+  id,
+  networkId: id,
+  name: z.string().max(255),
+  vlan,
+  cidr: cidr4,
+  ip: ip4,
+  gateway: ip4,
+  priority: z.int().min(1).max(254),
+  peers: z.array(ip4).max(8),
+  mode: z.enum(['NATTED', 'ROUTED']),
+  routable: z.array(ip4),
+  dhcp: z
+    .object({
+      domain: domainName,
+      dns: z.array(ip4),
+      mtu: z.int().min(68).max(65535),
+      leases: z.array(z.object({ mac, ip: ip4, hostname })),
+    })
+    .exactOptional(),
+  dns: z.object({ domain: domainName, servers: z.array(ip4) }).exactOptional(),
+  firewall: z.boolean(),
+  egressDefault: z.enum(['allow', 'deny']),
+  egress: z.array(firewallRule),
+  routes: z.array(z.object({ cidr: cidr4, via: ip4 })),
+  publicAddresses: z.array(publicAddress),
 });
 
 export const nodeDocument: z.ZodType<NodeDocument> = z.object({
@@ -44,6 +136,11 @@ export const nodeDocument: z.ZodType<NodeDocument> = z.object({
   generation,
   instances: z.array(instance).max(10_000),
   peers: z.array(z.object({ name: nodeName, underlayIp: ip4 })).max(10_000),
+  routers: z.array(router).max(4094).exactOptional(),
+  scans: z
+    .array(z.object({ id, cidr: cidr4, vlan }))
+    .max(100)
+    .exactOptional(),
 });
 
 export const nodeReport: z.ZodType<NodeReport> = z.object({
@@ -64,7 +161,39 @@ export const nodeReport: z.ZodType<NodeReport> = z.object({
     ovn: text,
     kernel: text,
     version: text,
+    abilities: z.record(z.string().max(40), z.union([z.literal(true), text])).exactOptional(),
   }),
+  routers: z
+    .array(z.object({ id, state: z.enum(['MASTER', 'BACKUP', 'FAULT']), findings: z.array(text).max(100) }))
+    .max(4094)
+    .exactOptional(),
+  receipts: z
+    .array(
+      z.object({
+        nicId: id.exactOptional(),
+        ip: ip4,
+        mac,
+        moved: generation,
+        cause: z.enum(['start', 'address', 'migration', 'takeover']),
+        announced: text,
+        upstream: ip4.exactOptional(),
+        answeredBy: mac.exactOptional(),
+        afterMs: z.number().min(0).exactOptional(),
+        outageMs: z.number().min(0).exactOptional(),
+      }),
+    )
+    .max(1000)
+    .exactOptional(),
+  scans: z
+    .array(
+      z.object({
+        id,
+        error: text.exactOptional(),
+        hosts: z.array(z.object({ ip: ip4, mac, vendor: text.exactOptional() })).max(70_000),
+      }),
+    )
+    .max(100)
+    .exactOptional(),
 });
 
 const pem = z.string().max(20_000);

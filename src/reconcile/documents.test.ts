@@ -18,7 +18,8 @@ const instance: Instance = {
 };
 
 function host(name: string, instances: readonly Instance[] = []): Host {
-  return { id: `id-${name}`, name, chassis: name, underlayIp: `192.0.2.${name.slice(1)}`, instances };
+  const underlayIp = `192.0.2.${name.slice(1)}`;
+  return { id: `id-${name}`, name, kind: 'hypervisor', chassis: name, underlayIp, instances, routers: [], scans: [] };
 }
 
 function intent(generation: number, hosts: readonly Host[]): Intent {
@@ -27,6 +28,7 @@ function intent(generation: number, hosts: readonly Host[]): Intent {
     fabric: { chassis: hosts.map(({ name, underlayIp }) => ({ name, underlayIp })), underlayMtu: 1500 },
     vpcs: new Map(),
     networks: new Map(),
+    switches: new Map(),
     hosts: new Map(hosts.map((each) => [each.id, each])),
   };
 }

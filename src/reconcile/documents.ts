@@ -2,6 +2,7 @@
 // waits for it.
 import type { Host, Intent } from '../model/intent.ts';
 import type { InstanceSpec, NodeDocument } from '../protocol/document.ts';
+import { routerSpec } from './router-spec.ts';
 
 export interface Documents {
   /** Rebuilds from the intent; gives the names of the nodes whose document changed. */
@@ -52,7 +53,7 @@ export function createDocuments(): Documents {
   };
 }
 
-function bodyOf(host: Host, intent: Intent): Pick<NodeDocument, 'instances' | 'peers'> {
+function bodyOf(host: Host, intent: Intent): Omit<NodeDocument, 'node' | 'generation'> {
   return {
     instances: host.instances.map((instance): InstanceSpec => ({
       id: instance.id,
@@ -63,15 +64,13 @@ function bodyOf(host: Host, intent: Intent): Pick<NodeDocument, 'instances' | 'p
       passwordHash: instance.passwordHash,
       cpus: instance.cpus,
       memoryMb: instance.memoryMb,
-      nics: instance.nics.map(({ id, mac, deviceId, isDefault, mtu, dhcp }) => ({
-        id,
-        mac,
-        deviceId,
-        isDefault,
-        mtu,
-        dhcp,
-      })),
+      nics: instance.nics,
+      ...(instance.migration === undefined ? {} : { migration: instance.migration }),
     })),
+    ...(host.routers.length === 0
+      ? {}
+      : { routers: host.routers.map((role) => routerSpec(role, intent.fabric.underlayMtu)) }),
+    ...(host.scans.length === 0 ? {} : { scans: host.scans.map(({ id, cidr, vlan }) => ({ id, cidr, vlan })) }),
     peers: intent.fabric.chassis.filter((chassis) => chassis.name !== host.chassis),
   };
 }

@@ -14,6 +14,7 @@ function intent(routes: readonly StaticRoute[]): Intent {
     fabric: { chassis: [], underlayMtu: 1500 },
     vpcs: new Map([['v1', vpc]]),
     networks: new Map(),
+    switches: new Map(),
     hosts: new Map(),
   };
 }

@@ -51,6 +51,7 @@ async function open(): Promise<Opened> {
         serial: null,
         facts: null,
         lastseen: null,
+        kind: 'hypervisor',
         created,
       });
     }

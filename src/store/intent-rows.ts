@@ -8,7 +8,7 @@ import type { IntentTable, Tables } from './schema.ts';
 const COLUMNS = {
   zone: ['id', 'dns1', 'dns2'],
   physicalnetwork: ['id', 'name'],
-  host: ['id', 'name', 'underlayip', 'serial'],
+  host: ['id', 'name', 'underlayip', 'serial', 'kind'],
   vpc: ['id', 'name', 'account', 'cidr', 'networkdomain'],
   network: [
     'id',
@@ -44,11 +44,73 @@ const COLUMNS = {
     'action',
     'cidrlist',
   ],
-  instance: ['id', 'name', 'hostname', 'host', 'lasthost', 'power', 'boot', 'passwordhash', 'serviceoffering'],
-  nic: ['id', 'instance', 'network', 'ip', 'mac', 'isdefault', 'deviceid'],
-  networkoffering: ['id', 'services'],
+  instance: [
+    'id',
+    'name',
+    'hostname',
+    'host',
+    'lasthost',
+    'power',
+    'boot',
+    'passwordhash',
+    'serviceoffering',
+    'migratefrom',
+  ],
+  nic: ['id', 'instance', 'network', 'ip', 'mac', 'isdefault', 'deviceid', 'moved'],
+  nicaddress: ['id', 'nic', 'ip', 'moved'],
+  switch: ['id', 'name', 'driver', 'address', 'options', 'secret', 'nativevlan', 'confirmed', 'physicalnetwork'],
+  switchport: ['id', 'switch', 'name', 'role', 'host', 'managed'],
+  member: ['id', 'network', 'device', 'switchport', 'ip', 'mac', 'tagged', 'isgateway', 'moved'],
+  device: ['id', 'name', 'mac'],
+  networkroute: ['id', 'network', 'cidr', 'member'],
+  networkrouter: ['id', 'network', 'host', 'ip', 'priority'],
+  publicip: ['id', 'publicrange', 'ip', 'network', 'vpc', 'issourcenat', 'nic', 'vmip', 'moved'],
+  portforward: [
+    'id',
+    'publicip',
+    'network',
+    'protocol',
+    'publicport',
+    'publicendport',
+    'privateport',
+    'privateendport',
+    'nic',
+    'vmip',
+    'cidrlist',
+  ],
+  firewallrule: [
+    'id',
+    'direction',
+    'network',
+    'publicip',
+    'protocol',
+    'startport',
+    'endport',
+    'icmptype',
+    'icmpcode',
+    'cidrlist',
+    'destcidrlist',
+  ],
+  loadbalancer: [
+    'id',
+    'publicip',
+    'network',
+    'protocol',
+    'publicport',
+    'privateport',
+    'algorithm',
+    'cidrlist',
+    'stickiness',
+    'healthcheck',
+  ],
+  balancermember: ['id', 'loadbalancer', 'nic', 'ip'],
+  scan: ['id', 'network', 'host', 'state'],
+  publicrange: ['id', 'vlan', 'gateway', 'netmask'],
+  networkoffering: ['id', 'services', 'networkmode', 'egressdefaultpolicy', 'capabilities'],
   serviceoffering: ['id', 'cpunumber', 'memory'],
-} as const satisfies { [T in IntentTable | 'networkoffering' | 'serviceoffering']: readonly (keyof Tables[T])[] };
+} as const satisfies {
+  [T in IntentTable | 'networkoffering' | 'serviceoffering' | 'publicrange']: readonly (keyof Tables[T])[];
+};
 
 type LoadedTable = keyof typeof COLUMNS;
 
@@ -66,8 +128,22 @@ const INDEXES = {
   staticroute: ['vpc'],
   acl: [],
   aclitem: ['acl'],
-  instance: ['lasthost'],
+  instance: ['lasthost', 'host', 'migratefrom'],
   nic: ['network', 'instance'],
+  nicaddress: ['nic'],
+  switch: [],
+  switchport: ['switch', 'host'],
+  member: ['network', 'switchport', 'device'],
+  device: [],
+  networkroute: ['network', 'member'],
+  networkrouter: ['network', 'host'],
+  publicip: ['network', 'vpc', 'nic'],
+  portforward: ['publicip', 'network', 'nic'],
+  firewallrule: ['publicip', 'network'],
+  loadbalancer: ['publicip', 'network'],
+  balancermember: ['loadbalancer', 'nic'],
+  scan: ['host', 'network'],
+  publicrange: [],
   networkoffering: [],
   serviceoffering: [],
 } as const satisfies { [T in LoadedTable]: readonly (keyof Row<T>)[] };
@@ -85,8 +161,8 @@ export interface RowSet<T extends LoadedTable> {
 
 export type Rows = { readonly [T in LoadedTable]: RowSet<T> };
 
-/** Offerings are no intent: what matters of them here never changes, so they are read when first needed. */
-const OFFERINGS = ['networkoffering', 'serviceoffering'] as const;
+/** Offerings and public ranges are no intent: what matters of them here never changes, so they are read when first needed. */
+const OFFERINGS = ['networkoffering', 'serviceoffering', 'publicrange'] as const;
 
 /** Reads everything. */
 export async function loadRows(db: Db): Promise<Rows> {
@@ -139,7 +215,8 @@ export async function completeOfferings(db: Db, rows: Rows, touched: readonly To
       (one.table === 'network' && one.is !== undefined && rows.networkoffering.get(one.is.offering) === undefined) ||
       (one.table === 'instance' &&
         one.is !== undefined &&
-        rows.serviceoffering.get(one.is.serviceoffering) === undefined),
+        rows.serviceoffering.get(one.is.serviceoffering) === undefined) ||
+      (one.table === 'publicip' && one.is !== undefined && rows.publicrange.get(one.is.publicrange) === undefined),
   );
   if (!missing) return;
   for (const table of OFFERINGS) await fill(db, rows, table);

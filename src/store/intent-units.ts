@@ -11,14 +11,15 @@ import {
   type Nic,
   type PrivateGateway,
   type PrivateNetwork,
+  type Scan,
   type Segment,
   type Tier,
-  type UnitKey,
   type Vpc,
   mtuOf,
 } from '../model/intent.ts';
 import { servicesOf as offeredServices } from '../model/network-service.ts';
-import type { Row, Rows, Touched } from './intent-rows.ts';
+import type { Row, Rows } from './intent-rows.ts';
+import { LINUX_ROUTER, routerRoles, routesOf } from './router-unit.ts';
 
 /** What a foreign key holds is there: the database sees to it. */
 function known<T>(row: T | undefined, what: string): T {
@@ -28,7 +29,7 @@ function known<T>(row: T | undefined, what: string): T {
 
 export function fabricUnit(rows: Rows, underlayMtu: number): Fabric {
   const chassis = [...rows.host.all()]
-    .filter((host) => host.serial !== null)
+    .filter((host) => host.serial !== null && host.kind === 'hypervisor')
     .map((host) => ({ name: host.name, underlayIp: host.underlayip }))
     .toSorted((a, b) => (a.name < b.name ? -1 : 1));
   return { chassis, underlayMtu };
@@ -75,8 +76,15 @@ export function networkUnit(rows: Rows, row: Row<'network'>): PrivateNetwork | G
   return {
     ...common,
     kind: 'guest',
-    routed: row.gateway !== null && [...servicesOf(rows, row)].some((service) => ROUTER_SERVICES.has(service)),
+    routed: row.gateway !== null && routedByOvn(rows, row),
     ...(row.gateway === null ? {} : { gateway: row.gateway }),
+    members: rows.member.by('network', row.id).map((member) => ({
+      id: member.id,
+      name: rows.device.get(member.device)?.name ?? member.device,
+      ...(member.ip === null ? {} : { ip: member.ip }),
+      ...(member.mac === null ? {} : { mac: member.mac }),
+    })),
+    routes: routesOf(rows, row.id),
   };
 }
 
@@ -92,6 +100,12 @@ const ROUTER_SERVICES: ReadonlySet<string> = new Set([
   'NetworkACL',
 ]);
 
+function routedByOvn(rows: Rows, row: Row<'network'>): boolean {
+  return [...offered(rows, row)].some(
+    ([service, provider]) => ROUTER_SERVICES.has(service) && provider !== LINUX_ROUTER,
+  );
+}
+
 type Base = Pick<Network, 'id' | 'name' | 'accountId' | 'cidr' | 'segment' | 'nics' | 'dns' | 'domainName' | 'dhcp'>;
 
 function base(rows: Rows, row: Row<'network'>, domainName: string): Base {
@@ -106,26 +120,26 @@ function base(rows: Rows, row: Row<'network'>, domainName: string): Base {
     nics: rows.nic.by('network', row.id).map((nic) => nicOf(rows, nic)),
     dns: own.length > 0 ? own : [zone.dns1, zone.dns2].filter((server) => server !== null),
     domainName,
-    dhcp: servicesOf(rows, row).has('Dhcp'),
+    dhcp: offered(rows, row).has('Dhcp') && offered(rows, row).get('Dhcp') !== LINUX_ROUTER,
   };
 }
 
-function servicesOf(rows: Rows, row: Row<'network'>): ReadonlySet<string> {
-  const offering = known(rows.networkoffering.get(row.offering), `network offering ${row.offering}`);
-  return serviceNames(offering);
+/** The services of a network's offering, each with who gives it. */
+function offered(rows: Rows, row: Row<'network'>): ReadonlyMap<string, string> {
+  return providersOf(known(rows.networkoffering.get(row.offering), `network offering ${row.offering}`));
 }
 
 // Offerings are few and networks many: each text is parsed once.
-const parsed = new Map<string, ReadonlySet<string>>();
+const parsed = new Map<string, ReadonlyMap<string, string>>();
 
-function serviceNames(offering: Row<'networkoffering'>): ReadonlySet<string> {
-  let names = parsed.get(offering.services);
-  if (names === undefined) {
-    names = new Set(offeredServices(offering).map((service) => service.name));
+function providersOf(offering: Row<'networkoffering'>): ReadonlyMap<string, string> {
+  let providers = parsed.get(offering.services);
+  if (providers === undefined) {
+    providers = new Map(offeredServices(offering).map(({ name, provider }) => [name, provider]));
     if (parsed.size > 1000) parsed.clear();
-    parsed.set(offering.services, names);
+    parsed.set(offering.services, providers);
   }
-  return names;
+  return providers;
 }
 
 function segmentOf(rows: Rows, row: Row<'network'>): Segment {
@@ -143,6 +157,7 @@ function nicOf(rows: Rows, row: Row<'nic'>): Nic {
     mac: row.mac,
     ip: row.ip,
     isDefault: row.isdefault === 1,
+    secondary: rows.nicaddress.by('nic', row.id).map(({ ip }) => ip),
     hostname: instance.hostname,
     ...(host === undefined ? {} : { host: host.name }),
   };
@@ -171,16 +186,22 @@ function aclList(rows: Rows, id: string): AclList {
   return { id: list.id, name: list.name, items };
 }
 
-/** A host with the instances whose disk it has: a stopped one stays where it ran, so that it finds its files again. */
+/**
+ * A host with the instances whose disk it has: a stopped one stays where it ran, so that it finds its files again; one that moves
+ * is in the lists of both its hosts.
+ */
 export function hostUnit(rows: Rows, row: Row<'host'>, underlayMtu: number): Host {
   return {
     id: row.id,
     name: row.name,
+    kind: row.kind === 'router' ? 'router' : 'hypervisor',
     chassis: row.name,
     underlayIp: row.underlayip,
-    instances: rows.instance
-      .by('lasthost', row.id)
+    instances: [...rows.instance.by('lasthost', row.id), ...rows.instance.by('migratefrom', row.id)]
+      .toSorted((a, b) => (a.id < b.id ? -1 : 1))
       .map((instance) => instanceOf(rows, instance, row.name, underlayMtu)),
+    routers: routerRoles(rows, row.id),
+    scans: rows.scan.by('host', row.id).flatMap((scan) => scanOf(rows, scan)),
   };
 }
 
@@ -197,7 +218,14 @@ function instanceOf(rows: Rows, row: Row<'instance'>, host: string, underlayMtu:
         isDefault: nic.isdefault === 1,
         networkId: nic.network,
         mtu: mtuOf(segmentOf(rows, network), underlayMtu),
-        dhcp: servicesOf(rows, network).has('Dhcp'),
+        dhcp: offered(rows, network).has('Dhcp'),
+        addresses: [
+          { ip: nic.ip, moved: nic.moved },
+          ...rows.nicaddress.by('nic', nic.id).map(({ ip, moved }) => ({ ip, moved })),
+        ],
+        ...(network.vpc === null && network.gateway !== null && !routedByOvn(rows, network)
+          ? { upstream: network.gateway }
+          : {}),
       };
     })
     .toSorted((a, b) => a.deviceId - b.deviceId);
@@ -208,6 +236,7 @@ function instanceOf(rows: Rows, row: Row<'instance'>, host: string, underlayMtu:
     host,
     power: row.power === 'running' ? 'running' : 'stopped',
     boot: row.boot,
+    ...migrationOf(rows, row),
     passwordHash: row.passwordhash,
     cpus: size.cpunumber,
     memoryMb: size.memory,
@@ -215,78 +244,16 @@ function instanceOf(rows: Rows, row: Row<'instance'>, host: string, underlayMtu:
   };
 }
 
-/** The unit a network belongs to: its VPC where it is a tier, else itself. */
-function unitOfNetwork(row: Row<'network'>): UnitKey {
-  return row.vpc === null ? `network:${row.id}` : `vpc:${row.vpc}`;
+function migrationOf(rows: Rows, row: Row<'instance'>): Pick<Instance, 'migration'> {
+  const from = row.migratefrom === null ? undefined : rows.host.get(row.migratefrom);
+  const to = row.host === null ? undefined : rows.host.get(row.host);
+  if (from === undefined || to === undefined) return {};
+  return { migration: { from: from.name, to: to.name, toAddress: to.underlayip } };
 }
 
-/**
- * Which units a touched row changes, as far as the rows know now: to be asked before and after rows were replaced, because a
- * row that left a unit changed that one, too.
- */
-export function unitsOf(rows: Rows, touched: Touched): Set<UnitKey> {
-  const units = new Set<UnitKey>();
-  const network = (id: string): void => {
-    const row = rows.network.get(id);
-    if (row !== undefined) units.add(unitOfNetwork(row));
-  };
-  const host = (id: string | null | undefined): void => {
-    if (typeof id === 'string') units.add(`host:${id}`);
-  };
-  const instance = (row: Row<'instance'>): void => {
-    host(row.lasthost);
-    for (const nic of rows.nic.by('instance', row.id)) network(nic.network);
-  };
-  const users = (acl: string): void => {
-    for (const tierRow of rows.network.by('acl', acl)) units.add(unitOfNetwork(tierRow));
-    for (const gateway of rows.privategateway.by('acl', acl)) units.add(`vpc:${gateway.vpc}`);
-  };
-  const { table } = touched;
-  switch (table) {
-    case 'zone':
-      for (const row of rows.network.by('zone', touched.id)) units.add(unitOfNetwork(row));
-      break;
-    case 'physicalnetwork':
-      for (const row of rows.network.by('physicalnetwork', touched.id)) units.add(unitOfNetwork(row));
-      break;
-    case 'host':
-      units.add('fabric').add(`host:${touched.id}`);
-      if (touched.was?.name !== touched.is?.name)
-        for (const row of rows.instance.by('lasthost', touched.id)) instance(row);
-      break;
-    case 'vpc':
-      units.add(`vpc:${touched.id}`);
-      break;
-    case 'network':
-      for (const row of [touched.was, touched.is]) if (row !== undefined) units.add(unitOfNetwork(row));
-      // The size of packets its instances may send follows from the segment.
-      for (const nic of rows.nic.by('network', touched.id)) host(rows.instance.get(nic.instance)?.lasthost);
-      break;
-    case 'privategateway':
-      for (const row of [touched.was, touched.is])
-        if (row !== undefined) units.add(`vpc:${row.vpc}`).add(`network:${row.network}`);
-      break;
-    case 'staticroute':
-      for (const row of [touched.was, touched.is]) if (row !== undefined) units.add(`vpc:${row.vpc}`);
-      break;
-    case 'acl':
-      users(touched.id);
-      break;
-    case 'aclitem':
-      for (const row of [touched.was, touched.is]) if (row !== undefined) users(row.acl);
-      break;
-    case 'instance':
-      for (const row of [touched.was, touched.is]) if (row !== undefined) instance(row);
-      break;
-    case 'nic':
-      for (const row of [touched.was, touched.is]) {
-        if (row === undefined) continue;
-        network(row.network);
-        host(rows.instance.get(row.instance)?.lasthost);
-      }
-      break;
-    default:
-      table satisfies never;
-  }
-  return units;
+/** A question that was answered is no intent any more. */
+function scanOf(rows: Rows, row: Row<'scan'>): Scan[] {
+  const network = rows.network.get(row.network);
+  if (row.state !== 'Requested' || network === undefined || network.cidr === null || network.vlan === null) return [];
+  return [{ id: row.id, networkId: network.id, cidr: network.cidr, vlan: network.vlan }];
 }

@@ -91,6 +91,7 @@ for (const database of DATABASES) {
           mac: nic.mac,
           ip: '10.1.1.2',
           isDefault: true,
+          secondary: [],
           hostname: 'i-1-VM',
           host: 'h1',
         },

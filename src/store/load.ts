@@ -1,11 +1,13 @@
 // The intent, kept up to date: a full load once, afterwards only what the `change` table says was touched. Units that were not
 // touched stay the same objects, which is what the compiler's memory lives from.
-import type { GuestNetwork, Host, Intent, PrivateNetwork, UnitKey, Vpc } from '../model/intent.ts';
-import { fabricUnit, hostUnit, networkUnit, unitsOf, vpcUnit } from './intent-units.ts';
+import type { GuestNetwork, Host, Intent, PrivateNetwork, Switch, UnitKey, Vpc } from '../model/intent.ts';
+import { fabricUnit, hostUnit, networkUnit, vpcUnit } from './intent-units.ts';
 import { type Row, type Rows, type Touched, completeOfferings, loadRows, rereadRows } from './intent-rows.ts';
 import type { Db, Store } from './open.ts';
+import { switchUnit } from './switch-unit.ts';
 import type { IntentTable } from './schema.ts';
 import { readNumber } from './setting.ts';
+import { unitsOf } from './touched-units.ts';
 
 export interface Refreshed {
   readonly intent: Intent;
@@ -84,7 +86,8 @@ async function loadIntent(db: Db): Promise<State> {
   const networks = mapOf([...rows.network.all()].filter(standsAlone), (row) => networkUnit(rows, row));
   const vpcs = mapOf(rows.vpc.all(), (row) => vpcUnit(rows, row, privateNetworks(networks)));
   const hosts = mapOf([...rows.host.all()].filter(hasJoined), (row) => hostUnit(rows, row, underlayMtu));
-  return { rows, intent: { generation, fabric: fabricUnit(rows, underlayMtu), vpcs, networks, hosts } };
+  const switches = mapOf(rows.switch.all(), (row) => switchUnit(rows, row));
+  return { rows, intent: { generation, fabric: fabricUnit(rows, underlayMtu), vpcs, networks, hosts, switches } };
 }
 
 async function nextIntent(db: Db, { rows, intent }: State): Promise<{ next: State; dirty: Map<number, Set<UnitKey>> }> {
@@ -167,9 +170,13 @@ function rebuilt(
     const row = rows.host.get(id);
     return row === undefined || !hasJoined(row) ? undefined : hostUnit(rows, row, underlayMtu);
   });
+  const switches = replaced(intent.switches, idsOf('switch:'), (id) => {
+    const row = rows.switch.get(id);
+    return row === undefined ? undefined : switchUnit(rows, row);
+  });
   const fabric = fabricUnit(rows, underlayMtu);
   const sameFabric = JSON.stringify(fabric) === JSON.stringify(intent.fabric);
-  return { generation, fabric: sameFabric ? intent.fabric : fabric, vpcs, networks, hosts };
+  return { generation, fabric: sameFabric ? intent.fabric : fabric, vpcs, networks, hosts, switches };
 }
 
 const standsAlone = (row: Row<'network'>): boolean => row.vpc === null;
@@ -184,7 +191,7 @@ function privateNetworks(networks: Intent['networks']): (id: string) => PrivateN
   };
 }
 
-type Unit = Vpc | PrivateNetwork | GuestNetwork | Host;
+type Unit = Vpc | PrivateNetwork | GuestNetwork | Host | Switch;
 
 function mapOf<R extends { readonly id: string }, U extends Unit>(
   rows: Iterable<R>,

@@ -2,9 +2,10 @@
 import type { Kysely } from 'kysely';
 import { Migrator } from 'kysely/migration';
 import * as initial from './migrations/001-initial.ts';
+import * as members from './migrations/002-members.ts';
 import type { Tables } from './schema.ts';
 
-const MIGRATIONS = { '001-initial': initial };
+const MIGRATIONS = { '001-initial': initial, '002-members': members };
 
 /** Throws when the database was written by a newer version, or when a migration fails (nothing of it is kept then). */
 export async function migrate(db: Kysely<Tables>): Promise<void> {

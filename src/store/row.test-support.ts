@@ -34,6 +34,8 @@ const OFFERING = {
   networkrate: null,
   tags: null,
   serviceoffering: null,
+  networkmode: 'NATTED',
+  capabilities: '{}',
   sort: 0,
   created,
 } as const;
@@ -265,6 +267,7 @@ export function hostRow(name: string, more: Partial<Tables['host']> = {}): Table
     serial: '1',
     facts: null,
     lastseen: null,
+    kind: 'hypervisor',
     created,
     ...more,
   };
@@ -290,6 +293,7 @@ export function instanceRow(name: string, host: string | null): Tables['instance
     userdata: null,
     groupname: null,
     details: null,
+    migratefrom: null,
     destroyed: null,
     created,
   };
@@ -304,6 +308,7 @@ export function nicRow(instance: string, network: string, deviceid: number, ip: 
     mac: '02:00:00:00:00:01',
     isdefault: deviceid === 0 ? 1 : 0,
     deviceid,
+    moved: 0,
     created,
   };
 }

@@ -116,6 +116,278 @@ export interface HostTable {
   /** JSON NodeFacts of the last report. */
   facts: string | null;
   lastseen: string | null;
+  /** hypervisor, or router: a Linux machine that routes for networks and carries no instances. */
+  kind: string;
+  created: string;
+}
+
+/**
+ * A physical switch. `driver`: ovsdb, linux, netconf, instructions. `address` is what the driver connects to; `options` is JSON of what
+ * that driver needs besides (bridge, user, host key, dialect); `secret` is sealed JSON (password, private key).
+ */
+export interface SwitchTable {
+  id: string;
+  zone: string;
+  physicalnetwork: string;
+  name: string;
+  driver: string;
+  address: string;
+  options: string;
+  secret: string | null;
+  /** The VLAN of untagged frames on ports nobody has attached: never a network's. */
+  nativevlan: number;
+  /** Connecting, Up, Down. */
+  state: string;
+  /** The first thing wrong with it. */
+  error: string | null;
+  /** JSON SwitchActual: what it said of itself the last time it was read. */
+  actual: string | null;
+  /** Driver instructions: the generation the network team has confirmed. */
+  confirmed: number;
+  lastseen: string | null;
+  created: string;
+}
+
+/**
+ * A port of a switch. `role`: access (may be granted and attached), hypervisor or router (the cable of `host`), uplink, management
+ * (never touched). `managed`: whether we set its VLANs; 0: they are only compared and what is missing is told.
+ * Granted to `domain` and those below it, or to one `account` of it.
+ */
+export interface SwitchPortTable {
+  id: string;
+  switch: string;
+  name: string;
+  role: string;
+  host: string | null;
+  managed: Bit;
+  domain: string | null;
+  account: string | null;
+  created: string;
+}
+
+/** A machine that is not ours to start or stop. `kind`: server, router, vpn, other. `switchport`: where it is plugged in. */
+export interface DeviceTable {
+  id: string;
+  name: string;
+  kind: string;
+  mac: string | null;
+  switchport: string | null;
+  account: string;
+  domain: string;
+  created: string;
+}
+
+/** A device in a network, by way of a switch port. */
+export interface MemberTable {
+  id: string;
+  network: string;
+  device: string;
+  switchport: string;
+  /** Reserved for it; null in a network without addresses. */
+  ip: string | null;
+  /** As the device was registered with, or as the switch sees it. */
+  mac: string | null;
+  tagged: Bit;
+  /** Whether the network's gateway address is this member's. */
+  isgateway: Bit;
+  /** Attaching, Attached, Waiting (for the network team), Detaching. */
+  state: string;
+  /** Generation at which its place or address last changed. */
+  moved: number;
+  account: string;
+  domain: string;
+  created: string;
+}
+
+/** A network behind a member (the office behind a VPN device): announced to instances by DHCP where there is DHCP. */
+export interface NetworkRouteTable {
+  id: string;
+  network: string;
+  cidr: string;
+  member: string;
+  account: string;
+  domain: string;
+  created: string;
+}
+
+/** A router node's leg in a network: its own address there, and its precedence (the highest is master). */
+export interface NetworkRouterTable {
+  id: string;
+  network: string;
+  host: string;
+  ip: string;
+  priority: number;
+  /** As the node reported it: MASTER, BACKUP, FAULT. */
+  state: string | null;
+  created: string;
+}
+
+/** Public addresses that can be acquired; or a further range of a Shared network (`network` set). `vlan` null: untagged. */
+export interface PublicRangeTable {
+  id: string;
+  zone: string;
+  physicalnetwork: string;
+  network: string | null;
+  vlan: number | null;
+  startip: string;
+  endip: string;
+  gateway: string;
+  netmask: string;
+  /** Dedicated to. */
+  account: string | null;
+  domain: string | null;
+  created: string;
+}
+
+/** An acquired public address. Static NAT: `nic` and `vmip` set. */
+export interface PublicIpTable {
+  id: string;
+  publicrange: string;
+  ip: string;
+  account: string;
+  domain: string;
+  network: string | null;
+  vpc: string | null;
+  issourcenat: Bit;
+  nic: string | null;
+  vmip: string | null;
+  /** Allocating, Allocated, Releasing. */
+  state: string;
+  /** Generation at which what it leads to last changed. */
+  moved: number;
+  created: string;
+}
+
+export interface PortForwardTable {
+  id: string;
+  publicip: string;
+  network: string;
+  /** tcp, udp. */
+  protocol: string;
+  publicport: number;
+  publicendport: number;
+  privateport: number;
+  privateendport: number;
+  nic: string;
+  vmip: string;
+  /** Sources that may use it; empty: all. */
+  cidrlist: string;
+  /** Add, Active. */
+  state: string;
+  account: string;
+  domain: string;
+  created: string;
+}
+
+/** A hole in the firewall of a public address (`direction` Ingress), or a rule for what leaves a network (Egress). */
+export interface FirewallRuleTable {
+  id: string;
+  direction: string;
+  network: string;
+  publicip: string | null;
+  /** tcp, udp, icmp, all. */
+  protocol: string;
+  startport: number | null;
+  endport: number | null;
+  icmptype: number | null;
+  icmpcode: number | null;
+  cidrlist: string;
+  destcidrlist: string;
+  state: string;
+  account: string;
+  domain: string;
+  created: string;
+}
+
+export interface LoadBalancerTable {
+  id: string;
+  name: string;
+  description: string;
+  publicip: string;
+  network: string;
+  /** tcp, udp. */
+  protocol: string;
+  publicport: number;
+  privateport: number;
+  /** roundrobin, leastconn, source. */
+  algorithm: string;
+  cidrlist: string;
+  /** JSON { name, methodname, params }. */
+  stickiness: string | null;
+  /** JSON { intervalSeconds, timeoutSeconds, healthy, unhealthy, pingpath }. */
+  healthcheck: string | null;
+  state: string;
+  account: string;
+  domain: string;
+  created: string;
+}
+
+export interface BalancerMemberTable {
+  id: string;
+  loadbalancer: string;
+  nic: string;
+  ip: string;
+  created: string;
+}
+
+/** A secondary address of a network interface. */
+export interface NicAddressTable {
+  id: string;
+  nic: string;
+  ip: string;
+  moved: number;
+  created: string;
+}
+
+/** What became of an announcement: when it was made, who answered for the address afterwards, and how long it was away. */
+export interface ReceiptTable {
+  id: string;
+  network: string;
+  ip: string;
+  mac: string;
+  /** Why it was announced: start, migration, address, takeover, member, staticnat. */
+  cause: string;
+  /** The generation of the move. */
+  moved: number;
+  /** Who announced. */
+  node: string;
+  announced: string;
+  /** Address of the upstream that was asked. */
+  upstream: string | null;
+  /** MAC that the upstream uses for the address. */
+  answeredby: string | null;
+  /** From the announcement to that answer. */
+  afterms: number | null;
+  outagems: number | null;
+  /** The whole of it as a sentence. */
+  text: string;
+  created: string;
+}
+
+/** A question to the wire: who is there? Asked by the node `host`. */
+export interface ScanTable {
+  id: string;
+  network: string;
+  host: string;
+  /** Requested, Done, Failed. */
+  state: string;
+  error: string | null;
+  account: string;
+  domain: string;
+  finished: string | null;
+  created: string;
+}
+
+/** Who was seen in a network, first and last. `place`: the switch port or hypervisor port, as text. */
+export interface SightingTable {
+  id: string;
+  network: string;
+  mac: string;
+  ip: string;
+  vendor: string | null;
+  place: string | null;
+  first: string;
+  last: string;
   created: string;
 }
 
@@ -197,6 +469,10 @@ export interface NetworkOfferingTable {
   serviceoffering: string | null;
   /** vlan or overlay: what a network's segment is made of. */
   segment: string;
+  /** NATTED, or ROUTED: instances have routable addresses and whoever routes does not translate them. */
+  networkmode: string;
+  /** JSON { service: { capability: value } }: RedundantRouter of SourceNat and Gateway, and the like. */
+  capabilities: string;
   sort: number;
   created: string;
 }
@@ -365,6 +641,8 @@ export interface InstanceTable {
   userdata: string | null;
   groupname: string | null;
   details: string | null;
+  /** The host it is being moved from, until the move is realized. */
+  migratefrom: string | null;
   /** When it was destroyed; it is expunged some time after. */
   destroyed: string | null;
   created: string;
@@ -378,6 +656,8 @@ export interface NicTable {
   mac: string;
   isdefault: Bit;
   deviceid: number;
+  /** Generation at which its place or main address last changed. */
+  moved: number;
   created: string;
 }
 
@@ -491,6 +771,22 @@ export interface Tables {
   aclitem: AclItemTable;
   instance: InstanceTable;
   nic: NicTable;
+  switch: SwitchTable;
+  switchport: SwitchPortTable;
+  device: DeviceTable;
+  member: MemberTable;
+  networkroute: NetworkRouteTable;
+  networkrouter: NetworkRouterTable;
+  publicrange: PublicRangeTable;
+  publicip: PublicIpTable;
+  portforward: PortForwardTable;
+  firewallrule: FirewallRuleTable;
+  loadbalancer: LoadBalancerTable;
+  balancermember: BalancerMemberTable;
+  nicaddress: NicAddressTable;
+  receipt: ReceiptTable;
+  scan: ScanTable;
+  sighting: SightingTable;
   tag: TagTable;
   job: JobTable;
   transition: TransitionTable;
@@ -518,6 +814,19 @@ export const INTENT_TABLES = [
   'aclitem',
   'instance',
   'nic',
+  'nicaddress',
+  'switch',
+  'switchport',
+  'device',
+  'member',
+  'networkroute',
+  'networkrouter',
+  'publicip',
+  'portforward',
+  'firewallrule',
+  'loadbalancer',
+  'balancermember',
+  'scan',
 ] as const satisfies readonly ObjectTable[];
 
 export type IntentTable = (typeof INTENT_TABLES)[number];

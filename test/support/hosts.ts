@@ -20,6 +20,7 @@ export async function addHosts(store: Store, count = 3): Promise<string[]> {
         serial: `${index + 1}`,
         facts: null,
         lastseen: null,
+        kind: 'hypervisor',
         created: new Date().toISOString(),
       });
     }

@@ -25,6 +25,7 @@ export function largeIntent(vpcs: number, tiers: number, ports: number): Intent 
     vpcs: new Map(all.toSorted((a, b) => (a.id < b.id ? -1 : 1)).map((each) => [each.id, each])),
     networks: new Map<string, PrivateNetwork>(),
     hosts: new Map(),
+    switches: new Map(),
   };
 }
 
@@ -84,6 +85,7 @@ function nic(name: string, ip: string, port: number): Nic {
     mac: macOf(id),
     ip,
     isDefault: true,
+    secondary: [],
     hostname: `vm-${port}`,
     host: HOSTS[port % HOSTS.length]!,
   };

@@ -160,6 +160,7 @@ export async function addNics(
       mac,
       isdefault,
       deviceid,
+      moved: 0,
       created,
     });
   }

@@ -107,6 +107,8 @@ export const createNetworkOffering = writeCommand({
       segment:
         segmentOf(want.segment, want.specifyvlan === true) ??
         (routed && guesttype === 'Isolated' && want.specifyvlan !== true ? 'overlay' : 'vlan'),
+      networkmode: 'NATTED',
+      capabilities: '{}',
       sort: 0,
       created: new Date().toISOString(),
     };

@@ -73,6 +73,7 @@ export const createJoinToken: Plan = (house) =>
           serial: null,
           facts: null,
           lastseen: null,
+          kind: 'hypervisor',
           created: new Date().toISOString(),
         });
       } else {

@@ -1,16 +1,6 @@
 // The first schema, whole. Columns are explained in schema.ts. Foreign keys are the last guard: commands refuse earlier, with a reason.
-import type { ColumnDefinitionBuilder, Kysely } from 'kysely';
-
-type ColumnType = 'text' | 'text?' | 'integer' | 'integer?';
-interface Table {
-  readonly columns: Readonly<Record<string, ColumnType>>;
-  /** Instead of `id`. */
-  readonly key?: readonly string[];
-  readonly unique?: readonly (readonly string[])[];
-  readonly index?: readonly (readonly string[])[];
-  /** Column -> table whose id it holds. */
-  readonly references?: Readonly<Record<string, string>>;
-}
+import type { Kysely } from 'kysely';
+import { type Table, createTables } from './table.ts';
 
 // In the order in which they can be created: whoever is referred to comes first.
 const TABLES: Readonly<Record<string, Table>> = {
@@ -516,30 +506,7 @@ const TABLES: Readonly<Record<string, Table>> = {
 const COUNTERS = ['generation', 'instance', 'event'];
 
 export async function up(db: Kysely<never>): Promise<void> {
-  for (const [name, table] of Object.entries(TABLES)) {
-    let create = db.schema.createTable(name);
-    const key = table.key ?? ['id'];
-    for (const [column, type] of Object.entries(table.columns)) {
-      const shape = (builder: ColumnDefinitionBuilder): ColumnDefinitionBuilder => {
-        const target = table.references?.[column];
-        const referring = target === undefined ? builder : builder.references(`${target}.id`);
-        return type.endsWith('?') ? referring : referring.notNull();
-      };
-      create = create.addColumn(column, type.startsWith('text') ? 'text' : 'bigint', shape);
-    }
-    create = create.addPrimaryKeyConstraint(`${name}_key`, key as never);
-    for (const [position, columns] of (table.unique ?? []).entries()) {
-      create = create.addUniqueConstraint(`${name}_unique_${position}`, columns as never);
-    }
-    await create.execute();
-    for (const columns of table.index ?? []) {
-      await db.schema
-        .createIndex(`${name}_by_${columns.join('_')}`)
-        .on(name)
-        .columns([...columns])
-        .execute();
-    }
-  }
+  await createTables(db, TABLES);
   const counters = db as unknown as Kysely<{ counter: { name: string; value: number } }>;
   await counters
     .insertInto('counter')

@@ -1,0 +1,33 @@
+// What a router node's document says of one network: the intent's role in the document's words. Pure.
+import { cidr, formatCidr, lengthOfNetmask } from '../lib/ip.ts';
+import type { PublicAddress, RouterRole } from '../model/intent.ts';
+import type { PublicAddressSpec, RouterSpec } from '../protocol/document.ts';
+
+/** `mtu`: bytes of an IP packet that fit through the network's VLAN. */
+export function routerSpec(role: RouterRole, mtu: number): RouterSpec {
+  const { network } = role;
+  return {
+    id: role.id,
+    networkId: network.id,
+    name: network.name,
+    vlan: network.vlan,
+    cidr: formatCidr(cidr(network.cidr)),
+    ip: role.ip,
+    gateway: role.gateway,
+    priority: role.priority,
+    peers: role.peers,
+    mode: role.mode,
+    routable: role.routable,
+    ...(role.dhcp ? { dhcp: { domain: network.domainName, dns: network.dns, mtu, leases: role.leases } } : {}),
+    ...(role.dnsService ? { dns: { domain: network.domainName, servers: network.dns } } : {}),
+    firewall: role.firewall,
+    egressDefault: role.egressDefault,
+    egress: role.egress,
+    routes: role.routes.map(({ cidr: prefix, via }) => ({ cidr: prefix, via })),
+    publicAddresses: role.publicAddresses.map(publicSpec),
+  };
+}
+
+function publicSpec({ netmask, ...rest }: PublicAddress): PublicAddressSpec {
+  return { ...rest, prefixLength: lengthOfNetmask(netmask) ?? 32 };
+}

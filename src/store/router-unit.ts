@@ -1,0 +1,143 @@
+// From rows to what a network asks of a Linux router node: addresses, translations, rules, leases. Pure.
+import type { Balancer, FirewallRule, PortForward, PublicAddress, RouterRole } from '../model/intent.ts';
+import { servicesOf } from '../model/network-service.ts';
+import type { Row, Rows } from './intent-rows.ts';
+
+/** All roles of one router node. Networks without a VLAN or a gateway have no leg: the commands see to it. */
+export function routerRoles(rows: Rows, host: string): RouterRole[] {
+  return rows.networkrouter.by('host', host).flatMap((leg) => {
+    const network = rows.network.get(leg.network);
+    const role = network === undefined ? undefined : roleOf(rows, leg, network);
+    return role === undefined ? [] : [role];
+  });
+}
+
+function roleOf(rows: Rows, leg: Row<'networkrouter'>, network: Row<'network'>): RouterRole | undefined {
+  const { cidr, gateway, vlan } = network;
+  if (cidr === null || gateway === null || vlan === null) return undefined;
+  const offering = rows.networkoffering.get(network.offering);
+  const zone = rows.zone.get(network.zone);
+  if (offering === undefined || zone === undefined) return undefined;
+  const services = new Set(
+    servicesOf(offering)
+      .filter(({ provider }) => provider === LINUX_ROUTER)
+      .map(({ name }) => name),
+  );
+  const nics = rows.nic.by('network', network.id);
+  const members = rows.member.by('network', network.id);
+  const mode = offering.networkmode === 'ROUTED' ? 'ROUTED' : 'NATTED';
+  const own = [network.dns1, network.dns2].filter((server) => server !== null);
+  const rules = rows.firewallrule.by('network', network.id);
+  return {
+    id: leg.id,
+    network: {
+      id: network.id,
+      name: network.name,
+      cidr,
+      vlan,
+      domainName: network.networkdomain ?? '',
+      dns: own.length > 0 ? own : [zone.dns1, zone.dns2].filter((server) => server !== null),
+    },
+    ip: leg.ip,
+    gateway,
+    priority: leg.priority,
+    peers: rows.networkrouter
+      .by('network', network.id)
+      .filter((other) => other.id !== leg.id)
+      .map((other) => other.ip),
+    mode,
+    routable: mode === 'NATTED' ? [] : routable(rows, nics, members),
+    dhcp: services.has('Dhcp'),
+    dnsService: services.has('Dns'),
+    firewall: services.has('Firewall'),
+    egressDefault: !services.has('Firewall') || offering.egressdefaultpolicy === 1 ? 'allow' : 'deny',
+    egress: rules.filter((rule) => rule.direction === 'Egress').map(firewallRule),
+    leases: nics.map((nic) => ({
+      mac: nic.mac,
+      ip: nic.ip,
+      hostname: rows.instance.get(nic.instance)?.hostname ?? '',
+    })),
+    routes: routesOf(rows, network.id),
+    publicAddresses: rows.publicip.by('network', network.id).flatMap((address) => publicAddress(rows, address)),
+  };
+}
+
+/** Provider of services that router nodes give. */
+export const LINUX_ROUTER = 'LinuxRouter';
+
+/** Networks behind the members of a network. A member without an address is no next hop. */
+export function routesOf(rows: Rows, network: string): { id: string; cidr: string; via: string }[] {
+  return rows.networkroute.by('network', network).flatMap(({ id, cidr, member }) => {
+    const via = rows.member.get(member)?.ip;
+    return typeof via === 'string' ? [{ id, cidr, via }] : [];
+  });
+}
+
+function routable(rows: Rows, nics: readonly Row<'nic'>[], members: readonly Row<'member'>[]): string[] {
+  const ofNics = nics.flatMap((nic) => [nic.ip, ...rows.nicaddress.by('nic', nic.id).map(({ ip }) => ip)]);
+  return [...ofNics, ...members.flatMap(({ ip }) => (ip === null ? [] : [ip]))];
+}
+
+function publicAddress(rows: Rows, row: Row<'publicip'>): PublicAddress[] {
+  const range = rows.publicrange.get(row.publicrange);
+  if (range === undefined) return [];
+  return [
+    {
+      id: row.id,
+      ip: row.ip,
+      netmask: range.netmask,
+      gateway: range.gateway,
+      ...(range.vlan === null ? {} : { vlan: range.vlan }),
+      sourceNat: row.issourcenat === 1,
+      ...(row.vmip === null ? {} : { staticNat: row.vmip }),
+      forwards: rows.portforward.by('publicip', row.id).map(portForward),
+      balancers: rows.loadbalancer.by('publicip', row.id).map((balancer) => balancerOf(rows, balancer)),
+      ingress: rows.firewallrule.by('publicip', row.id).map(firewallRule),
+    },
+  ];
+}
+
+const listOf = (text: string): string[] =>
+  text
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '');
+
+function portForward(row: Row<'portforward'>): PortForward {
+  return {
+    id: row.id,
+    protocol: row.protocol === 'udp' ? 'udp' : 'tcp',
+    publicPort: row.publicport,
+    publicEndPort: row.publicendport,
+    privatePort: row.privateport,
+    ip: row.vmip,
+    cidrs: listOf(row.cidrlist),
+  };
+}
+
+function firewallRule(row: Row<'firewallrule'>): FirewallRule {
+  return {
+    id: row.id,
+    protocol: row.protocol as FirewallRule['protocol'],
+    ...(row.startport === null ? {} : { startPort: row.startport }),
+    ...(row.endport === null ? {} : { endPort: row.endport }),
+    ...(row.icmptype === null ? {} : { icmpType: row.icmptype }),
+    ...(row.icmpcode === null ? {} : { icmpCode: row.icmpcode }),
+    cidrs: listOf(row.cidrlist),
+    destinationCidrs: listOf(row.destcidrlist),
+  };
+}
+
+function balancerOf(rows: Rows, row: Row<'loadbalancer'>): Balancer {
+  const check = row.healthcheck === null ? undefined : (JSON.parse(row.healthcheck) as NonNullable<Balancer['check']>);
+  return {
+    id: row.id,
+    protocol: row.protocol === 'udp' ? 'udp' : 'tcp',
+    publicPort: row.publicport,
+    algorithm: row.algorithm as Balancer['algorithm'],
+    cidrs: listOf(row.cidrlist),
+    sticky: row.stickiness !== null,
+    ...(check === undefined ? {} : { check }),
+    members: rows.balancermember.by('loadbalancer', row.id).map(({ ip }) => ({ ip, port: row.privateport })),
+  };
+}

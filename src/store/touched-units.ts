@@ -1,0 +1,158 @@
+// Which units of the intent a touched row changes: the other half of intent-units.ts, and to be kept in step with it.
+import type { UnitKey } from '../model/intent.ts';
+import type { Row, Rows, Touched } from './intent-rows.ts';
+import { switchesAtHost, switchesOfNetwork } from './switch-unit.ts';
+
+/** The unit a network belongs to: its VPC where it is a tier, else itself. */
+function unitOfNetwork(row: Row<'network'>): UnitKey {
+  return row.vpc === null ? `network:${row.id}` : `vpc:${row.vpc}`;
+}
+
+/**
+ * Which units a touched row changes, as far as the rows know now: to be asked before and after rows were replaced, because a
+ * row that left a unit changed that one, too.
+ */
+export function unitsOf(rows: Rows, touched: Touched): Set<UnitKey> {
+  const units = new Set<UnitKey>();
+  const network = (id: string): void => {
+    const row = rows.network.get(id);
+    if (row !== undefined) units.add(unitOfNetwork(row));
+  };
+  const host = (id: string | null | undefined): void => {
+    if (typeof id === 'string') units.add(`host:${id}`);
+  };
+  const switches = (ids: readonly string[]): void => {
+    for (const id of ids) units.add(`switch:${id}`);
+  };
+  const instance = (row: Row<'instance'>): void => {
+    for (const at of [row.lasthost, row.migratefrom]) host(at);
+    switches(switchesAtHost(rows, row.host));
+    for (const nic of rows.nic.by('instance', row.id)) {
+      network(nic.network);
+      routers(nic.network);
+    }
+  };
+  /** The router nodes of a network: their leases and rules name its instances. */
+  const routers = (id: string | null | undefined): void => {
+    if (typeof id === 'string') for (const leg of rows.networkrouter.by('network', id)) host(leg.host);
+  };
+  const nicOf = (id: string): void => {
+    const nic = rows.nic.get(id);
+    if (nic === undefined) return;
+    network(nic.network);
+    routers(nic.network);
+    const owner = rows.instance.get(nic.instance);
+    for (const at of [owner?.lasthost, owner?.migratefrom]) host(at);
+  };
+  const users = (acl: string): void => {
+    for (const tierRow of rows.network.by('acl', acl)) units.add(unitOfNetwork(tierRow));
+    for (const gateway of rows.privategateway.by('acl', acl)) units.add(`vpc:${gateway.vpc}`);
+  };
+  const { table } = touched;
+  switch (table) {
+    case 'zone':
+      for (const row of rows.network.by('zone', touched.id)) units.add(unitOfNetwork(row));
+      break;
+    case 'physicalnetwork':
+      for (const row of rows.network.by('physicalnetwork', touched.id)) units.add(unitOfNetwork(row));
+      break;
+    case 'host':
+      units.add('fabric').add(`host:${touched.id}`);
+      switches(switchesAtHost(rows, touched.id));
+      if (touched.was?.name !== touched.is?.name)
+        for (const row of rows.instance.by('lasthost', touched.id)) instance(row);
+      break;
+    case 'vpc':
+      units.add(`vpc:${touched.id}`);
+      break;
+    case 'network':
+      for (const row of [touched.was, touched.is]) if (row !== undefined) units.add(unitOfNetwork(row));
+      // The size of packets its instances may send follows from the segment.
+      for (const nic of rows.nic.by('network', touched.id)) host(rows.instance.get(nic.instance)?.lasthost);
+      routers(touched.id);
+      switches(switchesOfNetwork(rows, touched.id));
+      break;
+    case 'privategateway':
+      for (const row of [touched.was, touched.is])
+        if (row !== undefined) units.add(`vpc:${row.vpc}`).add(`network:${row.network}`);
+      break;
+    case 'staticroute':
+      for (const row of [touched.was, touched.is]) if (row !== undefined) units.add(`vpc:${row.vpc}`);
+      break;
+    case 'acl':
+      users(touched.id);
+      break;
+    case 'aclitem':
+      for (const row of [touched.was, touched.is]) if (row !== undefined) users(row.acl);
+      break;
+    case 'instance':
+      for (const row of [touched.was, touched.is]) if (row !== undefined) instance(row);
+      break;
+    case 'nic':
+      for (const row of [touched.was, touched.is]) {
+        if (row === undefined) continue;
+        network(row.network);
+        routers(row.network);
+        const owner = rows.instance.get(row.instance);
+        for (const at of [owner?.lasthost, owner?.migratefrom]) host(at);
+        switches(switchesAtHost(rows, owner?.host));
+      }
+      break;
+    case 'nicaddress':
+      for (const row of [touched.was, touched.is]) if (row !== undefined) nicOf(row.nic);
+      break;
+    case 'switch':
+      switches([touched.id]);
+      break;
+    case 'switchport':
+      for (const row of [touched.was, touched.is]) if (row !== undefined) switches([row.switch]);
+      break;
+    case 'device':
+      for (const row of rows.member.by('device', touched.id)) {
+        network(row.network);
+        switches(switchesOfNetwork(rows, row.network));
+      }
+      break;
+    case 'member':
+      for (const row of [touched.was, touched.is]) {
+        if (row === undefined) continue;
+        network(row.network);
+        routers(row.network);
+        const port = rows.switchport.get(row.switchport);
+        if (port !== undefined) switches([port.switch]);
+      }
+      break;
+    case 'networkroute':
+      for (const row of [touched.was, touched.is]) {
+        if (row === undefined) continue;
+        network(row.network);
+        routers(row.network);
+      }
+      break;
+    case 'networkrouter':
+      for (const row of [touched.was, touched.is]) {
+        if (row === undefined) continue;
+        network(row.network);
+        host(row.host);
+        routers(row.network);
+        switches(switchesAtHost(rows, row.host));
+      }
+      break;
+    case 'publicip':
+    case 'portforward':
+    case 'firewallrule':
+    case 'loadbalancer':
+      for (const row of [touched.was, touched.is]) routers(row?.network);
+      break;
+    case 'balancermember':
+      for (const row of [touched.was, touched.is])
+        if (row !== undefined) routers(rows.loadbalancer.get(row.loadbalancer)?.network);
+      break;
+    case 'scan':
+      for (const row of [touched.was, touched.is]) if (row !== undefined) host(row.host);
+      break;
+    default:
+      table satisfies never;
+  }
+  return units;
+}
