@@ -154,6 +154,8 @@ export interface RouterRole {
   readonly priority: number;
   /** The other nodes of the pair: their own addresses in the network. */
   readonly peers: readonly string[];
+  /** The same nodes by name, with the address they have outside of all networks: for what the pair tells each other. */
+  readonly peerNodes: readonly { readonly name: string; readonly underlayIp: string }[];
   /** ROUTED: nothing is translated, and `routable` addresses are answered for on the outside. */
   readonly mode: 'NATTED' | 'ROUTED';
   readonly routable: readonly string[];

@@ -31,6 +31,8 @@ export interface RouterSpec {
   readonly priority: number;
   /** Own addresses of the others. Empty: no VRRP. */
   readonly peers: readonly string[];
+  /** The others by name, with the address they have outside of all networks: where tracked connections are sent. */
+  readonly peerNodes: readonly { readonly name: string; readonly underlayIp: string }[];
   readonly mode: 'NATTED' | 'ROUTED';
   /** ROUTED: addresses of the network that are answered for (proxy ARP) on the outside interface. */
   readonly routable: readonly string[];

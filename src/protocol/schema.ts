@@ -113,6 +113,7 @@ const router = z.object({
   gateway: ip4,
   priority: z.int().min(1).max(254),
   peers: z.array(ip4).max(8),
+  peerNodes: z.array(z.object({ name: nodeName, underlayIp: ip4 })).max(8),
   mode: z.enum(['NATTED', 'ROUTED']),
   routable: z.array(ip4),
   dhcp: z

@@ -16,6 +16,7 @@ export function routerSpec(role: RouterRole, mtu: number): RouterSpec {
     gateway: role.gateway,
     priority: role.priority,
     peers: role.peers,
+    peerNodes: role.peerNodes,
     mode: role.mode,
     routable: role.routable,
     ...(role.dhcp ? { dhcp: { domain: network.domainName, dns: network.dns, mtu, leases: role.leases } } : {}),

@@ -45,6 +45,10 @@ function roleOf(rows: Rows, leg: Row<'networkrouter'>, network: Row<'network'>):
       .by('network', network.id)
       .filter((other) => other.id !== leg.id)
       .map((other) => other.ip),
+    peerNodes: rows.networkrouter.by('network', network.id).flatMap((other) => {
+      const node = other.id === leg.id ? undefined : rows.host.get(other.host);
+      return node === undefined ? [] : [{ name: node.name, underlayIp: node.underlayip }];
+    }),
     mode,
     routable: mode === 'NATTED' ? [] : routable(rows, nics, members),
     dhcp: services.has('Dhcp'),
