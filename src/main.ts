@@ -1,8 +1,9 @@
 // The program: serve · agent · lab · demo · call. The only file that knows the command line; `serve.ts` puts the layers together.
 // Each command loads its own layers only when it is given: an agent need not carry the server.
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
+import type { SetupOptions } from './agent/setup.ts';
 import type { DemoOptions } from './demo/demo.ts';
 import { CHECKOUT, DEFAULT_STATE } from './lab/layout.ts';
 import type { ServeOptions } from './serve.ts';
@@ -13,6 +14,11 @@ function port(text: string): number {
   const value = /^[0-9]{1,5}$/.test(text) ? Number(text) : NaN;
   if (value >= 0 && value <= 65535) return value;
   throw new InvalidArgumentError('a port is a number from 0 (any free one) to 65535');
+}
+
+function storyNumber(text: string): number {
+  if (/^[0-9]{1,3}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('a story is named by its number; --list shows them');
 }
 
 const program = new Command('trunkline')
@@ -26,15 +32,47 @@ const stateOption = ['--state <folder>', 'state folder', (text: string) => resol
 program
   .command('serve')
   .description('run the server')
+  .option('--config <file>', 'configuration, JSON; what the command line says wins')
   .option(...stateOption)
   .option('--port <number>', 'port of the API on 127.0.0.1', port, 8080)
   .option('--metrics-port <number>', 'port of health and metrics on 127.0.0.1', port, 0)
-  .requiredOption('--nb <address>', 'OVN northbound database: unix:PATH or tcp:HOST:PORT')
-  .requiredOption('--sb <address>', 'OVN southbound database')
-  .requiredOption('--agents <address>', 'where agents reach the server: unix:PATH or HOST:PORT')
+  .option('--nb <address>', 'OVN northbound database: unix:PATH or tcp:HOST:PORT')
+  .option('--sb <address>', 'OVN southbound database')
+  .option('--agents <address>', 'where agents reach the server: unix:PATH or HOST:PORT')
   .option('--database <url>', 'postgres://… (default: a SQLite file in the state folder)')
   .option('--demo-accounts', "make the demo's domains and accounts and write access.json", false)
-  .action(async (options: ServeOptions) => (await import('./serve.ts')).serve(options));
+  .action(async (options: ServeOptions & { config?: string }, command: Command) =>
+    (await import('./serve.ts')).serve(await serveOptions(options, command)),
+  );
+
+program
+  .command('backup')
+  .description("write a server's state into one file, whether it runs or not; whoever has the file is the server")
+  .argument('<file>')
+  .option(...stateOption)
+  .action(async (file: string, { state }: { state: string }) =>
+    (await import('./backup.ts')).backUp(state, resolve(file)),
+  );
+program
+  .command('restore')
+  .description('make a state folder from a backup; what was realized since then is put back')
+  .argument('<file>')
+  .option(...stateOption)
+  .action(async (file: string, { state }: { state: string }) =>
+    (await import('./backup.ts')).restore(state, resolve(file)),
+  );
+
+program
+  .command('doctor')
+  .description('what this machine can and cannot do, and what to do about it')
+  .option('--role <role...>', 'server, hypervisor, router', ['server', 'hypervisor', 'router'])
+  .option('--ovs <database>', 'the local Open vSwitch', 'unix:/run/openvswitch/db.sock')
+  .option('--underlay-device <name>', "the interface with the tunnels' address")
+  .option('--json', 'for machines', false)
+  .action(async (options: { role: string[]; ovs: string; underlayDevice?: string; json: boolean }) => {
+    const { doctor } = await import('./doctor/doctor.ts');
+    process.exitCode = await doctor(options);
+  });
 
 const agent = program.command('agent').description("a node's own program");
 agent
@@ -44,11 +82,32 @@ agent
   .action(async ({ config }: { config: string }) => (await import('./agent/agent.ts')).runAgent(resolve(config)));
 agent
   .command('join')
-  .description('get a certificate for this node')
-  .requiredOption('--config <file>', 'the configuration, JSON')
+  .description('set this node up and get a certificate for it')
   .requiredOption('--token <token>', 'the join token (createJoinToken)')
-  .action(async ({ config, token }: { config: string; token: string }) => {
-    await (await import('./agent/agent.ts')).joinAgent({ configFile: resolve(config), token });
+  .option('--config <file>', 'the configuration, JSON: used if it is there, else written', '/etc/trunkline/agent.json')
+  .option('--server <address>', 'https://HOST:PORT of the server, where the configuration is to be written')
+  .option('--role <role>', 'hypervisor or router', 'hypervisor')
+  .option('--underlay-device <name>', "the interface with the tunnels' address")
+  .option('--underlay-ip <address>', "that address (default: the interface's first)")
+  .option('--state <folder>', "the agent's folder", '/var/lib/trunkline-agent')
+  .option('--ovs-rundir <folder>', "Open vSwitch's sockets", '/run/openvswitch')
+  .option('--ovn-remote <address>', "OVN's southbound database (default: tcp:SERVER:6642)")
+  .option('--mapping <mapping>', 'physical network and its bridge', 'physnet1:br-ex')
+  .option('--instances <driver>', 'netns (labs) or libvirt', 'libvirt')
+  .option('--inside <name>', 'router nodes: the card with the VLANs')
+  .option('--outside <name>', 'router nodes: the card to the world')
+  .action(async (options: Partial<SetupOptions> & { config: string; token: string }) => {
+    const configFile = resolve(options.config);
+    const { server, underlayDevice } = options;
+    if (!existsSync(configFile)) {
+      if (server === undefined || underlayDevice === undefined)
+        throw new Error(`${configFile} is not there: to have it written, name --server and --underlay-device`);
+      const { setUp } = await import('./agent/setup.ts');
+      const done = await setUp(configFile, { ...options, server, underlayDevice } as SetupOptions);
+      for (const line of done) process.stdout.write(`${line}\n`);
+    }
+    await (await import('./agent/agent.ts')).joinAgent({ configFile, token: options.token });
+    process.stdout.write('joined; start the agent: systemctl enable --now trunkline-agent\n');
   });
 
 const lab = program
@@ -80,13 +139,15 @@ lab
 
 program
   .command('demo')
-  .description('start a small cloud and play: three VPCs become one')
+  .description('start a small cloud and play a story in it')
+  .option('--story <number>', 'which story; --list shows them', storyNumber, 1)
+  .option('--list', 'print the stories and end', false)
   .option('--once', 'end after the story; exit status 0 only if every expectation held', false)
   .option('--empty', 'stay up without playing anything', false)
   .option('--port <number>', 'port of the API on 127.0.0.1', port, 8080)
   .option(...stateOption)
   .option('--keep', 'keep the state folder at the end, and go on from it the next time', false)
-  .option('--topology <file>', 'another lab than lab/three-hypervisors.json', (text: string) => resolve(text))
+  .option('--topology <file>', "another lab than the story's own", (text: string) => resolve(text))
   .action(async (options: DemoOptions) => {
     const { runDemo } = await import('./demo/demo.ts');
     process.exitCode = await runDemo(options);
@@ -110,6 +171,20 @@ program
       state: options.state,
     });
   });
+
+/** What the file says, and over it what was given on the command line. */
+async function serveOptions(given: ServeOptions & { config?: string }, command: Command): Promise<ServeOptions> {
+  const { config, ...options } = given;
+  if (config !== undefined) {
+    const { readServerConfig } = await import('./server-config.ts');
+    const typed = Object.entries(options).filter(([key]) => command.getOptionValueSource(key) === 'cli');
+    return { ...readServerConfig(resolve(config)), ...Object.fromEntries(typed) };
+  }
+  for (const key of ['nb', 'sb', 'agents'] as const)
+    if (options[key] === undefined)
+      throw new Error(`serve needs --${key}, or a configuration that says it (--config FILE)`);
+  return options;
+}
 
 try {
   await program.parseAsync();

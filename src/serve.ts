@@ -14,16 +14,25 @@ import { createNorthbound } from './ovn/northbound.ts';
 import { createChannel } from './reconcile/channel.ts';
 import { createReconciler } from './reconcile/loop.ts';
 import { openPki } from './reconcile/pki.ts';
+import { createSwitches } from './reconcile/switches.ts';
 import { type Credential, type ServerState, openServerState } from './server-state.ts';
 import { acceptJoin, isCurrent, markDown, recordReport } from './store/hosts.ts';
 import { createIntentCache } from './store/load.ts';
 import { type Store, openStore } from './store/open.ts';
+import { recordReceipts } from './store/receipts.ts';
+import { recordRouterStates } from './store/router-states.ts';
+import { recordScans } from './store/scans.ts';
+import { reviewSwitch } from './switches/review.ts';
 
 export interface ServeOptions {
   /** State folder; the server keeps its own in `server/` below it. */
   readonly state: string;
+  /** Address the API listens on (default 127.0.0.1). */
+  readonly host?: string;
   /** 0: any free one, the same again after a restart. */
   readonly port: number;
+  /** PEM files: with them the API speaks TLS. */
+  readonly tls?: { readonly certificate: string; readonly key: string };
   readonly metricsPort: number;
   /** Northbound and southbound database: unix:PATH, tcp:HOST:PORT. */
   readonly nb: string;
@@ -49,12 +58,14 @@ export async function serve(options: ServeOptions): Promise<void> {
   const [pki, { store, credentials }] = await Promise.all([openPki(join(own.folder, 'pki')), openState(options, own)]);
 
   const northbound = createNorthbound({ nb: options.nb, sb: options.sb, log });
+  const onStep = stepWriter(join(own.folder, 'steps.log'));
   const reconciler = createReconciler({
     store,
     cache: createIntentCache(store),
     northbound,
+    switches: createSwitches({ store, review: reviewSwitch, log, onStep }),
     log,
-    onStep: stepWriter(join(own.folder, 'steps.log')),
+    onStep,
   });
   const metrics = await serveMetrics({ port: options.metricsPort, reconciler, northbound });
   const channel = await createChannel({
@@ -67,6 +78,9 @@ export async function serve(options: ServeOptions): Promise<void> {
       async report(report) {
         reconciler.report(report);
         await recordReport(store, report.node, JSON.stringify(report.facts));
+        await recordRouterStates(store, report.node, report.routers ?? []);
+        await recordReceipts(store, report.node, report.receipts ?? []);
+        await recordScans(store, report.node, report.scans ?? []);
       },
     },
     log,
@@ -78,7 +92,11 @@ export async function serve(options: ServeOptions): Promise<void> {
     log,
     onRequest: metrics.request,
   });
-  const api = await serveApi(app, { port: own.portFor(options.port) });
+  const api = await serveApi(app, {
+    port: own.portFor(options.port),
+    ...(options.host === undefined ? {} : { host: options.host }),
+    ...(options.tls === undefined ? {} : { tls: options.tls }),
+  });
   own.keepPort(api.port);
   own.keepMetrics(metrics.port);
   own.writeAccess(api.url, credentials);

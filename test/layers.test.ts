@@ -22,6 +22,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   agent: ['lib', 'protocol'],
   switches: ['lib', 'protocol'],
   client: ['lib'],
+  doctor: ['lib'],
   lab: ['lib'],
   demo: ['lib', 'client', 'lab'],
   '.': [
@@ -38,6 +39,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'agent',
     'switches',
     'client',
+    'doctor',
     'lab',
     'demo',
   ],
@@ -45,7 +47,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 
 /** Package -> layers that may use it. */
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
-  zod: ['model', 'protocol', 'api', 'commands', 'agent', 'reconcile', 'lab', 'demo', 'client', '.'],
+  zod: ['model', 'protocol', 'api', 'commands', 'agent', 'switches', 'reconcile', 'lab', 'demo', 'client', '.'],
   hono: ['api'],
   '@hono/node-server': ['api'],
   kysely: ['store', 'commands'],

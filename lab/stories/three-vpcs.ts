@@ -16,6 +16,7 @@ const PRIVATE = '172.16.0.0/24';
 export const story: Story = {
   title: 'Story 1: three VPCs become one',
   summary: `A domain admin connects three VPCs through the Private network ${PRIVATE}: gateways, routes, and all six directions ping.`,
+  byHand: 'vm1 -- ping -c3 10.2.1.2',
   async play(world) {
     const call = world.as(ACCOUNT);
     const had = rows(await call('listVPCs'), 'vpc').some((vpc) => text(vpc, 'name') === 'vpc1');
@@ -156,7 +157,7 @@ async function proveOneWay(world: World, from: Guest, to: Guest): Promise<void> 
 /** The VPCs are routed, not translated: what arrives bears the sender's own address. */
 async function proveAddresses(world: World, guests: readonly Guest[]): Promise<void> {
   const [from, to] = guests;
-  const seen = await world.sourceSeen(from!, to!);
+  const seen = await world.sourceSeen(to!, () => world.ping(from!, to!));
   if (seen === undefined) world.say('       source addresses are not checked: tcpdump cannot run without root here');
   else
     world.expect(

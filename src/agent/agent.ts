@@ -3,20 +3,25 @@
 import { createServer } from 'node:net';
 import { readlink } from 'node:fs/promises';
 import { createBackoff } from '../lib/backoff.ts';
-import { createBell } from '../lib/bell.ts';
+import { createBell, type Bell } from '../lib/bell.ts';
 import { createLog, type Log } from '../lib/log.ts';
 import { sleep } from '../lib/sleep.ts';
-import { mayTake, PATHS, type NodeDocument, type NodeReport } from '../protocol/document.ts';
+import { mayTake, PATHS, type NodeDocument, type NodeReport, type RouterStatus } from '../protocol/document.ts';
 import { nodeDocument, whatIsWrong } from '../protocol/schema.ts';
-import { readConfig, type AgentConfig } from './config.ts';
+import { readAbilities, type Abilities } from './ability.ts';
+import { hasOvs, readConfig, type AgentConfig, type OvsConfig } from './config.ts';
+import { createAnnouncer } from './announce/driver.ts';
 import type { Driver } from './driver.ts';
 import { readFacts } from './facts.ts';
 import { joinServer, readIdentity, readToken, type Identity } from './identity.ts';
 import { keep, readKept } from './kept.ts';
+import { accelerationOf, createLibvirtDriver, machineContext } from './libvirt/driver.ts';
 import { createLoop, type Outcome } from './loop.ts';
 import { createNetnsDriver } from './netns/driver.ts';
 import { createOvsClient, type OvsClient } from './ovsdb.ts';
 import { AnswerError, createPool, request } from './request.ts';
+import { createRouterDriver, routerContext } from './router/driver.ts';
+import { createScanner } from './scan/driver.ts';
 import { createStepLog } from './step.ts';
 import { createTunnelDriver } from './tunnels.ts';
 
@@ -30,9 +35,37 @@ export interface Agent {
 }
 
 /** The drivers, by what the configuration asks for. */
-function driversOf(config: AgentConfig, ovs: OvsClient, log: Log): Driver[] {
-  const context = { node: config.node, directory: config.instances.directory, database: config.ovs.database };
-  return [createTunnelDriver(config, ovs, log), createNetnsDriver(context, ovs)];
+function driversOf(config: AgentConfig, ovs: OvsClient | undefined, room: Room, log: Log): Driver[] {
+  const drivers: Driver[] = [];
+  if (hasOvs(config) && ovs !== undefined && config.instances !== undefined) {
+    drivers.push(createTunnelDriver(config, ovs, log), instanceDriver(config, config.instances, ovs, room));
+    drivers.push(createAnnouncer(config, ovs, room), createScanner(config, ovs, room));
+  }
+  if (config.router !== undefined) drivers.push(createRouterDriver(routerContext(config, config.router, room), room));
+  return drivers;
+}
+
+function instanceDriver(
+  config: OvsConfig,
+  instances: NonNullable<AgentConfig['instances']>,
+  ovs: OvsClient,
+  { accelerated }: Room,
+): Driver {
+  if (instances.driver === 'libvirt') return createLibvirtDriver(machineContext(config, instances), accelerated, ovs);
+  return createNetnsDriver({ node: config.node, directory: instances.directory, database: config.ovs.database }, ovs);
+}
+
+/** What drivers are given besides the configuration. */
+interface Room {
+  /** Whether virtual machines run on the node's CPU and not emulated. */
+  readonly accelerated: boolean;
+  readonly abilities: Abilities;
+  /** Rung by a driver that saw something change. */
+  readonly bell: Bell;
+  readonly signal: AbortSignal;
+  /** Whether an instance was running at the last look. */
+  readonly runs: (instanceId: string) => boolean;
+  readonly log: Log;
 }
 
 /** Starts an agent in this process. Joins when a token comes, works from the kept document until then. */
@@ -43,9 +76,15 @@ export async function createAgent(config: AgentConfig, log: Log): Promise<Agent>
   const work = createBell();
   const news = createBell();
   const pool = createPool();
-  const ovs = createOvsClient(config.ovs.database, work, log);
-  const facts = await readFacts(config);
-  const loop = createLoop(driversOf(config, ovs, log), work, createStepLog(config.state, config.node), log);
+  const ovs = hasOvs(config) ? createOvsClient(config.ovs.database, work, log) : undefined;
+  const { instances } = config;
+  const machines = instances?.driver === 'libvirt' ? await accelerationOf(instances, config.state) : undefined;
+  const abilities = { ...(await readAbilities()), ...(machines === undefined ? {} : { kvm: machines.kvm }) };
+  const facts = await readFacts(config, abilities);
+  const runs = (id: string): boolean =>
+    outcome?.instances.some((instance) => instance.id === id && instance.power === 'running') === true;
+  const drivers = driversOf(config, ovs, { accelerated: machines?.accelerated === true, abilities, bell: work, signal, runs, log }, log);
+  const loop = createLoop(drivers, work, createStepLog(config.state, config.node), log);
 
   let document = await readKept(config.state, log);
   if (document !== undefined && document.node !== config.node) document = undefined;
@@ -55,12 +94,12 @@ export async function createAgent(config: AgentConfig, log: Log): Promise<Agent>
   let refused: string | undefined;
 
   function tell(next: Outcome): void {
-    const before = JSON.stringify([outcome?.error, outcome?.instances]);
+    const before = JSON.stringify(contentOf(outcome));
     outcome = next;
     const advanced = next.realized !== undefined && next.realized !== realized;
     if (next.realized !== undefined) realized = next.realized;
     if (advanced) log.info({ generation: realized }, 'document is true');
-    if (advanced || before !== JSON.stringify([next.error, next.instances])) news.ring();
+    if (advanced || before !== JSON.stringify(contentOf(next))) news.ring();
   }
 
   /** Identity, joining when need be. Undefined when stopped before a token came. */
@@ -160,6 +199,9 @@ export async function createAgent(config: AgentConfig, log: Log): Promise<Agent>
           generation: realized,
           instances: outcome.instances,
           facts: facts(attemptRead(ovs)),
+          ...(config.router === undefined ? {} : { routers: outcome.routers.map(shortened) }),
+          ...(outcome.receipts.length === 0 ? {} : { receipts: outcome.receipts }),
+          ...(outcome.scans.length === 0 ? {} : { scans: outcome.scans }),
           ...(error === undefined ? {} : { error: error.slice(0, 2000) }),
         };
         try {
@@ -185,11 +227,16 @@ export async function createAgent(config: AgentConfig, log: Log): Promise<Agent>
     async close() {
       stop.abort();
       await running;
-      ovs.close();
+      ovs?.close();
       pool.destroy();
       lock.close();
     },
   };
+}
+
+/** What is worth a report at once when it changes. */
+function contentOf(outcome: Outcome | undefined): unknown {
+  return [outcome?.error, outcome?.instances, outcome?.routers, outcome?.receipts, outcome?.scans];
 }
 
 /** Runs the node program until it is told to end (SIGTERM, SIGINT). Throws a sentence when it cannot start. */
@@ -233,9 +280,16 @@ async function checkMountNamespace(): Promise<void> {
   );
 }
 
-function attemptRead(ovs: OvsClient): ReturnType<OvsClient['read']> | undefined {
+/** A report's texts have an end; a hundred findings say enough. */
+function shortened(status: RouterStatus): RouterStatus {
+  const findings = status.findings.slice(0, 100).map((text) => text.slice(0, 2000));
+  const { error } = status;
+  return { ...status, findings, ...(error === undefined ? {} : { error: error.slice(0, 2000) }) };
+}
+
+function attemptRead(ovs: OvsClient | undefined): ReturnType<OvsClient['read']> | undefined {
   try {
-    return ovs.read();
+    return ovs?.read();
   } catch {
     return undefined;
   }

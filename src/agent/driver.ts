@@ -1,6 +1,6 @@
 // What a driver is: it reads what is there, plans (purely) what differs from the document, and the steps are run. The only thing
 // the loop knows of tunnels, namespaces or, later, virtual machines.
-import type { InstanceStatus, NodeDocument } from '../protocol/document.ts';
+import type { InstanceStatus, NodeDocument, ReceiptReport, RouterStatus, ScanReport } from '../protocol/document.ts';
 
 /** One thing to do, with the reason an engineer would give. Plain data, so that a plan can be printed and tested. */
 export type Step = {
@@ -8,12 +8,20 @@ export type Step = {
   /** Bookkeeping or a repetition: not worth a line in the log of steps. */ readonly routine?: boolean;
 } & (
   | { readonly kind: 'run'; readonly argv: readonly string[] }
-  | { readonly kind: 'write'; readonly path: string; readonly content: string; readonly mode: number }
+  | {
+      readonly kind: 'write';
+      readonly path: string;
+      readonly content: string;
+      /** Of `content` (default: text). */ readonly encoding?: 'base64';
+      readonly mode: number;
+    }
+  /** Starts a program that takes its time, in a session of its own, what it says in the file `output`, and does not wait for it. */
+  | { readonly kind: 'launch'; readonly argv: readonly string[]; readonly output: string }
   | { readonly kind: 'remove'; readonly path: string }
   /** Starts a process that outlives the agent; it is up when its first child has made `up` in its own root. */
   | { readonly kind: 'start'; readonly argv: readonly string[]; readonly up: string; readonly console: string }
-  /** Ends a process: asked first, then forced. */
-  | { readonly kind: 'stop'; readonly pid: number }
+  /** Ends a process: asked first, then forced after `graceMs` (a second where it says nothing). */
+  | { readonly kind: 'stop'; readonly pid: number; readonly graceMs?: number }
 );
 
 /** Steps of one target (an instance, the tunnels), in order: when one fails the rest of them is left for the next pass. */
@@ -32,6 +40,12 @@ export interface Plan {
   readonly waits: readonly Wait[];
   /** What is there of the document's instances. */
   readonly instances: readonly InstanceStatus[];
+  /** What is there of the networks this node routes for. Absent: nothing to say. */
+  readonly routers?: readonly RouterStatus[];
+  /** What became of announcements of the last minutes. */
+  readonly receipts?: readonly ReceiptReport[];
+  /** Answers to the document's questions to the wire. */
+  readonly scans?: readonly ScanReport[];
 }
 
 export interface Wait {

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { availableParallelism, hostname, release, totalmem } from 'node:os';
 import { tryRun } from '../lib/run.ts';
 import type { NodeFacts } from '../protocol/document.ts';
+import type { Abilities } from './ability.ts';
 import type { AgentConfig } from './config.ts';
 import type { Ovs } from './ovsdb.ts';
 
@@ -13,7 +14,10 @@ export function version(): string {
 }
 
 /** Reads the node's facts. Versions that cannot be found out are `unknown`. */
-export async function readFacts(config: AgentConfig): Promise<(ovs: Ovs | undefined) => NodeFacts> {
+export async function readFacts(
+  config: AgentConfig,
+  abilities: Abilities,
+): Promise<(ovs: Ovs | undefined) => NodeFacts> {
   const said = await tryRun(['ovn-controller', '--version'], { timeoutMs: 5000 }).catch(() => undefined);
   const ovn = /([0-9]+\.[0-9]+\.[0-9]+)/.exec(said?.stdout ?? '')?.[1] ?? 'unknown';
   const fixed = {
@@ -23,6 +27,7 @@ export async function readFacts(config: AgentConfig): Promise<(ovs: Ovs | undefi
     ovn,
     kernel: release(),
     version: version(),
+    abilities,
   };
   return (ovs) => ({ ...fixed, hostname: ovs?.hostname ?? hostname(), ovs: ovs?.version ?? 'unknown' });
 }

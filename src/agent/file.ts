@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 let counter = 0;
 
 /** Replaces the file in one step: written beside it, then renamed over it. Missing folders are made. */
-export async function writeWhole(path: string, content: string, mode = 0o644): Promise<void> {
+export async function writeWhole(path: string, content: string | Buffer, mode = 0o644): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
   const beside = `${path}.${process.pid}-${++counter}`;
   await writeFile(beside, content, { mode });

@@ -3,7 +3,7 @@
 import { createBackoff, type Backoff } from '../lib/backoff.ts';
 import type { Bell } from '../lib/bell.ts';
 import type { Log } from '../lib/log.ts';
-import type { InstanceStatus, NodeDocument } from '../protocol/document.ts';
+import type { InstanceStatus, NodeDocument, ReceiptReport, RouterStatus, ScanReport } from '../protocol/document.ts';
 import type { Driver, Wait, Work } from './driver.ts';
 import { runSteps, type StepLog } from './step.ts';
 
@@ -13,6 +13,9 @@ export interface Outcome {
   readonly realized: number | undefined;
   readonly error: string | undefined;
   readonly instances: readonly InstanceStatus[];
+  readonly routers: readonly RouterStatus[];
+  readonly receipts: readonly ReceiptReport[];
+  readonly scans: readonly ScanReport[];
 }
 
 export interface Loop {
@@ -59,12 +62,21 @@ export function createLoop(drivers: readonly Driver[], bell: Bell, steps: StepLo
           status.error ?? failing.get(status.id)?.error ?? long.find(({ target }) => target === status.id)?.what;
         return error === undefined ? status : { ...status, error };
       });
+    const routers = plans
+      .flatMap((plan) => plan.routers ?? [])
+      .map((status): RouterStatus => {
+        const error = status.error ?? failing.get(status.id)?.error;
+        return error === undefined ? status : { ...status, error };
+      });
     const error = [...failing.values()][0]?.error ?? long[0]?.what;
-    // An instance that is broken says so itself and holds up nobody else's.
-    const broken = new Set(instances.filter((status) => status.error !== undefined).map(({ id }) => id));
+    // An instance or a network that is broken says so itself and holds up nobody else's.
+    const broken = new Set([...instances, ...routers].filter((status) => status.error !== undefined).map(({ id }) => id));
     const open = [...work, ...waits].map(({ target }) => target).concat([...failing.keys()]);
     const settled = open.every((target) => target !== undefined && broken.has(target));
-    return { realized: settled ? document.generation : undefined, error, instances, waits, ran: due.length };
+    const receipts = plans.flatMap((plan) => plan.receipts ?? []);
+    const scans = plans.flatMap((plan) => plan.scans ?? []);
+    const realized = settled ? document.generation : undefined;
+    return { realized, error, instances, routers, receipts, scans, waits, ran: due.length };
   }
 
   async function attempt(work: Work, document: NodeDocument): Promise<void> {

@@ -20,11 +20,30 @@ export interface OvsPort {
   readonly externalIds: Readonly<Record<string, string>>;
   /** What OVS says is wrong with the interface, such as that its device is gone. */
   readonly error?: string;
+  /** OpenFlow's number of it; absent while the switch has not taken it. */
+  readonly ofport?: number;
+}
+
+/** How the node is wired, for who sends frames of his own. */
+export interface OvsLayout {
+  /** external_ids of the whole: `ovn-remote`, `ovn-bridge-mappings`, `system-id`. */
+  readonly externalIds: Readonly<Record<string, string>>;
+  /** Interfaces of every bridge, by the bridge's name. */
+  readonly bridges: ReadonlyMap<string, readonly OvsInterface[]>;
+}
+
+export interface OvsInterface {
+  readonly name: string;
+  /** Empty: a device of the kernel's; else internal, patch, geneve, … */
+  readonly type: string;
+  readonly ofport?: number;
 }
 
 export interface OvsClient {
   /** The copy as it is now. Throws a sentence while the database does not answer. */
   read(): Ovs;
+  /** All bridges as they are now. Throws like {@link read}. */
+  layout(): OvsLayout;
   close(): void;
 }
 
@@ -33,7 +52,7 @@ const TABLES = {
   Open_vSwitch: { columns: ['ovs_version', 'external_ids'] },
   Bridge: { columns: ['name', 'ports'] },
   Port: { columns: ['name', 'interfaces'] },
-  Interface: { columns: ['name', 'external_ids', 'error', 'mac_in_use'] },
+  Interface: { columns: ['name', 'external_ids', 'error', 'mac_in_use', 'ofport', 'type'] },
 };
 
 type Row = Readonly<Record<string, unknown>>;
@@ -105,6 +124,10 @@ export function createOvsClient(database: string, bell: Bell, log: Log): OvsClie
       view ??= look(tables);
       return view;
     },
+    layout() {
+      if (tables === undefined) throw new Error(`the OVS database ${database} does not answer: ${why}`);
+      return layoutOf(tables);
+    },
     close() {
       closed = true;
       clearTimeout(timer);
@@ -122,7 +145,7 @@ function look(tables: Tables): Ovs {
       const row = tables.get('Interface')?.get(interfaceId);
       if (row === undefined) continue;
       const error = typeof row['error'] === 'string' ? { error: row['error'] } : {};
-      ports.set(String(row['name']), { externalIds: map(row['external_ids']), ...error });
+      ports.set(String(row['name']), { externalIds: map(row['external_ids']), ...error, ...ofportOf(row) });
     }
   }
   const macs = new Map<string, string>();
@@ -136,6 +159,27 @@ function look(tables: Tables): Ovs {
     macs,
     ...(hostname === undefined ? {} : { hostname }),
   };
+}
+
+function layoutOf(tables: Tables): OvsLayout {
+  const root = [...(tables.get('Open_vSwitch')?.values() ?? [])][0] ?? {};
+  const bridges = new Map<string, OvsInterface[]>();
+  for (const bridge of tables.get('Bridge')?.values() ?? []) {
+    const rows = uuids(bridge['ports'])
+      .flatMap((port) => uuids(tables.get('Port')?.get(port)?.['interfaces']))
+      .map((id) => tables.get('Interface')?.get(id))
+      .filter((row) => row !== undefined);
+    bridges.set(
+      String(bridge['name']),
+      rows.map((row) => ({ name: String(row['name']), type: String(row['type'] ?? ''), ...ofportOf(row) })),
+    );
+  }
+  return { externalIds: map(root['external_ids']), bridges };
+}
+
+/** -1 says that the switch could not take it (Open_vSwitch(5) Interface:ofport). */
+function ofportOf(row: Row): { readonly ofport?: number } {
+  return typeof row['ofport'] === 'number' && row['ofport'] > 0 ? { ofport: row['ofport'] } : {};
 }
 
 /** A column of row references: `["uuid", X]` or `["set", [["uuid", X], …]]` (RFC 7047 section 5.1). */

@@ -1,5 +1,5 @@
 // Runs steps and writes each into the log of steps, as what an engineer would have typed. Steps of one kind that follow each
-// other share a process (`ip -batch`, one ovs-vsctl transaction), which is what makes an instance a matter of tens of milliseconds.
+// other share a process (`ip -batch`, one sysctl, one ovs-vsctl transaction), which is what makes an instance a matter of tens of milliseconds.
 import { spawn } from 'node:child_process';
 import { appendFile, mkdir, open, readFile, rename, rm, stat, access } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -20,6 +20,7 @@ export function lineOf(step: Step): string {
 function commandOf(step: Step): readonly string[] {
   switch (step.kind) {
     case 'run':
+    case 'launch':
     case 'start':
       return step.argv;
     case 'write':
@@ -81,6 +82,7 @@ function together(step: Step): string | undefined {
   if (step.kind !== 'run') return undefined;
   const [program, option] = step.argv;
   if (program === 'ip' && option?.startsWith('-') === false) return program;
+  if (program === 'sysctl' && option === '-w') return program;
   // The same database and options before the first `--`.
   if (program === 'ovs-vsctl') return step.argv.slice(0, step.argv.indexOf('--')).join(' ');
   return undefined;
@@ -93,13 +95,15 @@ async function runGroup(group: readonly Step[]): Promise<void> {
       await run(...processOf(group as readonly (Step & { kind: 'run' })[]));
       return;
     case 'write':
-      return writeWhole(step.path, step.content, step.mode);
+      return writeWhole(step.path, Buffer.from(step.content, step.encoding ?? 'utf8'), step.mode);
+    case 'launch':
+      return launch(step.argv, step.output);
     case 'remove':
       return rm(step.path, { recursive: true, force: true });
     case 'start':
       return start(step.argv, step.up, step.console);
     case 'stop':
-      return stop(step.pid);
+      return stop(step.pid, step.graceMs ?? STOP_MS);
   }
 }
 
@@ -114,6 +118,7 @@ function processOf(
       ['ip', '-batch', '-'],
       { ...limit, input: group.map((step) => `${step.argv.slice(1).join(' ')}\n`).join('') },
     ];
+  if (argv[0] === 'sysctl') return [['sysctl', '-w', ...group.flatMap((step) => step.argv.slice(2))], limit];
   const from = argv.indexOf('--');
   return [[...argv.slice(0, from), ...group.flatMap((step) => step.argv.slice(from))], limit];
 }
@@ -144,6 +149,23 @@ async function start(argv: readonly string[], up: string, console: string): Prom
   throw new Error(`${program} ${end.how ?? `is not up after ${START_MS} ms`}${said === '' ? '' : `: ${said}`}`);
 }
 
+/** Starts a program and leaves it to itself. */
+async function launch(argv: readonly string[], output: string): Promise<void> {
+  await mkdir(dirname(output), { recursive: true });
+  const file = await open(output, 'w', 0o600);
+  try {
+    const [program, ...args] = argv;
+    const child = spawn(program!, args, { detached: true, stdio: ['ignore', file.fd, file.fd], cwd: '/' });
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    child.once('spawn', resolve);
+    child.once('error', reject);
+    child.unref();
+    await promise;
+  } finally {
+    await file.close();
+  }
+}
+
 async function firstChild(pid: number | undefined): Promise<string | undefined> {
   const children = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8').catch(() => '');
   return children.split(' ').find((word) => word !== '');
@@ -156,15 +178,15 @@ function exists(path: string): Promise<boolean> {
   );
 }
 
-async function stop(pid: number): Promise<void> {
-  for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
+async function stop(pid: number, graceMs: number): Promise<void> {
+  for (const [signal, ms] of [['SIGTERM', graceMs], ['SIGKILL', STOP_MS]] as const) {
     try {
       process.kill(pid, signal);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ESRCH') return;
       throw error;
     }
-    const until = Date.now() + STOP_MS;
+    const until = Date.now() + ms;
     while (Date.now() < until) {
       if (await gone(pid)) return;
       await sleep(5);

@@ -6,7 +6,7 @@ import { ip, type Ip4 } from '../lib/ip.ts';
 import type { Log } from '../lib/log.ts';
 import { run, tryRun } from '../lib/run.ts';
 import type { NodeDocument } from '../protocol/document.ts';
-import type { AgentConfig } from './config.ts';
+import type { OvsConfig } from './config.ts';
 import type { Driver, Plan, Step } from './driver.ts';
 import type { OvsClient } from './ovsdb.ts';
 
@@ -38,7 +38,7 @@ export function planTunnels(
   document: NodeDocument,
   actual: Neighbours,
   now: number,
-  config: AgentConfig,
+  config: OvsConfig,
 ): Plan & { readonly asking: readonly string[] } {
   const { device, ip: own } = config.underlay;
   const peers = document.peers.filter((peer) => peer.underlayIp !== own);
@@ -107,7 +107,7 @@ export function arpRequest(mac: string, own: Ip4, target: Ip4): string {
   return `ffffffffffff${hex}0806${'0001080006040001'}${hex}${word(own)}000000000000${word(target)}`;
 }
 
-export function createTunnelDriver(config: AgentConfig, ovs: OvsClient, log: Log): Driver {
+export function createTunnelDriver(config: OvsConfig, ovs: OvsClient, log: Log): Driver {
   const asked = new Map<string, Asked>();
   let known = new Set<string>();
   const silent = new Set<string>();
@@ -148,7 +148,7 @@ export function createTunnelDriver(config: AgentConfig, ovs: OvsClient, log: Log
   };
 }
 
-async function ovsNeighbours(config: AgentConfig): Promise<Set<string>> {
+async function ovsNeighbours(config: OvsConfig): Promise<Set<string>> {
   const { stdout } = await run(['ovs-appctl', '-t', await controlSocket(config.ovs.rundir), 'tnl/neigh/show'], {
     timeoutMs: 5000,
   });
@@ -160,7 +160,7 @@ async function ovsNeighbours(config: AgentConfig): Promise<Set<string>> {
   return known;
 }
 
-async function kernelNeighbours(config: AgentConfig): Promise<Set<string>> {
+async function kernelNeighbours(config: OvsConfig): Promise<Set<string>> {
   const { stdout } = await tryRun(['ip', '-json', 'neigh', 'show', 'dev', config.underlay.device]);
   const list = JSON.parse(stdout === '' ? '[]' : stdout) as { dst?: string; lladdr?: string; state?: string[] }[];
   return new Set(
@@ -171,7 +171,7 @@ async function kernelNeighbours(config: AgentConfig): Promise<Set<string>> {
 }
 
 /** ovs-vswitchd's control socket: where the lab puts it, or where Open vSwitch does by itself. */
-async function controlSocket(rundir: string): Promise<string> {
+export async function controlSocket(rundir: string): Promise<string> {
   const own = join(rundir, 'vs.ctl');
   if (
     await access(own).then(

@@ -76,7 +76,9 @@ export async function existing<
     | 'physicalnetwork'
     | 'traffictype'
     | 'acl'
-    | 'template',
+    | 'template'
+    | 'switch'
+    | 'switchport',
 >(room: Room, table: T, id: string, param = 'id'): Promise<Tables[T]> {
   const row = await sql<Tables[T]>`select * from ${sql.table(table)} where id = ${id}`.execute(room.db);
   if (row.rows[0] === undefined) throw unknownId(room, param, id);

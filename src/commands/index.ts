@@ -18,10 +18,14 @@ import {
   viewAclList,
 } from './vpc/acl.ts';
 import { createNetwork } from './network/network-create.ts';
-import { deleteNetwork, listNetworks, restartNetwork, updateNetwork, viewNetwork } from './network/network.ts';
+import { deleteNetwork, listNetworks, restartNetwork, viewNetwork } from './network/network.ts';
+import { updateNetwork } from './network/network-update.ts';
 import { createPrivateGateway } from './vpc/private-gateway-create.ts';
 import { deletePrivateGateway, listPrivateGateways, viewPrivateGateway } from './vpc/private-gateway.ts';
 import { destroyRouter, listRouters, rebootRouter, startRouter, stopRouter, viewRouter } from './network/router.ts';
+import { listAddressReceipts } from './network/receipt.ts';
+import { listNetworkNeighbors, scanNetwork, viewScan } from './network/scan.ts';
+import { listWhoHasThisIp, listWhoHasThisMac } from './network/who-has.ts';
 import { createStaticRoute, deleteStaticRoute, listStaticRoutes, viewStaticRoute } from './vpc/static-route.ts';
 import { viewVpc } from './vpc/vpc-view.ts';
 import { createVPC, deleteVPC, listVPCs, restartVPC, updateVPC } from './vpc/vpc.ts';
@@ -55,9 +59,68 @@ import {
   updateVirtualMachine,
 } from './instance/instance.ts';
 import { listAsyncJobs, queryAsyncJobResult } from './server/job.ts';
+import { migrateVirtualMachine } from './instance/instance-migrate.ts';
 import { listNics } from './instance/nic.ts';
+import { addIpToNic, removeIpFromNic, updateVmNicIp, viewSecondaryAddress } from './instance/nic-address.ts';
+import {
+  addNicToVirtualMachine,
+  removeNicFromVirtualMachine,
+  updateDefaultNicForVirtualMachine,
+} from './instance/nic-change.ts';
 import { listResourceLimits } from './account/resource-limit.ts';
 import { listRoles } from './account/role.ts';
+import {
+  assignToLoadBalancerRule,
+  listLoadBalancerRuleInstances,
+  removeFromLoadBalancerRule,
+} from './public/balancer-member.ts';
+import {
+  createLBHealthCheckPolicy,
+  createLBStickinessPolicy,
+  deleteLBHealthCheckPolicy,
+  deleteLBStickinessPolicy,
+  listLBHealthCheckPolicies,
+  listLBStickinessPolicies,
+  updateLBHealthCheckPolicy,
+  updateLBStickinessPolicy,
+} from './public/balancer-policy.ts';
+import { viewHealthCheck, viewStickiness } from './public/balancer-policy-view.ts';
+import { viewLoadBalancer } from './public/balancer-view.ts';
+import {
+  createLoadBalancerRule,
+  deleteLoadBalancerRule,
+  listLoadBalancerRules,
+  updateLoadBalancerRule,
+} from './public/balancer.ts';
+import {
+  createEgressFirewallRule,
+  createFirewallRule,
+  deleteEgressFirewallRule,
+  deleteFirewallRule,
+  listEgressFirewallRules,
+  listFirewallRules,
+  updateEgressFirewallRule,
+  updateFirewallRule,
+} from './public/firewall-rule.ts';
+import { viewFirewallRule } from './public/firewall-view.ts';
+import {
+  createPortForwardingRule,
+  deletePortForwardingRule,
+  listPortForwardingRules,
+  updatePortForwardingRule,
+  viewPortForward,
+} from './public/port-forward.ts';
+import { listPublicIpAddresses } from './public/public-ip-list.ts';
+import { viewPublicIp } from './public/public-ip-view.ts';
+import { associateIpAddress, disassociateIpAddress, updateIpAddress } from './public/public-ip.ts';
+import {
+  createVlanIpRange,
+  dedicatePublicIpRange,
+  deleteVlanIpRange,
+  listVlanIpRanges,
+  releasePublicIpRange,
+} from './public/public-range.ts';
+import { disableStaticNat, enableStaticNat } from './public/static-nat.ts';
 import type { House, Plan } from './room.ts';
 import { createTags, deleteTags, listTags } from './server/tag.ts';
 import { getUserKeys, registerUserKeys } from './account/user-keys.ts';
@@ -71,6 +134,20 @@ import {
   updateUser,
   viewUser,
 } from './account/user.ts';
+import {
+  deleteDevice,
+  listDevices,
+  registerDevice,
+  updateDevice,
+} from './physical/device.ts';
+import { attachDevice } from './physical/member-attach.ts';
+import { detachDevice } from './physical/member-detach.ts';
+import { viewMember } from './physical/member-view.ts';
+import { listNetworkMembers } from './physical/member.ts';
+import { createNetworkRoute, deleteNetworkRoute, listNetworkRoutes, viewNetworkRoute } from './physical/network-route.ts';
+import { grantSwitchPort, revokeSwitchPort } from './physical/switch-port-grant.ts';
+import { addSwitchPort, deleteSwitchPort, listSwitchPorts, updateSwitchPort } from './physical/switch-port.ts';
+import { addSwitch, confirmSwitchChanges, deleteSwitch, listSwitches, updateSwitch } from './physical/switch.ts';
 import type { Views } from './view.ts';
 import { listVolumes } from './instance/volume.ts';
 import {
@@ -127,6 +204,10 @@ import { createZone, deleteZone, listZones, updateZone } from './zone/zone.ts';
 /** How a job's result shows its object: by the key that stands in the answer. */
 export const views: Views = {
   network: viewNetwork,
+  networkscan: viewScan,
+  nicsecondaryip: viewSecondaryAddress,
+  networkmember: viewMember,
+  networkroute: viewNetworkRoute,
   networkacl: viewAclItem,
   networkacllist: viewAclList,
   privategateway: viewPrivateGateway,
@@ -139,6 +220,12 @@ export const views: Views = {
   vpcoffering: viewVpcOffering,
   user: viewUser,
   virtualmachine: viewInstance,
+  ipaddress: viewPublicIp,
+  portforwardingrule: viewPortForward,
+  firewallrule: viewFirewallRule,
+  loadbalancer: viewLoadBalancer,
+  stickinesspolicies: viewStickiness,
+  healthcheckpolicies: viewHealthCheck,
 };
 
 // One line per room; add yours in alphabetical order.
@@ -158,6 +245,11 @@ const PLANS: readonly Plan[] = [
   createNetworkOffering,
   [deleteNetworkOffering, listNetworkOfferings, updateNetworkOffering],
   listNetworkServiceProviders,
+  [listAddressReceipts, listNetworkNeighbors, listWhoHasThisIp, listWhoHasThisMac, scanNetwork],
+  [addSwitch, confirmSwitchChanges, deleteSwitch, listSwitches, updateSwitch],
+  [addSwitchPort, deleteSwitchPort, listSwitchPorts, updateSwitchPort, grantSwitchPort, revokeSwitchPort],
+  [registerDevice, listDevices, updateDevice, deleteDevice, attachDevice, detachDevice, listNetworkMembers],
+  [createNetworkRoute, deleteNetworkRoute, listNetworkRoutes],
   [listHypervisors, listOsCategories, listOsTypes],
   [createPhysicalNetwork, deletePhysicalNetwork, listPhysicalNetworks, updatePhysicalNetwork],
   [listClusters, listPods],
@@ -168,6 +260,16 @@ const PLANS: readonly Plan[] = [
   [addTrafficType, deleteTrafficType, listTrafficTypes, updateTrafficType],
   [createVPCOffering, deleteVPCOffering, listVPCOfferings, updateVPCOffering],
   [createZone, deleteZone, listZones, updateZone],
+  [associateIpAddress, disassociateIpAddress, listPublicIpAddresses, updateIpAddress],
+  [createPortForwardingRule, deletePortForwardingRule, listPortForwardingRules, updatePortForwardingRule],
+  [createFirewallRule, deleteFirewallRule, listFirewallRules, updateFirewallRule],
+  [createEgressFirewallRule, deleteEgressFirewallRule, listEgressFirewallRules, updateEgressFirewallRule],
+  [createLoadBalancerRule, deleteLoadBalancerRule, listLoadBalancerRules, updateLoadBalancerRule],
+  [assignToLoadBalancerRule, listLoadBalancerRuleInstances, removeFromLoadBalancerRule],
+  [createLBStickinessPolicy, deleteLBStickinessPolicy, listLBStickinessPolicies, updateLBStickinessPolicy],
+  [createLBHealthCheckPolicy, deleteLBHealthCheckPolicy, listLBHealthCheckPolicies, updateLBHealthCheckPolicy],
+  [createVlanIpRange, dedicatePublicIpRange, deleteVlanIpRange, listVlanIpRanges, releasePublicIpRange],
+  [disableStaticNat, enableStaticNat],
   [createAccount, deleteAccount, disableAccount, enableAccount, listAccounts, lockAccount, updateAccount],
   [listCapabilities, listConfigurations, updateConfiguration],
   [createDomain, deleteDomain, listDomainChildren, listDomains, updateDomain],
@@ -179,6 +281,9 @@ const PLANS: readonly Plan[] = [
   [destroyVirtualMachine, expungeVirtualMachine, recoverVirtualMachine],
   listVirtualMachines,
   listNics,
+  [addIpToNic, removeIpFromNic, updateVmNicIp],
+  [addNicToVirtualMachine, removeNicFromVirtualMachine, updateDefaultNicForVirtualMachine],
+  migrateVirtualMachine,
   listResourceLimits,
   listRoles,
   listVolumes,
@@ -194,6 +299,12 @@ export const KEY_OF_KIND: Readonly<Record<string, string>> = {
   aclitem: 'networkacl',
   instance: 'virtualmachine',
   job: 'asyncjobs',
+  publicip: 'publicipaddress',
+  publicrange: 'vlaniprange',
+  portforward: 'portforwardingrule',
+  loadbalancer: 'loadbalancerrule',
+  stickinesspolicy: 'stickinesspolicies',
+  healthcheckpolicy: 'healthcheckpolicies',
 };
 
 /** Every command, moved into a house. */

@@ -18,7 +18,9 @@ type NamedTable =
   | 'host'
   | 'physicalnetwork'
   | 'account'
-  | 'instance';
+  | 'instance'
+  | 'device'
+  | 'switch';
 
 /** id -> name, for the ids that exist. Nulls and repetitions among `ids` are fine. */
 export async function namesOf(

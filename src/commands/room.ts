@@ -5,6 +5,7 @@ import { type Answer, type Call, type Command, type Role } from '../api/command.
 import type { Log } from '../lib/log.ts';
 import { newId } from '../lib/id.ts';
 import type { Db, Store } from '../store/open.ts';
+import type { StatefulTable } from '../store/schema.ts';
 import type { Tx } from '../store/write.ts';
 import { recordEvent } from './event-record.ts';
 
@@ -90,6 +91,14 @@ interface WriteSpec<P extends z.ZodObject> extends Common<P> {
   write(room: WriteRoom, want: z.infer<P>): Promise<Record<string, unknown> | undefined>;
 }
 
+/** Promises a row a state for when the change is realized, also where no job carries it. */
+export async function entersWhenRealized(tx: Tx, entering: Entering): Promise<void> {
+  await tx.db
+    .insertInto('transition')
+    .values({ generation: await tx.generation(), ...entering })
+    .execute();
+}
+
 /** A synchronous change. */
 export function writeCommand<P extends z.ZodObject>(spec: WriteSpec<P>): Plan {
   return ({ store, log }) => ({
@@ -111,6 +120,13 @@ export function writeCommand<P extends z.ZodObject>(spec: WriteSpec<P>): Plan {
   });
 }
 
+/** A state that a row enters when the change is realized. */
+export interface Entering {
+  readonly kind: StatefulTable;
+  readonly id: string;
+  readonly state: string;
+}
+
 /** What a job handler gives back. */
 export interface JobAnswer {
   /** Set by async-create commands: stands beside the job id in the first answer. */
@@ -122,11 +138,7 @@ export interface JobAnswer {
   /** What the result shows once the object is gone: a deletion whose clients expect to see it a last time. Never a secret. */
   readonly result?: Record<string, unknown>;
   /** States that rows enter when the change is realized. */
-  readonly enters?: readonly {
-    readonly kind: 'network' | 'privategateway' | 'staticroute' | 'instance';
-    readonly id: string;
-    readonly state: string;
-  }[];
+  readonly enters?: readonly Entering[];
   /** For the event: what was done, with names. Never a secret. */
   readonly text: string;
 }
@@ -151,12 +163,7 @@ export function jobCommand<P extends z.ZodObject>(spec: JobSpec<P>): Plan {
         const jobid = newId();
         const now = new Date().toISOString();
         const generation = await tx.generation();
-        for (const transition of answer.enters ?? []) {
-          await tx.db
-            .insertInto('transition')
-            .values({ generation, ...transition })
-            .execute();
-        }
+        for (const entering of answer.enters ?? []) await entersWhenRealized(tx, entering);
         // Nothing on the network changed: there is nothing to wait for.
         const done = !tx.touched() && (answer.enters ?? []).length === 0;
         await tx.db

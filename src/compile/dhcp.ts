@@ -1,13 +1,16 @@
 // What DHCP tells the instances of a network. OVN answers on the instance's own hypervisor, so no server is needed.
 import { cidr, formatCidr } from '../lib/ip.ts';
-import { mtuOf, type Fabric, type GuestNetwork, type Tier } from '../model/intent.ts';
+import { mtuOf, type Fabric, type GuestNetwork, type NetworkRoute, type Tier } from '../model/intent.ts';
 import type { DesiredRow } from './desired.ts';
 import { routerMac, row, rowId } from './names.ts';
 
 /** Never ends: an address belongs to its instance as long as there is one, and no renewal waits for anybody. */
 const LEASE_SECONDS = 0xffff_ffff;
 
-/** Who answers where nobody routes: link local, so that it is never a machine's. Clients that renew fall back to broadcast. */
+/**
+ * Who answers where OVN does not route: link local, so that it is never a machine's. The gateway is somebody's machine there,
+ * and what it answers is not ours to say. Clients that renew fall back to broadcast.
+ */
 const NOBODY = '169.254.0.1';
 
 export interface Dhcp {
@@ -20,12 +23,14 @@ const NO_DHCP: Dhcp = { rows: [], optionsOf: () => undefined };
 
 /**
  * Two sets of options: an instance's first NIC gets router, resolvers and domain; its others only an address, or it would
- * have two default routes (Cosmic does the same). The MTU is what fits through the segment: without it, large packets over
- * an overlay would be dropped in silence.
+ * have two default routes (Cosmic does the same). Networks behind members are told to both. The MTU is what fits through the
+ * segment: without it, large packets over an overlay would be dropped in silence.
  */
 export function dhcpOf(unit: string, network: Tier | GuestNetwork, fabric: Fabric): Dhcp {
-  if (!network.dhcp) return NO_DHCP;
-  const server = network.gateway ?? NOBODY;
+  if (!network.dhcp || network.cidr === undefined) return NO_DHCP;
+  const byOvn = network.kind === 'tier' || network.routed;
+  const server = (byOvn ? network.gateway : undefined) ?? NOBODY;
+  const routes = network.kind === 'tier' ? [] : network.routes;
   const common = {
     server_id: server,
     server_mac: routerMac(network.id, server),
@@ -35,6 +40,7 @@ export function dhcpOf(unit: string, network: Tier | GuestNetwork, fabric: Fabri
   const forDefault = {
     ...common,
     ...(network.gateway === undefined ? {} : { router: network.gateway }),
+    ...classless(routes, network.gateway),
     ...(network.dns.length === 0 ? {} : { dns_server: setOf(network.dns) }),
     ...(network.domainName === '' ? {} : { domain_name: quoted(network.domainName) }),
   };
@@ -45,10 +51,26 @@ export function dhcpOf(unit: string, network: Tier | GuestNetwork, fabric: Fabri
   return {
     rows: [
       row('DHCP_Options', first, mark, { cidr: prefix, options: forDefault }),
-      row('DHCP_Options', further, mark, { cidr: prefix, options: common }),
+      row('DHCP_Options', further, mark, { cidr: prefix, options: { ...common, ...classless(routes, undefined) } }),
     ],
     optionsOf: (isDefault) => (isDefault ? first : further),
   };
+}
+
+/**
+ * Option 121. A client that gets it takes no notice of the router option, so the default route stands in it, too (RFC 3442).
+ */
+function classless(
+  routes: readonly NetworkRoute[],
+  gateway: string | undefined,
+): { readonly classless_static_route?: string } {
+  if (routes.length === 0) return {};
+  const entries = routes
+    .map((route) => ({ prefix: cidr(route.cidr), via: route.via }))
+    .toSorted((a, b) => a.prefix.base - b.prefix.base || a.prefix.length - b.prefix.length)
+    .map(({ prefix, via }) => `${formatCidr(prefix)},${via}`);
+  const all = gateway === undefined ? entries : [...entries, `0.0.0.0/0,${gateway}`];
+  return { classless_static_route: `{${all.join(', ')}}` };
 }
 
 function setOf(addresses: readonly string[]): string {

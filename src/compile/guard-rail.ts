@@ -12,10 +12,19 @@ export const PRIORITY = { guard: 32_000, open: 31_000, list: 30_000 } as const;
  * Addresses the port may send from and receive for. Naming an IPv4 address forbids all others and, since no IPv6 address is
  * named, all of IPv6 (ovn-nb(5) Logical_Switch_Port.port_security). This is what stops router advertisements and neighbour
  * spoofing: an ACL cannot, OVN 23.03 lets both pass any list (measured). Prefixes are what the VPC routes to this instance: a
- * router or firewall appliance handles packets that are not its own.
+ * router or firewall appliance handles packets that are not its own. In a network without addresses any
+ * IPv4 address will do, but none of IPv6: with the MAC alone, router advertisements would pass (measured).
  */
-export function portSecurity(nic: Nic, routed: readonly Cidr[]): readonly string[] {
-  return [[nic.mac, nic.ip, ...routed.map(formatCidr)].join(' ')];
+export function portSecurity(nic: Nic, routed: readonly Cidr[], addressed: boolean): readonly string[] {
+  const own = addressed ? portAddresses(nic) : [nic.mac, ANY];
+  return [[...own, ...routed.map(formatCidr)].join(' ')];
+}
+
+const ANY = '0.0.0.0/0';
+
+/** Its MAC, and the addresses OVN answers ARP for in its stead. */
+export function portAddresses(nic: Nic): readonly string[] {
+  return [nic.mac, ...(nic.ip === undefined ? [] : [nic.ip]), ...nic.secondary];
 }
 
 /**

@@ -1,5 +1,5 @@
-// A guest network outside any VPC: a switch, with a router of its own if the offering has one, and without any if not (then it
-// is the segment, its instances and DHCP, and who routes is somebody else's machine).
+// A guest network outside any VPC: a switch, with a router of its own if the offering has one, and without any if not. Then it is
+// the segment, its instances and, where offered, DHCP; who routes is somebody else's machine, which needs nothing here.
 import { cidr, ip } from '../lib/ip.ts';
 import type { GuestNetwork } from '../model/intent.ts';
 import { hostsOf, type Kind } from './kind.ts';
@@ -15,7 +15,8 @@ export const guestNetworkKind: Kind<GuestNetwork> = {
   compile(network, fabric) {
     const key = networkKey(network.id);
     const hosts = hostsOf(network.nics);
-    if (!network.routed || network.gateway === undefined) {
+    const { id, gateway, cidr: range } = network;
+    if (!network.routed || gateway === undefined || range === undefined) {
       return {
         key,
         rows: switchRows(key, network, fabric, { routerPorts: [] }),
@@ -24,8 +25,7 @@ export const guestNetworkKind: Kind<GuestNetwork> = {
         shares: [],
       };
     }
-    const { id, gateway } = network;
-    const prefix = cidr(network.cidr);
+    const prefix = cidr(range);
     const own: Connected = {
       id,
       kind: 'tier',
@@ -35,7 +35,14 @@ export const guestNetworkKind: Kind<GuestNetwork> = {
       label: `network ${network.name}`,
     };
     const routing = { connected: [own], paths: [], table: [{ prefix, via: [own] }], findings: [] };
-    const router = routerOf(key, id, fabric, [{ id, address: gateway, network }], [], sourceCheck(key, id, routing));
+    const router = routerOf(
+      key,
+      id,
+      fabric,
+      [{ id, address: gateway, network: { id, cidr: range, segment: network.segment } }],
+      [],
+      sourceCheck(key, id, routing),
+    );
     return {
       key,
       rows: [...router.rows, ...switchRows(key, network, fabric, { routerPorts: [id] })],

@@ -21,7 +21,7 @@ export interface Kind<Unit extends object> {
   compile(unit: Unit, fabric: Fabric): Part;
 }
 
-/** Names of the hypervisors the NICs are placed on. */
-export function hostsOf(nics: readonly { readonly host?: string }[]): readonly string[] {
-  return nics.flatMap(({ host }) => (host === undefined ? [] : [host]));
+/** Names of the hypervisors the NICs are placed on, or on their way from. */
+export function hostsOf(nics: readonly { readonly host?: string; readonly movingFrom?: string }[]): readonly string[] {
+  return nics.flatMap(({ host, movingFrom }) => [host, movingFrom].filter((name) => name !== undefined));
 }

@@ -4,7 +4,7 @@ import type { Cidr } from '../lib/ip.ts';
 import type { Fabric, Network, Nic } from '../model/intent.ts';
 import type { DesiredRow } from './desired.ts';
 import { dhcpOf, quoted } from './dhcp.ts';
-import { guardRails, portSecurity } from './guard-rail.ts';
+import { guardRails, portAddresses, portSecurity } from './guard-rail.ts';
 import { localnetName, portGroupName, routerPortName, row, rowId, switchName, switchSideName } from './names.ts';
 
 export interface SwitchOptions {
@@ -25,7 +25,10 @@ export function switchRows(
   const mark = { id: network.id, unit };
   const dhcp = network.kind === 'private' ? undefined : dhcpOf(unit, network, fabric);
   const nicPorts = network.nics.map((nic) =>
-    nicPort(unit, nic, dhcp?.optionsOf(nic.isDefault), options.routedTo?.get(nic.ip) ?? []),
+    nicPort(unit, nic, dhcp?.optionsOf(nic.isDefault), {
+      addressed: network.cidr !== undefined,
+      routed: routedTo(nic, options.routedTo),
+    }),
   );
   const ports = [
     ...nicPorts,
@@ -44,18 +47,39 @@ export function switchRows(
   return [...rows, ...dhcp.rows, row('Port_Group', rowId('Port_Group', group), mark, columns), ...acls];
 }
 
-function nicPort(unit: string, nic: Nic, dhcp: string | undefined, routed: readonly Cidr[]): DesiredRow {
+function routedTo(nic: Nic, routed: SwitchOptions['routedTo']): readonly Cidr[] {
+  const own = nic.ip === undefined ? nic.secondary : [nic.ip, ...nic.secondary];
+  return own.flatMap((address) => routed?.get(address) ?? []);
+}
+
+/**
+ * Where an instance may be. While it moves, both hypervisors carry the port: the first until the second has it, so that nothing
+ * is lost while it is on its way (ovn-nb(5) requested-chassis takes several since 22.09). Rule: no activation-strategy. With it
+ * the second place stays shut until the guest sends a RARP, and only QEMU does; without, both places get every packet, and the
+ * one where nobody listens yet drops it.
+ */
+function placesOf({ host, movingFrom }: Nic): { readonly 'requested-chassis'?: string } {
+  if (host === undefined) return {};
+  return { 'requested-chassis': movingFrom === undefined ? host : `${movingFrom},${host}` };
+}
+
+function nicPort(
+  unit: string,
+  nic: Nic,
+  dhcp: string | undefined,
+  { addressed, routed }: { readonly addressed: boolean; readonly routed: readonly Cidr[] },
+): DesiredRow {
   return row(
     'Logical_Switch_Port',
     nic.id,
     { id: nic.id, unit },
     {
       name: nic.id,
-      addresses: [`${nic.mac} ${nic.ip}`],
-      port_security: portSecurity(nic, routed),
+      addresses: [portAddresses(nic).join(' ')],
+      port_security: portSecurity(nic, routed, addressed),
       options: {
         // ovn-nb(5) requested-chassis: no other hypervisor can bind the port, not even by mistake.
-        ...(nic.host === undefined ? {} : { 'requested-chassis': nic.host }),
+        ...placesOf(nic),
         ...(dhcp === undefined ? {} : { hostname: quoted(nic.hostname) }),
       },
       ...(dhcp === undefined ? {} : { dhcpv4_options: [dhcp] }),

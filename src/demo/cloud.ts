@@ -1,10 +1,11 @@
-// A whole small cloud for the demo and for tests: the lab, the server over it, and every hypervisor's agent joined.
+// A whole small cloud for the demo and for tests: the lab, the server over it, and the agent of every node joined.
 import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { createClient } from '../client/client.ts';
 import { labPaths } from '../lab/layout.ts';
 import { type Lab, startLab } from '../lab/start.ts';
 import { sleep } from '../lib/sleep.ts';
+import { agentNodes } from '../lab/topology.ts';
 import { field, rows, text } from './answer.ts';
 import { type Access, type Server, startServer } from './server.ts';
 
@@ -50,8 +51,8 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
     if (lab.status === 'rejected') throw lab.reason;
     if (server.status === 'rejected') throw server.reason;
     const cloud = { state, lab: lab.value, access: server.value.access, as: callers(server.value), stop };
-    await joinHypervisors(cloud, options.signal);
-    log(`agents on ${lab.value.topology.hypervisors.map((h) => h.name).join(', ')} joined`);
+    await joinNodes(cloud, options.signal);
+    log(`agents on ${agentNodes(lab.value.topology).join(', ')} joined`);
     if (lab.value.sandbox.rootless)
       log(
         'instances have no SSH without root: its server cannot change groups in a user namespace; use trunkline lab exec',
@@ -74,26 +75,37 @@ function callers({ access }: Server): Cloud['as'] {
   };
 }
 
-/** Gives each hypervisor that is not known yet a token to join with, and waits until all of them are up. */
-async function joinHypervisors(
+/** What `listHosts` calls the two kinds of nodes. */
+const HOST_TYPES = ['Routing', 'LinuxRouter'] as const;
+
+/** Gives each node that is not known yet a token to join with, and waits until all of them are up. */
+async function joinNodes(
   { state, lab, as }: Pick<Cloud, 'state' | 'lab' | 'as'>,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const admin = as('admin');
+  const { hypervisors, routers } = lab.topology;
+  const hosts = async (): Promise<object[]> => {
+    const types = HOST_TYPES.filter((type) => type === 'Routing' || routers.length > 0);
+    return (await Promise.all(types.map((type) => admin('listHosts', { type })))).flatMap((all) => rows(all, 'host'));
+  };
   const zoneid = text(rows(await admin('listZones'), 'zone')[0], 'id');
-  const known = new Set(rows(await admin('listHosts', { type: 'Routing' }), 'host').map((host) => text(host, 'name')));
-  const newcomers = lab.topology.hypervisors.filter(({ name }) => !known.has(name));
-  await Promise.all(
-    newcomers.map(async ({ name, address }) => {
-      const answer = await admin('createJoinToken', { name, zoneid, ipaddress: address });
-      writeToken(join(labPaths(state).node(name), 'agent', 'token'), text(field(answer, 'jointoken'), 'token'));
-    }),
-  );
+  const known = new Set((await hosts()).map((host) => text(host, 'name')));
+  const admit = async (name: string, address: string, more: Readonly<Record<string, string>>): Promise<void> => {
+    if (known.has(name)) return;
+    const answer = await admin('createJoinToken', { name, zoneid, ipaddress: address, ...more });
+    writeToken(join(labPaths(state).node(name), 'agent', 'token'), text(field(answer, 'jointoken'), 'token'));
+  };
+  await Promise.all([
+    ...hypervisors.map(({ name, address }) => admit(name, address, {})),
+    ...routers.map(({ name, address }) => admit(name, address, { kind: 'router' })),
+  ]);
   const until = Date.now() + JOIN_MS;
   for (;;) {
-    const hosts = rows(await admin('listHosts', { type: 'Routing' }), 'host');
-    const up = new Set(hosts.filter((host) => text(host, 'state') === 'Up').map((host) => text(host, 'name')));
-    const missing = lab.topology.hypervisors.filter(({ name }) => !up.has(name)).map(({ name }) => name);
+    const up = new Set(
+      (await hosts()).filter((host) => text(host, 'state') === 'Up').map((host) => text(host, 'name')),
+    );
+    const missing = agentNodes(lab.topology).filter((name) => !up.has(name));
     if (missing.length === 0) return;
     if (Date.now() > until) {
       const logs = missing.map((name) => join(labPaths(state).node(name), 'agent.log'));

@@ -1,12 +1,15 @@
-// The demo: one command from nothing to a small cloud in which three VPCs talk. Starts, plays, stays, and leaves nothing.
+// The demo: one command from nothing to a small cloud in which a story happens. Starts, plays, stays, and leaves nothing.
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { DEFAULT_STATE } from '../lab/layout.ts';
+import { topologyNamed } from '../lab/start.ts';
+import { agentNodes } from '../lab/topology.ts';
 import { type Cloud, startCloud } from './cloud.ts';
 import { columns, createProgress, type Progress } from './progress.ts';
 import { openState } from './state.ts';
 import { watchSteps } from './steps.ts';
+import { listStories, readStory } from './stories.ts';
 import { playStory, type Story } from './story.ts';
 
 export interface DemoOptions {
@@ -19,30 +22,39 @@ export interface DemoOptions {
   readonly state?: string;
   /** Keep the state folder at the end, and go on from it next time. */
   readonly keep: boolean;
+  /** A topology file, instead of the story's own. */
   readonly topology?: string;
+  /** The number of the story. */
+  readonly story: number;
+  /** Print the stories and end. */
+  readonly list: boolean;
 }
 
-const STORY = new URL('../../lab/stories/three-vpcs.ts', import.meta.url);
 const INTERRUPTED = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
 type Interruption = keyof typeof INTERRUPTED;
 
 /** Runs the demo to its end and returns the exit status. Throws, with a sentence, when it cannot start or a request fails. */
 export async function runDemo(options: DemoOptions): Promise<number> {
   const progress = createProgress((line) => process.stdout.write(`${line}\n`));
+  if (options.list) {
+    progress.text(await listStories());
+    return 0;
+  }
+  const story = await readStory(options.story);
   const interruption = watchSignals();
   if (options.port !== 0) await checkPort(options.port);
   const state = openState(resolve(options.state ?? DEFAULT_STATE), options.keep);
   if (state.continued) progress.step(`going on from ${state.path}`);
-  const { topology } = options;
+  const topologyFile = options.topology === undefined ? topologyNamed(story.topology) : resolve(options.topology);
   const stopping = new AbortController();
   const starting = startCloud({
     state: state.path,
     port: options.port,
     log: (text) => progress.step(text),
     signal: stopping.signal,
-    ...(topology === undefined ? {} : { topologyFile: resolve(topology) }),
+    topologyFile,
   });
-  const playing = starting.then((cloud) => (options.empty ? true : play(cloud, progress)));
+  const playing = starting.then((cloud) => (options.empty ? true : play(story, cloud, progress)));
   const broken = starting.then(async (cloud) => {
     await cloud.lab.ended;
     if (!stopping.signal.aborted) throw new Error('the lab ended: somebody killed its sandbox');
@@ -54,7 +66,7 @@ export async function runDemo(options: DemoOptions): Promise<number> {
     const outcome = await Promise.race([playing, interruption, broken]);
     if (typeof outcome === 'string') return INTERRUPTED[outcome];
     if (options.once) return outcome ? 0 : 1;
-    invite(await starting, state.path, options.empty, progress);
+    invite(await starting, state.path, options.empty ? undefined : story.byHand, progress);
     await Promise.race([interruption, broken]);
     return 0;
   } finally {
@@ -69,12 +81,8 @@ export async function runDemo(options: DemoOptions): Promise<number> {
 }
 
 /** Plays the story, prints what was applied and the verdict. True when every expectation held. */
-async function play(cloud: Cloud, progress: Progress): Promise<boolean> {
-  const { story } = (await import(STORY.href)) as { story: Story };
-  const steps = watchSteps(
-    cloud.state,
-    cloud.lab.topology.hypervisors.map((h) => h.name),
-  );
+async function play(story: Story, cloud: Cloud, progress: Progress): Promise<boolean> {
+  const steps = watchSteps(cloud.state, agentNodes(cloud.lab.topology));
   const verdicts = await playStory(story, cloud, progress);
   for (const { who, lines } of steps.since()) {
     progress.text(`\nsteps applied on ${who}:\n${lines.map((line) => `  ${line}`).join('\n')}`);
@@ -85,17 +93,14 @@ async function play(cloud: Cloud, progress: Progress): Promise<boolean> {
   return held === verdicts.length;
 }
 
-function invite(cloud: Cloud, state: string, empty: boolean, progress: Progress): void {
+function invite(cloud: Cloud, state: string, byHand: string | undefined, progress: Progress): void {
   const own = state === DEFAULT_STATE ? '' : `--state ${state} `;
   const lines: [string, string][] = [
     ['API', cloud.access.endpoint],
     ['accounts', `${state}/access.json`],
     ['health and metrics', readFileSync(join(state, 'server', 'metrics'), 'utf8').trim()],
     ['nodes and processes', `./trunkline lab status ${own}`.trimEnd()],
-    [
-      'ping by hand',
-      `./trunkline lab exec ${own}${empty ? 'outside -- ping -c3 198.51.100.1' : 'vm1 -- ping -c3 10.2.1.2'}`,
-    ],
+    ['ping by hand', `./trunkline lab exec ${own}${byHand ?? 'outside -- ping -c3 198.51.100.1'}`],
     ['a request', `./trunkline call listVPCs ${own}--as acme-admin`],
   ];
   progress.text(`\nThe cloud is up; Ctrl-C ends it and leaves nothing behind.\n${columns(lines)}`);

@@ -8,11 +8,11 @@ export interface Steps {
   since(): readonly { readonly who: string; readonly lines: readonly string[] }[];
 }
 
-/** Remembers where the logs of steps end now. */
-export function watchSteps(state: string, hypervisors: readonly string[]): Steps {
+/** Remembers where the logs of steps end now: the server's and those of the nodes with an agent. */
+export function watchSteps(state: string, nodes: readonly string[]): Steps {
   const files = [
-    { who: 'OVN', file: join(state, 'server', 'steps.log') },
-    ...hypervisors.map((name) => ({ who: name, file: join(labPaths(state).node(name), 'agent', 'steps.log') })),
+    { who: 'OVN and switches', file: join(state, 'server', 'steps.log') },
+    ...nodes.map((name) => ({ who: name, file: join(labPaths(state).node(name), 'agent', 'steps.log') })),
   ];
   const from = files.map(({ file }) => (existsSync(file) ? statSync(file).size : 0));
   return {

@@ -7,16 +7,20 @@ import {
   agentDaemon,
   centralDaemons,
   controllerDaemon,
+  HYPERVISOR_BRIDGE,
   hypervisorSettings,
   NB_OPTIONS,
   ovsDaemons,
+  ROUTER_BRIDGE,
+  routerSettings,
   SCHEMA,
   switchSettings,
 } from './daemon.ts';
 import { type LabFile, labPaths, writeJson } from './layout.ts';
 import { type NodeNetwork, nodeNetworks, underlayHost, wiring } from './network.ts';
+import { libvirtDaemon, libvirtInstances } from './qemu/libvirtd.ts';
 import type { Supervisor } from './supervisor.ts';
-import { nodeNames, type Topology } from './topology.ts';
+import { agentNodes, nodeNames, type Topology } from './topology.ts';
 
 const SOON_MS = 20_000;
 const WAIT = `--timeout=${SOON_MS / 1000}`;
@@ -44,17 +48,36 @@ export async function buildLab(
     await supervisor.start(northd);
     step('OVN: databases and northd');
   };
-  const hypervisors = topology.hypervisors.map(async ({ name, address }) => {
-    await startOvs(lab, supervisor, name, hypervisorSettings(lab, topology, name, address), (pid) =>
-      addressUnderlay(lab, topology, name, address, pid),
-    );
-    await supervisor.start(controllerDaemon(lab, name));
-    writeAgentConfig(lab, name, address);
+  const { switch: wire } = topology;
+  const wired = startOvs(lab, supervisor, wire.name, switchSettings(lab, topology), (pid) =>
+    bridgeAppears(lab, wire.name, `br-${wire.name}`, pid),
+  );
+  const startAgent = async (name: string, config: AgentFile): Promise<void> => {
+    writeJson(join(paths.node(name), 'agent.json'), config);
     const agent = agentDaemon(lab, name);
     if (agent !== undefined) await supervisor.start(agent);
+  };
+  const hypervisors = topology.hypervisors.map(async ({ name, address, instances }) => {
+    const underlay = { device: HYPERVISOR_BRIDGE, ip: address };
+    await startOvs(lab, supervisor, name, hypervisorSettings(lab, topology, name, address), (pid) =>
+      addressUnderlay(lab, topology, name, underlay, pid),
+    );
+    await wired; // a controller that finds no way to the southbound tries again only after two seconds
+    await supervisor.start(controllerDaemon(lab, name));
+    if (instances === 'libvirt') await supervisor.start(libvirtDaemon(lab, name));
+    await startAgent(name, {
+      ...hypervisorAgent(lab, name, underlay),
+      ...(instances === 'libvirt' ? { instances: libvirtInstances(lab, name) } : {}),
+    });
   });
-  const wire = startOvs(lab, supervisor, topology.switch.name, switchSettings(lab, topology));
-  await Promise.all([central(), wire, ...hypervisors]);
+  const routers = topology.routers.map(async ({ name, address }) => {
+    const underlay = { device: ROUTER_BRIDGE, ip: address };
+    await startOvs(lab, supervisor, name, routerSettings(lab, name), (pid) =>
+      addressUnderlay(lab, topology, name, underlay, pid),
+    );
+    await startAgent(name, routerAgent(lab, name, underlay));
+  });
+  await Promise.all([central(), wired, ...hypervisors, ...routers]);
   step('switches');
   const names = topology.hypervisors.map((h) => h.name);
   const registered = names.flatMap((name) => ['--', 'wait-until', 'Chassis', name]);
@@ -70,8 +93,8 @@ function prepareFolders(lab: LabFile, topology: Topology): void {
     mkdirSync(dir, { recursive: true });
     for (const entry of readdirSync(dir)) if (entry !== 'agent') rmSync(join(dir, entry), { recursive: true });
   }
-  for (const { name } of topology.hypervisors)
-    mkdirSync(join(paths.node(name), 'agent'), { recursive: true, mode: 0o700 });
+  for (const name of agentNodes(topology)) mkdirSync(join(paths.node(name), 'agent'), { recursive: true, mode: 0o700 });
+  for (const { name } of topology.routers) mkdirSync(join(paths.node(name), 'router'), { mode: 0o700 });
   mkdirSync(paths.instances, { recursive: true });
   for (const entry of readdirSync(paths.instances)) {
     if (entry.endsWith('.json')) rmSync(join(paths.instances, entry)); // its process ended with the former sandbox
@@ -83,7 +106,7 @@ async function createDatabases(lab: LabFile, topology: Topology): Promise<void> 
   const wanted: [string, string][] = [
     [join(paths.lab, 'nb.db'), SCHEMA.nb],
     [join(paths.lab, 'sb.db'), SCHEMA.sb],
-    ...[topology.switch, ...topology.hypervisors].map(({ name }): [string, string] => [
+    ...[topology.switch, ...topology.hypervisors, ...topology.routers].map(({ name }): [string, string] => [
       join(paths.node(name), 'conf.db'),
       SCHEMA.ovs,
     ]),
@@ -124,33 +147,45 @@ function linkControlSocket(dir: string, pid: number): void {
   symlinkSync('vs.ctl', join(dir, `ovs-vswitchd.${pid}.ctl`));
 }
 
+/** The bridge that carries a node's underlay address, and that address: `underlay` of the agent's configuration. */
+interface Underlay {
+  readonly device: string;
+  readonly ip: string;
+}
+
 /**
- * Gives `br-ex` the underlay address, at each start of the switch daemon: its interface dies with it. On the dummy
+ * Gives the node's bridge the underlay address, at each start of the switch daemon: its interface dies with it. On the dummy
  * datapath there is no interface; the daemon itself is told the address and the route.
  */
 async function addressUnderlay(
   lab: LabFile,
   topology: Topology,
   node: string,
-  address: string,
+  { device, ip: address }: Underlay,
   pid: number,
 ): Promise<void> {
   const host = underlayHost(topology, address);
   if (lab.datapath === 'dummy') {
     const control = join(labPaths(lab.state).node(node), 'vs.ctl');
-    await until(`${node}: br-ex of the switch daemon`, () => bridgeAnswers(control, host));
-    await run(['ovs-appctl', '-t', control, 'ovs/route/add', topology.underlay.network, 'br-ex']);
+    await until(`${node}: ${device} of the switch daemon`, () => bridgeAnswers(control, device, host));
+    await run(['ovs-appctl', '-t', control, 'ovs/route/add', topology.underlay.network, device]);
     return;
   }
-  await until(`${node}: interface br-ex`, () => Promise.resolve(hasInterface(pid, 'br-ex')));
-  const input = lines([`address replace ${host} dev br-ex`, 'link set br-ex up']);
+  await bridgeAppears(lab, node, device, pid);
+  const input = lines([`address replace ${host} dev ${device}`, `link set ${device} up`]);
   await run(['nsenter', `--net=/run/netns/${node}`, '--', 'ip', '-batch', '-'], { input });
 }
 
-async function bridgeAnswers(control: string, host: string): Promise<boolean> {
+/** Where the datapath makes interfaces, a bridge's own is there once the switch daemon has set the bridge up. */
+async function bridgeAppears({ datapath }: LabFile, node: string, device: string, pid: number): Promise<void> {
+  if (datapath === 'dummy') return;
+  await until(`${node}: interface ${device}`, () => Promise.resolve(hasInterface(pid, device)));
+}
+
+async function bridgeAnswers(control: string, device: string, host: string): Promise<boolean> {
   if (!existsSync(control)) return false;
   try {
-    await run(['ovs-appctl', '-t', control, 'netdev-dummy/ip4addr', 'br-ex', host], { timeoutMs: 2_000 });
+    await run(['ovs-appctl', '-t', control, 'netdev-dummy/ip4addr', device, host], { timeoutMs: 2_000 });
     return true;
   } catch {
     return false; // not there yet: the caller asks again until its time is over
@@ -159,25 +194,40 @@ async function bridgeAnswers(control: string, host: string): Promise<boolean> {
 
 function hasInterface(pid: number, name: string): boolean {
   try {
-    return readFileSync(`/proc/${pid}/net/dev`, 'utf8').includes(` ${name}:`);
+    // Short names are padded to the left, long ones begin the line.
+    const lines = readFileSync(`/proc/${pid}/net/dev`, 'utf8').split('\n');
+    return lines.some((line) => line.trimStart().startsWith(`${name}:`));
   } catch {
     throw new Error(`the switch daemon ${pid} ended before ${name} was there`);
   }
 }
 
-function writeAgentConfig(lab: LabFile, node: string, address: string): void {
+/** A node's agent configuration, as `src/agent/config.ts` reads it. */
+type AgentFile = Readonly<Record<string, unknown>>;
+
+function hypervisorAgent(lab: LabFile, node: string, underlay: Underlay): AgentFile {
+  const directory = labPaths(lab.state).instances;
+  return { ...nodeAgent(lab, node, underlay), instances: { driver: 'netns', directory } };
+}
+
+function routerAgent(lab: LabFile, node: string, underlay: Underlay): AgentFile {
+  const directory = join(labPaths(lab.state).node(node), 'router');
+  const router = { inside: 'eth1', outside: 'eth0', vlans: 'openvswitch', bridge: ROUTER_BRIDGE, directory };
+  return { ...nodeAgent(lab, node, underlay), router };
+}
+
+function nodeAgent(lab: LabFile, node: string, underlay: Underlay): AgentFile {
   const paths = labPaths(lab.state);
   const dir = paths.node(node);
-  writeJson(join(dir, 'agent.json'), {
+  return {
     node,
     server: `unix:${paths.agents}`,
     state: join(dir, 'agent'),
     tokenFile: join(dir, 'agent', 'token'),
     ovs: { database: `unix:${join(dir, 'db.sock')}`, rundir: dir },
-    underlay: { device: 'br-ex', ip: address },
+    underlay,
     datapath: lab.datapath,
-    instances: { driver: 'netns', directory: paths.instances },
-  });
+  };
 }
 
 function appears(file: string): Promise<void> {

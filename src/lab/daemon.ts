@@ -7,7 +7,15 @@ import type { Topology } from './topology.ts';
 
 export interface Daemon {
   readonly node: string;
-  readonly name: 'ovsdb-server' | 'ovs-vswitchd' | 'ovn-controller' | 'ovn-nb' | 'ovn-sb' | 'ovn-northd' | 'agent';
+  readonly name:
+    | 'ovsdb-server'
+    | 'ovs-vswitchd'
+    | 'ovn-controller'
+    | 'ovn-nb'
+    | 'ovn-sb'
+    | 'ovn-northd'
+    | 'libvirtd'
+    | 'agent';
   readonly argv: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly log: string;
@@ -17,6 +25,10 @@ export interface Daemon {
 function common(log: string, pidfile: string): string[] {
   return ['--no-chdir', `--pidfile=${pidfile}`, `--log-file=${log}`, '-vconsole:off', '-vsyslog:off'];
 }
+
+/** The bridges that hold the cable to the switch and the underlay address. */
+export const HYPERVISOR_BRIDGE = 'br-ex';
+export const ROUTER_BRIDGE = 'br-vlan';
 
 /** The OVSDB schemas of Debian's and Ubuntu's packages. */
 export const SCHEMA = {
@@ -121,10 +133,9 @@ export function centralDaemons(lab: LabFile, topology: Topology): { nb: Daemon; 
 export function hypervisorSettings(lab: LabFile, topology: Topology, node: string, address: string): string[] {
   const remote = lab.datapath === 'dummy' ? `unix:${labPaths(lab.state).sb}` : `tcp:${topology.central.address}:6642`;
   return [
-    ...bridge('br-ex', lab.datapath),
-    // A MAC that stays when the switch daemon restarts: the other nodes remember it.
-    ...`-- set Bridge br-ex other_config:hwaddr="${macOf(`lab/${node}/br-ex`)}"`.split(' '),
-    ...port('br-ex', { name: 'eth0', columns: [] }),
+    ...bridge(HYPERVISOR_BRIDGE, lab.datapath),
+    ...hardwareAddress(node, HYPERVISOR_BRIDGE),
+    ...port(HYPERVISOR_BRIDGE, { name: 'eth0', columns: [] }),
     ...QUICK_FLOWS,
     ...[
       `system-id=${node}`,
@@ -133,12 +144,30 @@ export function hypervisorSettings(lab: LabFile, topology: Topology, node: strin
       'ovn-encap-type=geneve',
       `ovn-encap-ip=${address}`,
       `ovn-bridge-datapath-type=${lab.datapath}`,
-      `ovn-bridge-mappings="${topology.underlay.physicalNetwork}:br-ex"`,
+      `ovn-bridge-mappings="${topology.underlay.physicalNetwork}:${HYPERVISOR_BRIDGE}"`,
       'ovn-remote-probe-interval=100000',
       'ovn-openflow-probe-interval=100',
       // ovn-controller(8): started again, it keeps the old flows until it has read the database, so no packet is lost.
       'ovn-ofctrl-wait-before-clear=1000',
     ].map((each) => `external_ids:${each}`),
+  ];
+}
+
+/**
+ * What `ovs-vsctl` is told on a router node: a bridge of its own holds the trunk, as `br-ex` does on a hypervisor. The agent
+ * adds an access port to it for each VLAN it routes, where the kernel has no VLAN interfaces.
+ */
+export function routerSettings(lab: LabFile, node: string): string[] {
+  return [
+    ...bridge(ROUTER_BRIDGE, lab.datapath),
+    ...hardwareAddress(node, ROUTER_BRIDGE),
+    ...port(ROUTER_BRIDGE, { name: 'eth1', columns: [] }),
+    ...QUICK_FLOWS,
+    '--',
+    'set',
+    'Open_vSwitch',
+    '.',
+    `external_ids:hostname=${node}`,
   ];
 }
 
@@ -158,6 +187,11 @@ export const NB_OPTIONS = [
 
 // How long a flow that no longer holds may be used: 0.5 s by default, which a moved address would wait for.
 const QUICK_FLOWS = '-- set Open_vSwitch . other_config:max-revalidator=100'.split(' ');
+
+/** A MAC that stays when the switch daemon restarts: the other nodes remember it. */
+function hardwareAddress(node: string, name: string): string[] {
+  return ['--', 'set', 'Bridge', name, `other_config:hwaddr="${macOf(`lab/${node}/${name}`)}"`];
+}
 
 function bridge(name: string, datapath: string): string[] {
   return ['--', '--may-exist', 'add-br', name, '--', 'set', 'Bridge', name, `datapath_type=${datapath}`];

@@ -65,6 +65,11 @@ export function insideArgv(state: string, name: string, argv: readonly string[])
   const [instance, other] = found;
   if (other !== undefined)
     throw new Error(`${name} is more than one instance: ${found.map((i) => i.id).join(', ')}; give the id`);
+  if (instance!.driver === 'libvirt')
+    throw new Error(
+      `instance ${name} is a virtual machine, which nobody enters from outside: log in by SSH from an instance beside it, ` +
+        `or read ${join(paths.instances, instance!.id, 'console.log')}`,
+    );
   if (instance!.pid === null) throw new Error(`instance ${name} is not running; start it with startVirtualMachine`);
   const term = process.env['TERM'] ?? 'dumb';
   return enter(sandbox, [

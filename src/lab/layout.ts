@@ -54,6 +54,8 @@ export interface LabFile {
   readonly datapath: 'netdev' | 'dummy';
   /** The agents' command up to `--config FILE`; null: no agents in this lab. */
   readonly agent: readonly string[] | null;
+  /** What virtual machines boot; there when a hypervisor runs any. */
+  readonly guest?: { readonly kernel: string; readonly initrd: string };
 }
 
 /** A running sandbox, for who wants to enter it. */
@@ -86,6 +88,8 @@ export interface InstanceFile {
   /** The guest's first process, counted inside the sandbox; null while it does not run. */
   readonly pid: number | null;
   readonly rootfs: string;
+  /** A virtual machine: there is no namespace to enter and no process of the guest's; absent: a namespace. */
+  readonly driver?: 'libvirt';
 }
 
 // unix(7): sun_path holds 108 bytes, the last of them zero.

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { nodeNetworks, switchPorts, wiring } from './network.ts';
-import { parseTopology } from './topology.ts';
+import { topologyNamed } from './start.ts';
+import { parseTopology, readTopology } from './topology.ts';
 
 const small = parseTopology({
   name: 'small',
@@ -49,6 +50,32 @@ test('nodeNetworks() makes forwarding machines forward, and no other', () => {
   assert.deepEqual(
     forwarding.map((each) => each.node),
     ['r'],
+  );
+});
+
+const campus = readTopology(topologyNamed('campus'));
+
+test('switchPorts() parks what nobody has attached and gives routers a trunk and an access port', () => {
+  const ports = new Map(switchPorts(campus).map(({ name, columns }) => [name, columns]));
+  for (const name of ['fileserver-eth0', 'printer-eth0', 'vpnbox-eth0']) assert.deepEqual(ports.get(name), ['tag=999']);
+  assert.deepEqual(ports.get('r1-eth0'), ['tag=100']);
+  assert.deepEqual(ports.get('r1-eth1'), ['tag=1', 'vlan_mode=native-untagged']);
+  assert.equal(ports.get('office-eth0'), undefined);
+});
+
+test('nodeNetworks() joins the ports of a segment in one bridge', () => {
+  const segment = nodeNetworks(campus).find((each) => each.node === 'internet');
+  const joined = segment?.ip.flatMap((line) => /^link set (\S+) master br0$/.exec(line)?.[1] ?? []);
+  assert.deepEqual(joined, ['upstream-eth1', 'outside-eth0', 'office-eth0']);
+  const cable = 'link add name office-eth0 netns internet type veth peer name eth0 netns office';
+  assert.ok(wiring(campus).includes(cable));
+});
+
+test('nodeNetworks() keeps the kernel from answering ARP beside Open vSwitch, where one has the cable', () => {
+  const silent = nodeNetworks(campus).filter(({ sysctls }) => sysctls.some((each) => each.endsWith('.arp_ignore=8')));
+  assert.deepEqual(
+    silent.map(({ node }) => node),
+    ['h1', 'h2', 'h3', 'r1', 'r2'],
   );
 });
 

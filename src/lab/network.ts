@@ -1,12 +1,12 @@
 // The lab's cables and addresses as commands: from a topology to what `ip`, `sysctl` and `ethtool` are told. Pure, so that
 // the shape of a lab can be read and tested without one.
 import { formatHost, cidr, ip } from '../lib/ip.ts';
-import type { Machine, MachinePort, Topology } from './topology.ts';
+import { type Machine, type MachinePort, nodeNames, type Topology } from './topology.ts';
 
 /** What one node's namespace is told, in order. */
 export interface NodeNetwork {
   readonly node: string;
-  /** `sysctl -w` settings, before any interface exists. */
+  /** `sysctl -w` settings, before any interface is up. */
   readonly sysctls: readonly string[];
   /** Lines for `ip -batch`. */
   readonly ip: readonly string[];
@@ -20,14 +20,15 @@ export interface SwitchPort {
   readonly columns: readonly string[];
 }
 
+// Nothing speaks by itself, so that what is seen on a cable was sent by somebody.
 const QUIET = ['net.ipv6.conf.all.disable_ipv6=1', 'net.ipv6.conf.default.disable_ipv6=1'];
 
 /** Lines for one `ip -batch` in the sandbox: every namespace and every cable. */
 export function wiring(lab: Topology): string[] {
-  const lines = [lab.switch.name, lab.central.name, ...lab.hypervisors.map((h) => h.name)]
-    .concat(lab.machines.map((m) => m.name))
-    .map((node) => `netns add ${node}`);
+  const lines = nodeNames(lab).map((node) => `netns add ${node}`);
   for (const { node, device } of switchEnds(lab)) lines.push(veth(`${node}-${device}`, lab.switch.name, device, node));
+  for (const { node, device, segment } of segmentEnds(lab))
+    lines.push(veth(`${node}-${device}`, segment, device, node));
   for (const machine of lab.machines) {
     for (const { device, cable } of machine.ports) {
       if (cable !== undefined && 'machine' in cable)
@@ -37,7 +38,10 @@ export function wiring(lab: Topology): string[] {
   return lines;
 }
 
-/** What each node is told once the cables are there. Hypervisors' addresses come later: they are OVS's (`br-ex`). */
+/**
+ * What each node is told once the cables are there. The addresses of hypervisors and router nodes come later: they are those
+ * of OVS's bridges (`br-ex`, `br-vlan`).
+ */
 export function nodeNetworks(lab: Topology): NodeNetwork[] {
   const { mtu } = lab.underlay;
   const ports = switchEnds(lab).map(({ node, device }) => `${node}-${device}`);
@@ -52,17 +56,40 @@ export function nodeNetworks(lab: Topology): NodeNetwork[] {
     },
     ...lab.hypervisors.map(({ name }) => ({
       node: name,
-      sysctls: QUIET,
+      sysctls: [...QUIET, silent('eth0')],
       ip: ['link set lo up', up('eth0')],
       noOffload: ['eth0'],
     })),
+    ...lab.routers.map(({ name, outside: { address, gateway } }) => ({
+      node: name,
+      sysctls: [...QUIET, silent('eth1')],
+      // No route to the outside's whole prefix: parts of it may lie inside, behind this router.
+      ip: [
+        'link set lo up',
+        up('eth0'),
+        up('eth1'),
+        `address add ${address}/32 dev eth0`,
+        `route add ${gateway} dev eth0`,
+        `route add default via ${gateway}`,
+      ],
+      noOffload: ['eth0', 'eth1'],
+    })),
     ...lab.machines.map((machine) => machineNetwork(machine, up)),
+    ...lab.segments.map((segment) => segmentNetwork(lab, segment, up)),
   ];
 }
 
-/** The switch's ports: hypervisors on trunks that carry the underlay untagged, all others as their cable says. */
+/** The switch's ports: hypervisors and routers on trunks that carry the underlay untagged, all others as their cable says. */
 export function switchPorts(lab: Topology): SwitchPort[] {
   return switchEnds(lab).map(({ node, device, columns }) => ({ name: `${node}-${device}`, columns }));
+}
+
+/**
+ * The kernel, too, sees what arrives at a port of OVS's userspace datapath, and would answer ARP for the bridge's address with
+ * the port's MAC: two answers to each question (ip-sysctl: arp_ignore 8, "do not reply for all local addresses").
+ */
+function silent(device: string): string {
+  return `net.ipv4.conf.${device}.arp_ignore=8`;
 }
 
 /** An underlay address with the length of the underlay's prefix. */
@@ -80,32 +107,51 @@ function machineNetwork(machine: Machine, up: (device: string) => string): NodeN
   if (machine.gateway !== undefined) lines.push(`route add default via ${machine.gateway}`);
   return {
     node: machine.name,
-    sysctls: machine.forwards ? ['net.ipv4.ip_forward=1'] : [],
+    sysctls: machine.forwards ? [...QUIET, 'net.ipv4.ip_forward=1'] : QUIET,
     ip: lines,
     noOffload: machine.ports.map((port) => port.device),
   };
 }
 
+/** A plain wire: a bridge that floods and learns, as any small switch does. */
+function segmentNetwork(lab: Topology, segment: string, up: (device: string) => string): NodeNetwork {
+  const ports = segmentEnds(lab)
+    .filter((end) => end.segment === segment)
+    .map(({ node, device }) => `${node}-${device}`);
+  const join = ports.flatMap((port) => [`link set ${port} master br0`, up(port)]);
+  return { node: segment, sysctls: QUIET, ip: ['link add br0 type bridge', ...join, up('br0')], noOffload: [] };
+}
+
+function segmentEnds(lab: Topology): { node: string; device: string; segment: string }[] {
+  return lab.machines.flatMap(({ name, ports }) =>
+    ports.flatMap(({ device, cable }) =>
+      cable !== undefined && 'segment' in cable ? [{ node: name, device, segment: cable.segment }] : [],
+    ),
+  );
+}
+
 function switchEnds(lab: Topology): { node: string; device: string; columns: string[] }[] {
   const access = [`tag=${lab.switch.untagged}`];
+  const trunk = [...access, 'vlan_mode=native-untagged'];
   return [
     { node: lab.central.name, device: 'eth0', columns: access },
-    ...lab.hypervisors.map(({ name }) => ({
-      node: name,
-      device: 'eth0',
-      columns: [...access, 'vlan_mode=native-untagged'],
-    })),
+    ...lab.hypervisors.map(({ name }) => ({ node: name, device: 'eth0', columns: trunk })),
+    ...lab.routers.flatMap(({ name, outside }) => [
+      { node: name, device: 'eth0', columns: [`tag=${outside.vlan}`] },
+      { node: name, device: 'eth1', columns: trunk },
+    ]),
     ...lab.machines.flatMap((machine) =>
       machine.ports.flatMap((port) => {
-        const columns = columnsOf(port);
+        const columns = columnsOf(lab, port);
         return columns === undefined ? [] : [{ node: machine.name, device: port.device, columns }];
       }),
     ),
   ];
 }
 
-function columnsOf({ cable }: MachinePort): string[] | undefined {
-  if (cable === undefined || 'machine' in cable) return undefined;
+function columnsOf(lab: Topology, { cable }: MachinePort): string[] | undefined {
+  if (cable === undefined || 'machine' in cable || 'segment' in cable) return undefined;
+  if ('parked' in cable) return [`tag=${lab.switch.parking}`];
   if ('vlan' in cable) return [`tag=${cable.vlan}`];
   return cable.trunk.length === 0 ? ['vlan_mode=trunk'] : ['vlan_mode=trunk', `trunks=${cable.trunk.join(',')}`];
 }

@@ -15,6 +15,7 @@ import {
   writeJson,
 } from './layout.ts';
 import { isAlive, startOf } from './proc.ts';
+import { smallGuest } from './qemu/small-guest.ts';
 import { datapathHere, initOf, sandboxEnv, startSandbox, whyRefused } from './sandbox.ts';
 import type { LabEvent } from './supervise.ts';
 import { nodeNames, readTopology, type Topology } from './topology.ts';
@@ -47,14 +48,19 @@ export interface Lab {
   stop(): Promise<void>;
 }
 
-export const DEFAULT_TOPOLOGY = join(CHECKOUT, 'lab/three-hypervisors.json');
+/** The file of a topology that comes with the program, by its name. Whether it is there is found when it is read. */
+export function topologyNamed(name = 'three-hypervisors'): string {
+  return join(CHECKOUT, 'lab', `${name}.json`);
+}
+
+export const DEFAULT_TOPOLOGY = topologyNamed();
 
 /** Starts a lab; resolves when its hypervisors have registered with OVN. Throws with what is missing or went wrong. */
 export async function startLab(options: LabOptions): Promise<Lab> {
   const { state, topologyFile = DEFAULT_TOPOLOGY } = options;
   const topology = readTopology(topologyFile);
   checkStatePath(state, nodeNames(topology));
-  checkPrograms();
+  checkPrograms(topology);
   const paths = labPaths(state);
   const running = runningSandbox(state);
   if (running !== undefined) throw new Error(`a lab runs in ${state} already (process ${running.pid})`);
@@ -63,7 +69,10 @@ export async function startLab(options: LabOptions): Promise<Lab> {
   rmSync(paths.sandbox, { force: true });
   const datapath = options.datapath ?? datapathHere();
   const agent = [PROGRAM, 'agent', 'run'];
-  const file: LabFile = { state, topologyFile, datapath, agent: options.agents === false ? null : agent };
+  const guest = topology.hypervisors.some(({ instances }) => instances === 'libvirt')
+    ? { guest: await smallGuest() }
+    : {};
+  const file: LabFile = { state, topologyFile, datapath, agent: options.agents === false ? null : agent, ...guest };
   writeJson(paths.file, file);
 
   const rootless = process.getuid?.() !== 0;
@@ -137,9 +146,19 @@ const PROGRAMS: readonly [string, string][] = [
   ['ovn-controller', 'ovn-host'],
 ];
 
-function checkPrograms(): void {
+/** What virtual machines need besides. */
+const MACHINE_PROGRAMS: typeof PROGRAMS = [
+  ['libvirtd', 'libvirt-daemon'],
+  ['virsh', 'libvirt-clients'],
+  ['qemu-system-x86_64', 'qemu-system-x86'],
+];
+
+function checkPrograms({ hypervisors }: Topology): void {
   const folders = sandboxEnv()['PATH']!.split(':');
-  const missing = PROGRAMS.filter(([program]) => !folders.some((folder) => isProgram(join(folder, program))));
+  const machines = hypervisors.some(({ instances }) => instances === 'libvirt') ? MACHINE_PROGRAMS : [];
+  const missing = [...PROGRAMS, ...machines].filter(
+    ([program]) => !folders.some((folder) => isProgram(join(folder, program))),
+  );
   if (missing.length === 0) return;
   const packages = [...new Set(missing.map(([, name]) => name))];
   throw new Error(

@@ -1,10 +1,11 @@
 // What a running lab looks like now: nodes, processes, links, instances; as data, and as a page of text.
 import { existsSync, readFileSync } from 'node:fs';
-import { run } from '../lib/run.ts';
+import { run, tryRun } from '../lib/run.ts';
 import { readInstances } from './exec.ts';
 import { type InstanceFile, labPaths, type ProcessStatus, readJson, type SandboxFile } from './layout.ts';
 import { hostPids, isAlive, stateOf } from './proc.ts';
 import { enter, sandboxEnv } from './sandbox.ts';
+import { libvirtUri } from './qemu/libvirtd.ts';
 import { runningSandbox } from './start.ts';
 import { nodeNames, readTopology, type Topology } from './topology.ts';
 
@@ -76,7 +77,9 @@ export async function labStatus(state: string): Promise<LabStatus> {
       })),
     ],
     links,
-    instances: await Promise.all(readInstances(state).map((instance) => instanceStatus(sandbox, instance, pids))),
+    instances: await Promise.all(
+      readInstances(state).map((instance) => instanceStatus(sandbox, state, instance, pids)),
+    ),
   };
 }
 
@@ -113,6 +116,8 @@ function kindOf(topology: Topology, name: string): string {
   if (name === topology.switch.name) return 'switch';
   if (name === topology.central.name) return 'central';
   if (topology.hypervisors.some((h) => h.name === name)) return 'hypervisor';
+  if (topology.routers.some((r) => r.name === name)) return 'router node';
+  if (topology.segments.includes(name)) return 'segment';
   return topology.machines.find((m) => m.name === name)?.forwards === true ? 'router' : 'machine';
 }
 
@@ -154,10 +159,15 @@ async function linksOf(sandbox: SandboxFile, node: string): Promise<LabStatus['l
 
 async function instanceStatus(
   sandbox: SandboxFile,
-  { id, name, hostname, host, pid }: InstanceFile,
+  state: string,
+  { id, name, hostname, host, pid, driver }: InstanceFile,
   pids: ReadonlyMap<number, number>,
 ): Promise<LabStatus['instances'][number]> {
   const gone = { id, name, hostname, host, state: 'gone' as const, addresses: [] };
+  if (driver === 'libvirt') {
+    const asked = await tryRun(['virsh', '-q', '-c', libvirtUri(state, host), 'domstate', id]);
+    return { ...gone, state: asked.stdout.trim() === 'running' ? 'running' : 'stopped' };
+  }
   if (pid === null) return { ...gone, state: 'stopped' };
   if (!pids.has(pid)) return gone;
   const inside = enter(sandbox, ['nsenter', '--target', `${pid}`, '--net', '--', 'ip', '-4', '-json', 'address']);

@@ -1,4 +1,4 @@
-// What a lab consists of, as read from a small JSON file: hypervisors, one switch, central OVN, and plain machines.
+// What a lab consists of, as read from a small JSON file: hypervisors, one switch, central OVN, router nodes, plain machines.
 // Apart from what builds it, so that a typing mistake is answered with a sentence before anything is started.
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
@@ -13,11 +13,16 @@ const address = z.string().refine((text) => parseIp(text) !== undefined, 'not an
 const prefix = z.string().refine((text) => parseCidr(text) !== undefined, 'not an address with a prefix length');
 const vlan = z.number().int().min(1).max(4094);
 
-/** Where a machine's port is plugged in: an access port of the switch, a trunk port of it, or another machine. */
+/**
+ * Where a machine's port is plugged in: an access port of the switch, a trunk port of it, an access port that nobody has
+ * attached to a network yet (on the switch's parking VLAN), another machine, or a plain segment.
+ */
 const cable = z.union([
   z.strictObject({ vlan }),
   z.strictObject({ trunk: z.array(vlan) }),
+  z.strictObject({ parked: z.literal(true) }),
   z.strictObject({ machine: name, device }),
+  z.strictObject({ segment: name }),
 ]);
 
 const port = z.strictObject({ device, cable: cable.optional(), addresses: z.array(prefix).default([]) });
@@ -33,6 +38,9 @@ const machine = z.strictObject({
   answersFor: z.array(address).default([]),
 });
 
+/** The outside of a router node: its own address there, alone, with the way to everywhere; what its networks need is the agent's. */
+const outside = z.strictObject({ vlan, address, gateway: address });
+
 const topology = z.strictObject({
   name: z.string(),
   underlay: z.strictObject({
@@ -41,14 +49,25 @@ const topology = z.strictObject({
     /** The name OVN knows the switch's wire by: `ovn-bridge-mappings`. */
     physicalNetwork: z.string().regex(/^[a-z][a-z0-9-]*$/),
   }),
-  switch: z.strictObject({ name, untagged: vlan }),
+  switch: z.strictObject({
+    name,
+    untagged: vlan,
+    /** VLAN of the ports that nobody has attached: its machines reach nobody but each other. */
+    parking: vlan.optional(),
+  }),
   central: z.strictObject({ name, address }),
-  hypervisors: z.array(z.strictObject({ name, address })).min(1),
+  /** What their instances are: namespaces (default), or virtual machines under a libvirt of the node's own. */
+  hypervisors: z.array(z.strictObject({ name, address, instances: z.enum(['netns', 'libvirt']).optional() })).min(1),
+  /** Linux routers with an agent: eth1 is a trunk of everything, eth0 an access port of the outside's VLAN. */
+  routers: z.array(z.strictObject({ name, address, outside })).default([]),
   machines: z.array(machine).default([]),
+  /** Plain wires that any number of machines share: each a Linux bridge in a namespace of its own. */
+  segments: z.array(name).default([]),
 });
 
 export type Topology = z.output<typeof topology>;
 export type Machine = Topology['machines'][number];
+export type RouterNode = Topology['routers'][number];
 export type MachinePort = Machine['ports'][number];
 
 /** Reads and checks a topology file. Throws an error that names the file, the place in it and what is wrong. */
@@ -82,7 +101,13 @@ export function parseTopology(value: unknown, source = 'topology'): Topology {
 
 /** The names of all nodes, each of which is a network namespace. */
 export function nodeNames(lab: Topology): string[] {
-  return [lab.switch.name, lab.central.name, ...lab.hypervisors.map((h) => h.name), ...lab.machines.map((m) => m.name)];
+  const named = [lab.switch, lab.central, ...lab.hypervisors, ...lab.routers, ...lab.machines];
+  return [...named.map((node) => node.name), ...lab.segments];
+}
+
+/** The nodes that run an agent. */
+export function agentNodes(lab: Topology): string[] {
+  return [...lab.hypervisors, ...lab.routers].map((node) => node.name);
 }
 
 function faultsOf(lab: Topology): string[] {
@@ -94,7 +119,7 @@ function faultsOf(lab: Topology): string[] {
   }
   const network = cidr(lab.underlay.network);
   const users = new Map<string, string>();
-  for (const node of [lab.central, ...lab.hypervisors]) {
+  for (const node of [lab.central, ...lab.hypervisors, ...lab.routers]) {
     if (!contains(network, ip(node.address))) {
       faults.push(`${node.name} has ${node.address}, which is not in the underlay ${lab.underlay.network}`);
     }
@@ -104,7 +129,12 @@ function faultsOf(lab: Topology): string[] {
   }
   for (const each of lab.machines) {
     for (const { device: own, cable: to } of each.ports) {
-      if (to === undefined || !('machine' in to)) continue;
+      if (to === undefined) continue;
+      if ('parked' in to && lab.switch.parking === undefined)
+        faults.push(`${each.name} ${own} is parked, but the switch has no parking VLAN: set switch.parking`);
+      if ('segment' in to && !lab.segments.includes(to.segment))
+        faults.push(`${each.name} ${own} is cabled to segment ${to.segment}, which does not exist`);
+      if (!('machine' in to)) continue;
       const peer = lab.machines.find((m) => m.name === to.machine)?.ports.find((p) => p.device === to.device);
       const end = `${to.machine} ${to.device}`;
       if (peer === undefined) faults.push(`${each.name} ${own} is cabled to ${end}, which does not exist`);

@@ -67,6 +67,9 @@ export function tryRun(argv: readonly string[], options: RunOptions = {}): Promi
   const timer = setTimeout(() => {
     timedOut = true;
     child.kill('SIGKILL');
+    // What it started itself may live on and hold the pipes open: nobody waits for that.
+    child.stdout!.destroy();
+    child.stderr!.destroy();
   }, timeoutMs);
   child.stdout!.on('data', (chunk: Buffer) => stdout.push(chunk));
   child.stderr!.on('data', (chunk: Buffer) => stderr.push(chunk));

@@ -28,7 +28,8 @@ export interface Nic {
   readonly id: string;
   readonly instanceId: string;
   readonly mac: string;
-  readonly ip: string;
+  /** Absent in a network without addresses. */
+  readonly ip?: string;
   readonly isDefault: boolean;
   /** Further addresses of the card. */
   readonly secondary: readonly string[];
@@ -36,6 +37,8 @@ export interface Nic {
   readonly hostname: string;
   /** Name of the hypervisor the instance is placed on; undefined while it has none (stopped). */
   readonly host?: string;
+  /** Name of the hypervisor it is being moved from, until it runs on `host`. */
+  readonly movingFrom?: string;
 }
 
 /** The segment a network lives on: a tagged VLAN of a physical network, or an overlay tunnel between the hypervisors. */
@@ -47,7 +50,6 @@ interface NetworkBase {
   readonly id: string;
   readonly name: string;
   readonly accountId: string;
-  readonly cidr: string;
   readonly segment: Segment;
   readonly nics: readonly Nic[];
   /** Resolvers announced by DHCP. */
@@ -61,6 +63,7 @@ interface NetworkBase {
 export interface Tier extends NetworkBase {
   readonly kind: 'tier';
   readonly vpcId: string;
+  readonly cidr: string;
   readonly gateway: string;
   readonly acl?: AclList;
 }
@@ -68,6 +71,7 @@ export interface Tier extends NetworkBase {
 /** A Private network: a segment on which only private gateways of VPCs meet. No router, no DHCP of its own. */
 export interface PrivateNetwork extends NetworkBase {
   readonly kind: 'private';
+  readonly cidr: string;
   /** Every private gateway on it, of any VPC. */
   readonly members: readonly GatewayMember[];
 }
@@ -75,7 +79,9 @@ export interface PrivateNetwork extends NetworkBase {
 /** A guest network outside any VPC: OVN routes for it, Linux routers do, or nobody of ours. */
 export interface GuestNetwork extends NetworkBase {
   readonly kind: 'guest';
-  /** Absent in a network without addresses (L2). */
+  /** Absent in a network without addresses (L2): its instances bring their own. */
+  readonly cidr?: string;
+  /** Absent where nobody is known to lead out. */
   readonly gateway?: string;
   /** Whether OVN routes for it (false: the gateway, if any, is a Linux router or somebody else's machine). */
   readonly routed: boolean;
@@ -115,6 +121,8 @@ export interface SwitchPort {
   readonly mode: 'set' | 'check';
   /** Who is behind it, for reasons: `hypervisor h1`, `device fileserver`. */
   readonly behind: string;
+  /** The cable of a hypervisor or router: only the VLANs of our networks are ours there, not its untagged one. */
+  readonly trunk: boolean;
   /** VLAN of untagged frames; absent: the switch's native VLAN. */
   readonly untagged?: PortVlan;
   readonly tagged: readonly PortVlan[];
@@ -130,6 +138,8 @@ export interface Switch {
   /** Sealed JSON text. */
   readonly secret?: string;
   readonly nativeVlan: number;
+  /** false: it is only looked at. */
+  readonly apply: boolean;
   /** Driver `instructions`: the generation that the network team has confirmed. */
   readonly confirmed: number;
   readonly ports: readonly SwitchPort[];
@@ -230,6 +240,8 @@ export interface Scan {
   readonly networkId: string;
   readonly cidr: string;
   readonly vlan: number;
+  /** Name of the physical network that carries it. */
+  readonly physicalNetwork: string;
 }
 
 export type Network = Tier | PrivateNetwork | GuestNetwork;

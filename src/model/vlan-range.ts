@@ -48,6 +48,20 @@ export function inVlanRanges(ranges: readonly VlanRange[], vlan: number): boolea
   return ranges.some(({ from, to }) => vlan >= from && vlan <= to);
 }
 
+/** The ranges without the native VLAN and those that are kept back, in the same order. */
+export function withoutVlans(ranges: readonly VlanRange[], kept: readonly VlanRange[]): VlanRange[] {
+  return [{ from: NATIVE_VLAN, to: NATIVE_VLAN }, ...kept].reduce<VlanRange[]>(
+    (left, { from, to }) =>
+      left.flatMap((range) =>
+        [
+          { from: range.from, to: Math.min(range.to, from - 1) },
+          { from: Math.max(range.from, to + 1), to: range.to },
+        ].filter((part) => part.from <= part.to),
+      ),
+    [...ranges],
+  );
+}
+
 /** Every id of the ranges, ascending. */
 export function vlansOf(ranges: readonly VlanRange[]): number[] {
   return ranges.flatMap(({ from, to }) => Array.from({ length: to - from + 1 }, (_, index) => from + index));

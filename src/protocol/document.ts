@@ -102,6 +102,8 @@ export interface ScanSpec {
   readonly id: string;
   readonly cidr: string;
   readonly vlan: number;
+  /** Name of the physical network, as in ovn-bridge-mappings. Absent: the node's first. */
+  readonly physicalNetwork?: string;
 }
 
 export interface InstanceSpec {
@@ -151,6 +153,8 @@ export interface NodeReport {
 export interface RouterStatus {
   readonly id: string;
   readonly state: 'MASTER' | 'BACKUP' | 'FAULT';
+  /** Why the network is not what its document says on this node. The others of the node are not held up by it. */
+  readonly error?: string;
   /** What was found wrong and put right, or cannot be: each a sentence with node and interface. */
   readonly findings: readonly string[];
 }
@@ -166,6 +170,11 @@ export interface ReceiptReport {
   readonly upstream?: string;
   /** MAC under which the upstream knows the address now; absent: it did not say. */
   readonly answeredBy?: string;
+  /**
+   * learnt: it uses the new MAC. stale: it uses another one, seen or concluded (it answers this card's other addresses, not this one).
+   * mute: it answers ARP and no echo request, so it cannot be told. silent: it answers nothing. Absent: nobody was asked.
+   */
+  readonly verdict?: 'learnt' | 'stale' | 'mute' | 'silent';
   readonly afterMs?: number;
   /** From the last sign of the old place to the first of the new, where both could be seen. */
   readonly outageMs?: number;

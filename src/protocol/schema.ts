@@ -3,7 +3,7 @@
 import { z } from 'zod';
 import { isUuid } from '../lib/id.ts';
 import { parseCidr, parseIp } from '../lib/ip.ts';
-import type { JoinAnswer, JoinRequest, NodeDocument, NodeReport } from './document.ts';
+import type { JoinAnswer, JoinRequest, NodeDocument, NodeReport, ReceiptReport } from './document.ts';
 
 const id = z.string().refine(isUuid, 'is no id (lower-case UUID)');
 const ip4 = z.string().refine((text) => parseIp(text) !== undefined, 'is no IPv4 address');
@@ -139,9 +139,31 @@ export const nodeDocument: z.ZodType<NodeDocument> = z.object({
   peers: z.array(z.object({ name: nodeName, underlayIp: ip4 })).max(10_000),
   routers: z.array(router).max(4094).exactOptional(),
   scans: z
-    .array(z.object({ id, cidr: cidr4, vlan }))
+    .array(
+      z.object({
+        id,
+        cidr: cidr4,
+        vlan,
+        // Only looked up, never an argument.
+        physicalNetwork: z.string().max(255).exactOptional(),
+      }),
+    )
     .max(100)
     .exactOptional(),
+});
+
+export const receiptReport: z.ZodType<ReceiptReport> = z.object({
+  nicId: id.exactOptional(),
+  ip: ip4,
+  mac,
+  moved: generation,
+  cause: z.enum(['start', 'address', 'migration', 'takeover']),
+  announced: text,
+  upstream: ip4.exactOptional(),
+  answeredBy: mac.exactOptional(),
+  verdict: z.enum(['learnt', 'stale', 'mute', 'silent']).exactOptional(),
+  afterMs: z.number().min(0).exactOptional(),
+  outageMs: z.number().min(0).exactOptional(),
 });
 
 export const nodeReport: z.ZodType<NodeReport> = z.object({
@@ -165,24 +187,11 @@ export const nodeReport: z.ZodType<NodeReport> = z.object({
     abilities: z.record(z.string().max(40), z.union([z.literal(true), text])).exactOptional(),
   }),
   routers: z
-    .array(z.object({ id, state: z.enum(['MASTER', 'BACKUP', 'FAULT']), findings: z.array(text).max(100) }))
+    .array(z.object({ id, state: z.enum(['MASTER', 'BACKUP', 'FAULT']), error: text.exactOptional(), findings: z.array(text).max(100) }))
     .max(4094)
     .exactOptional(),
   receipts: z
-    .array(
-      z.object({
-        nicId: id.exactOptional(),
-        ip: ip4,
-        mac,
-        moved: generation,
-        cause: z.enum(['start', 'address', 'migration', 'takeover']),
-        announced: text,
-        upstream: ip4.exactOptional(),
-        answeredBy: mac.exactOptional(),
-        afterMs: z.number().min(0).exactOptional(),
-        outageMs: z.number().min(0).exactOptional(),
-      }),
-    )
+    .array(receiptReport)
     .max(1000)
     .exactOptional(),
   scans: z

@@ -25,11 +25,17 @@ export interface PortSpec {
   readonly name: string;
   /** `check`: never written, only compared. */
   readonly mode: 'set' | 'check';
-  /** Who is behind it: `hypervisor h1`, `device fileserver`. */
+  /** Who is behind it: `hypervisor h1`, `router r1`, `device fileserver`, `nobody`. The first word says which kind. */
   readonly behind: string;
-  /** VLAN of untagged frames; absent: the native one. */
+  /** VLAN of untagged frames; absent: the native one, or on a `trunk` whatever it is. */
   readonly untagged?: number;
   readonly tagged: readonly number[];
+  /**
+   * The cable of a hypervisor or router: it must carry `tagged`, and `retired` (VLANs we once put there) must go. Everything else of
+   * it is somebody else's: its untagged VLAN (the node's own traffic) and its other VLANs stay as they are; `all` lacks nothing.
+   * Absent: the port is ours as a whole.
+   */
+  readonly trunk?: { readonly retired: readonly number[] };
   /** VLAN -> names of the networks that need it here. */
   readonly because: Readonly<Record<number, string>>;
 }
@@ -45,9 +51,12 @@ export interface SwitchActual {
 export interface PortActual {
   readonly name: string;
   readonly up?: boolean;
+  /** VLAN of untagged frames; 0: they stay without any (Open vSwitch); absent: there is none, such frames are dropped. */
   readonly untagged?: number;
   /** `all`: a trunk that carries every VLAN. */
   readonly tagged: readonly number[] | 'all';
+  /** VLANs that go in tagged and out untagged, or the other way round: never what anybody wants. */
+  readonly mixed?: readonly number[];
 }
 
 /** A change of one port, as an engineer would type it there, with the reason. */
@@ -62,7 +71,7 @@ export interface SwitchStep {
 export interface SwitchReport {
   readonly id: string;
   readonly name: string;
-  /** Generation of the document that is true there now; unchanged while something is not. */
+  /** The document's generation when it is true there now; 0 (or what was confirmed) while it is not: keep the last one then. */
   readonly generation: number;
   /** The first thing wrong: the target and what it waits for. */
   readonly error?: string;
@@ -73,8 +82,14 @@ export interface SwitchReport {
   readonly lines?: readonly string[];
 }
 
+/**
+ * `missing`: a wanted VLAN that is not there. `changed`: another setting than ours, put right or not, as the text says: news only if
+ * the document's generation was true there before. `unknown-port`: the switch has no such port.
+ */
 export interface SwitchFinding {
   readonly port: string;
   readonly kind: 'missing' | 'changed' | 'unknown-port';
+  /** The VLAN it is about, where it is about one. */
+  readonly vlan?: number;
   readonly text: string;
 }

@@ -14,13 +14,17 @@ import type { IntentCache } from '../store/load.ts';
 import type { Store } from '../store/open.ts';
 import { type Pending, failJobs, pending, settle, sweep } from '../store/settle.ts';
 import { createDocuments, type Documents } from './documents.ts';
+import { routerErrors } from './router-errors.ts';
 import { createRouteWatch } from './routes.ts';
+import type { SwitchTarget, Switches } from './switches.ts';
 import { type Awaited, type Targets, type World, judge } from './waiting.ts';
 
 export interface ReconcileOptions {
   readonly store: Store;
   readonly cache: IntentCache;
   readonly northbound: Northbound;
+  /** The loop over physical switches; without one they are not looked at. */
+  readonly switches?: Switches;
   readonly log: Log;
   /** Called with each step that was applied, for the log an engineer reads. */
   readonly onStep?: (step: { readonly argv: readonly string[]; readonly reason: string }) => void;
@@ -77,6 +81,10 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
   const touched = new Map<number, ReadonlySet<UnitKey>>();
   /** Barrier at which a unit was last written. */
   const written = new Map<UnitKey, number>();
+  /** Scans that have not been answered, and what their jobs wait for. */
+  let questions: ReadonlyMap<string, string> = new Map();
+  /** What router nodes could not make true, by what it is about. */
+  let routing: ReadonlyMap<string, string> = new Map();
   /** Units OVN refused, and what it said. */
   let refused = new Map<UnitKey, string>();
   const status: ReconcileStatus = {
@@ -100,6 +108,7 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
     realizedAt: (chassis) => northbound.realizedAt(chassis),
     reportedBy: (node) => reports.get(node)?.generation ?? -1,
     errorOf: (node) => reports.get(node)?.error,
+    switchStanding: (id) => options.switches?.standing(id),
     errorOfInstance(id) {
       for (const report of reports.values()) {
         const error = report.instances.find((instance) => instance.id === id)?.error;
@@ -107,6 +116,8 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
       }
       return undefined;
     },
+    openQuestion: (id) => questions.get(id),
+    errorOfRouter: (id) => routing.get(id),
     refusalOf: (unit) => refused.get(unit),
   };
 
@@ -121,6 +132,9 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
     const now = compile(intent, before);
     assertSound(now, intent.fabric, full ? undefined : before);
     const nodes = documents.update(intent);
+    questions = questionsOf(intent);
+    routing = routerErrors(intent, reports);
+    const asked = (await options.switches?.update(intent)) ?? [];
     const applied = await northbound.apply(now, { full });
     desired = now;
     barrier = Math.max(barrier, applied.nbCfg ?? 0);
@@ -134,7 +148,7 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
       if (key.startsWith('vpc:')) routes.look([key.slice('vpc:'.length)]);
     }
     for (const [generation, units] of touched) {
-      awaited.set(generation, { units, targets: targetsOf(units, intent, now, before), nbCfg: barrier });
+      awaited.set(generation, { units, targets: targetsOf(units, generation, intent, now, before), nbCfg: barrier });
     }
     touched.clear();
     if (full) {
@@ -148,18 +162,33 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
     status.desired = intent.generation;
     for (const entry of applied.drift)
       log.warn({ drift: entry }, 'drift: somebody else changed what is ours; it was put back');
-    if (applied.writes > 0 || nodes.length > 0) {
+    if (applied.writes > 0 || nodes.length > 0 || asked.length > 0) {
       const ms = Math.round(performance.now() - began);
-      log.info({ generation: intent.generation, nbCfg: applied.nbCfg, writes: applied.writes, nodes, ms }, 'applied');
+      const { generation } = intent;
+      log.info({ generation, nbCfg: applied.nbCfg, writes: applied.writes, nodes, switches: asked, ms }, 'applied');
     }
     await settleRealized(intent, now);
   }
 
-  /** Whom a change of these units concerns: where they are, where they were, and the nodes whose documents changed. */
-  function targetsOf(units: Iterable<UnitKey>, intent: Intent, now: Desired, before?: Desired): Targets {
+  /**
+   * Whom a change of these units at this generation concerns: where they are, where they were, the nodes whose documents changed,
+   * and the switches of which it asked something (others may be broken for long; that holds up nobody).
+   */
+  function targetsOf(
+    units: Iterable<UnitKey>,
+    generation: number,
+    intent: Intent,
+    now: Desired,
+    before?: Desired,
+  ): Targets {
     const chassis = new Set<string>();
     const nodes = new Map<string, number>();
+    const switches: SwitchTarget[] = [];
     for (const key of units) {
+      if (key.startsWith('switch:')) {
+        const target = options.switches?.target(key.slice('switch:'.length), generation);
+        if (target !== undefined) switches.push(target);
+      }
       for (const unit of [now.units.get(key), before?.units.get(key)])
         for (const name of unit?.chassis ?? []) chassis.add(name);
       const host = key.startsWith('host:') ? intent.hosts.get(key.slice('host:'.length)) : undefined;
@@ -167,12 +196,14 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
       if (document !== undefined) nodes.set(document.node, document.generation);
     }
     const joined = new Set(intent.fabric.chassis.map(({ name }) => name));
-    return { chassis: chassis.intersection(joined), nodes };
+    return { chassis: chassis.intersection(joined), nodes, switches };
   }
 
   /** From before a restart: whom it concerned is not known any more, so it waits for everybody. */
   function everybody(intent: Intent, now: Desired): Targets {
-    return targetsOf([...now.units.keys(), ...[...intent.hosts.keys()].map((id) => `host:${id}`)], intent, now);
+    const hosts = [...intent.hosts.keys()].map((id) => `host:${id}`);
+    const switches = [...intent.switches.keys()].map((id) => `switch:${id}`);
+    return targetsOf([...now.units.keys(), ...hosts, ...switches], 0, intent, now);
   }
 
   async function settleRealized(intent: Intent, now: Desired): Promise<void> {
@@ -275,6 +306,9 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
         if (awaited.size > 0 || status.waiting > 0) bell.ring();
       });
       northbound.onForeignChange(() => bell.ring());
+      options.switches?.onSeen(() => {
+        if (awaited.size > 0 || status.waiting > 0) bell.ring();
+      });
       running = run();
     },
     report(report) {
@@ -285,6 +319,14 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
     async close() {
       stop.abort();
       await running;
+      await options.switches?.close();
     },
   };
+}
+
+function questionsOf(intent: Intent): ReadonlyMap<string, string> {
+  const open = [...intent.hosts.values()].flatMap(({ name, scans }) =>
+    scans.map(({ id, cidr }) => [id, `node ${name} to scan ${cidr}`] as const),
+  );
+  return new Map(open);
 }

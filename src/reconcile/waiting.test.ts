@@ -69,3 +69,43 @@ test('judge() holds up only the job of the instance that is broken', () => {
   const verdict = judge(target, there, ['broken']);
   assert.match(verdict.kind === 'waiting' ? verdict.for : '', /instance broken: no shadow file/);
 });
+
+test('judge() waits for what a router node says is wrong about the object, and only for jobs about that', () => {
+  const routing = {
+    ...world({}, { r1: 9 }),
+    errorOfRouter: (id: string) => (id === 'rule' ? 'node r1, which says so' : undefined),
+  };
+  const change = awaited([], [['r1', 9]]);
+  assert.deepEqual(judge(change, routing, ['rule']), { kind: 'waiting', for: 'node r1, which says so' });
+  assert.deepEqual(judge(change, routing, ['other']), { kind: 'realized' });
+});
+
+test('judge() waits for the switch ports a change asked something of, and names switch, port and what is missing', () => {
+  const sw = { id: 's', name: 'sw', generation: 5, ports: new Set(['p1']) };
+  const change = awaited([], [], { targets: { chassis: new Set(), nodes: new Map(), switches: [sw] } });
+  const standing = (reviewed: number, p1: 'right' | 'wrong' | 'people', error?: string): World => ({
+    ...world({}),
+    switchStanding: () => ({
+      reviewed,
+      since: '2026-11-22T01:00:00.000Z',
+      ...(error === undefined ? {} : { error }),
+      ports: new Map([
+        ['p1', { fares: p1, wrong: 'VLAN 150 (office) is not on it, tagged' }],
+        // Somebody else's port: no business of this change.
+        ['p2', { fares: 'wrong' as const, wrong: 'broken' }],
+      ]),
+    }),
+  });
+  const waitsFor = (of: World): string => {
+    const verdict = judge(change, of);
+    return verdict.kind === 'waiting' ? verdict.for : verdict.kind;
+  };
+  assert.equal(waitsFor(standing(4, 'right')), 'switch sw to be looked at');
+  assert.match(waitsFor(standing(4, 'right', 'switch sw: no answer')), /^switch sw: no answer \(since 2026-11-22/);
+  assert.match(
+    waitsFor(standing(5, 'wrong')),
+    /^switch sw, port p1, since 2026.*VLAN 150 \(office\) is not on it, tagged$/,
+  );
+  assert.equal(waitsFor(standing(5, 'right')), 'realized');
+  assert.equal(waitsFor(standing(5, 'people')), 'realized', 'people are not waited for');
+});

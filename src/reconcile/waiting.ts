@@ -3,12 +3,15 @@
 // a new port only after its own hypervisor bound it.
 
 import type { UnitKey } from '../model/intent.ts';
+import { type SwitchStanding, type SwitchTarget, owedBy } from './switches.ts';
 
 export interface Targets {
   /** Chassis that carry what was touched. */
   readonly chassis: ReadonlySet<string>;
   /** Node -> generation its document must have reached. */
   readonly nodes: ReadonlyMap<string, number>;
+  /** Physical switches of which the change asks something. */
+  readonly switches?: readonly SwitchTarget[];
 }
 
 /** What is known of the world when somebody asks whether a generation is realized. */
@@ -19,8 +22,14 @@ export interface World {
   reportedBy(node: string): number;
   /** The last thing the node said went wrong. */
   errorOf(node: string): string | undefined;
+  /** How a physical switch stands. */
+  switchStanding?(id: string): SwitchStanding | undefined;
   /** What its node says is wrong with an instance. */
   errorOfInstance(id: string): string | undefined;
+  /** Whom an open question is asked of, such as a scan: a node, and what it is to find out. */
+  openQuestion?(id: string): string | undefined;
+  /** What a router node says is wrong with a network it routes for, or with a rule or address of it. */
+  errorOfRouter?(id: string): string | undefined;
   /** Why OVN refused what the unit asks for; undefined when it did not. */
   refusalOf(unit: UnitKey): string | undefined;
 }
@@ -62,9 +71,17 @@ export function judge(awaited: Awaited, world: World, about: readonly string[] =
           : `node ${node}, which says: ${error}`,
     };
   }
+  for (const target of targets.switches ?? []) {
+    const owed = owedBy(target, world.switchStanding?.(target.id));
+    if (owed !== undefined) return { kind: 'waiting', for: owed };
+  }
   for (const id of about) {
+    const question = world.openQuestion?.(id);
+    if (question !== undefined) return { kind: 'waiting', for: question };
     const error = world.errorOfInstance(id);
     if (error !== undefined) return { kind: 'waiting', for: `instance ${id}: ${error}` };
+    const routing = world.errorOfRouter?.(id);
+    if (routing !== undefined) return { kind: 'waiting', for: routing };
   }
   if (targets.nodes.size === 0 || targets.chassis.size === 0) return { kind: 'realized' };
   if (confirmAt === undefined) return { kind: 'confirm' };

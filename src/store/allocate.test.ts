@@ -103,7 +103,7 @@ for (const database of DATABASES) {
     );
     await assert.rejects(
       store.write((tx) => allocateVlan(tx, pool, net.id)),
-      /all VLANs of physical network physnet1 \(100-199\) are in use/,
+      /all 100 VLANs of physical network physnet1 \(100-199\) are in use/,
     );
   });
 

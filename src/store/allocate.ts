@@ -1,7 +1,7 @@
 // Hands out addresses of networks and VLANs of physical networks, inside the change that uses them. The writer lets one change
 // in at a time and the tables' keys are the last guard: nothing is ever given twice.
-import { type Cidr, type Ip4, cidr, firstUsable, formatIp, ip, last, parseIp, usable } from '../lib/ip.ts';
-import { NATIVE_VLAN, parseVlanRanges } from '../model/vlan-range.ts';
+import { type Cidr, type Ip4, cidr, first, formatIp, ip, last, parseIp, usable } from '../lib/ip.ts';
+import { type VlanRange, parseVlanRanges, vlansOf, withoutVlans } from '../model/vlan-range.ts';
 import type { Db } from './open.ts';
 import type { NetworkTable, PhysicalNetworkTable } from './schema.ts';
 
@@ -25,9 +25,10 @@ export type AllocationProblem = 'full' | 'taken' | 'unusable';
 type AddressedNetwork = Pick<
   NetworkTable,
   'id' | 'name' | 'cidr' | 'gateway' | 'startip' | 'endip' | 'ipexclusionlist'
->;
+> &
+  Partial<Pick<NetworkTable, 'guestcidr'>>;
 
-export type AddressKind = 'nic' | 'gateway' | 'secondary' | 'reserved';
+export type AddressKind = 'nic' | 'gateway' | 'secondary' | 'reserved' | 'router' | 'member';
 
 /** An inclusive range of addresses. */
 export interface IpRange {
@@ -64,8 +65,10 @@ export function addressPlan(network: AddressedNetwork): AddressPlan {
   const prefix = cidr(network.cidr);
   const gateway = network.gateway === null ? undefined : ip(network.gateway);
   const excluded = network.ipexclusionlist === null ? [] : (parseIpRanges(network.ipexclusionlist) ?? []);
-  const from = network.startip === null ? firstUsable(prefix) : ip(network.startip);
-  const to = network.endip === null ? (prefix.length >= 31 ? last(prefix) : last(prefix) - 1) : ip(network.endip);
+  const part = cidr(network.guestcidr ?? network.cidr);
+  const [lowest, highest] = prefix.length >= 31 ? [first(prefix), last(prefix)] : [prefix.base + 1, last(prefix) - 1];
+  const from = Math.max(network.startip === null ? lowest : ip(network.startip), part.base);
+  const to = Math.min(network.endip === null ? highest : ip(network.endip), last(part));
   return {
     prefix,
     from,
@@ -165,11 +168,20 @@ async function freeInWindow(
 
 type VlanPool = Pick<PhysicalNetworkTable, 'id' | 'name' | 'vlan'>;
 
-/** Takes the lowest free VLAN of the pool for a network. Throws AllocationError when the pool is dry. */
-export async function allocateVlan(tx: Inside, physicalNetwork: VlanPool, networkId: string): Promise<number> {
+/**
+ * Takes the lowest free VLAN of the pool for a network, but none of `kept` (native and reserved ones). Throws AllocationError
+ * when the pool is dry.
+ */
+export async function allocateVlan(
+  tx: Inside,
+  physicalNetwork: VlanPool,
+  networkId: string,
+  kept: readonly VlanRange[] = [],
+): Promise<number> {
   const pool = parseVlanRanges(physicalNetwork.vlan);
-  for (const { from, to } of 'ranges' in pool ? pool.ranges : []) {
-    const vlan = await freeVlan(tx, physicalNetwork.id, Math.max(from, NATIVE_VLAN + 1), to);
+  const ranges = 'ranges' in pool ? withoutVlans(pool.ranges, kept) : [];
+  for (const { from, to } of ranges) {
+    const vlan = await freeVlan(tx, physicalNetwork.id, from, to);
     if (vlan === undefined) continue;
     await tx.db
       .insertInto('vlan')
@@ -181,7 +193,7 @@ export async function allocateVlan(tx: Inside, physicalNetwork: VlanPool, networ
     'full',
     physicalNetwork.vlan === ''
       ? `physical network ${physicalNetwork.name} has no VLAN range`
-      : `all VLANs of physical network ${physicalNetwork.name} (${physicalNetwork.vlan}) are in use`,
+      : `all ${vlansOf(ranges).length} VLANs of physical network ${physicalNetwork.name} (${physicalNetwork.vlan}) are in use`,
   );
 }
 

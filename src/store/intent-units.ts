@@ -17,9 +17,9 @@ import {
   type Vpc,
   mtuOf,
 } from '../model/intent.ts';
-import { servicesOf as offeredServices } from '../model/network-service.ts';
+import { LINUX_ROUTER, routedBy, servicesOf as offeredServices } from '../model/network-service.ts';
 import type { Row, Rows } from './intent-rows.ts';
-import { LINUX_ROUTER, routerRoles, routesOf } from './router-unit.ts';
+import { routerRoles, routesOf } from './router-unit.ts';
 
 /** What a foreign key holds is there: the database sees to it. */
 function known<T>(row: T | undefined, what: string): T {
@@ -61,6 +61,7 @@ function tier(rows: Rows, row: Row<'network'>, vpc: Row<'vpc'>): Tier {
     ...base(rows, row, row.networkdomain ?? vpc.networkdomain),
     kind: 'tier',
     vpcId: vpc.id,
+    cidr: known(row.cidr ?? undefined, `no CIDR of tier ${row.id}`),
     gateway: known(row.gateway ?? undefined, `no gateway of tier ${row.id}`),
     ...(row.acl === null ? {} : { acl: aclList(rows, row.acl) }),
   };
@@ -71,12 +72,14 @@ export function networkUnit(rows: Rows, row: Row<'network'>): PrivateNetwork | G
   const common = base(rows, row, row.networkdomain ?? '');
   if (row.guesttype === 'Private') {
     const members = rows.privategateway.by('network', row.id).map(({ id, vpc, ip }) => ({ id, vpcId: vpc, ip }));
-    return { ...common, kind: 'private', dhcp: false, members };
+    const cidr = known(row.cidr ?? undefined, `no CIDR of Private network ${row.id}`);
+    return { ...common, kind: 'private', cidr, dhcp: false, members };
   }
   return {
     ...common,
     kind: 'guest',
     routed: row.gateway !== null && routedByOvn(rows, row),
+    ...(row.cidr === null ? {} : { cidr: row.cidr }),
     ...(row.gateway === null ? {} : { gateway: row.gateway }),
     members: rows.member.by('network', row.id).map((member) => ({
       id: member.id,
@@ -88,25 +91,18 @@ export function networkUnit(rows: Rows, row: Row<'network'>): PrivateNetwork | G
   };
 }
 
-/** Services that need a router of ours; DHCP, DNS and user data do not. */
-const ROUTER_SERVICES: ReadonlySet<string> = new Set([
-  'SourceNat',
-  'StaticNat',
-  'PortForwarding',
-  'Lb',
-  'Firewall',
-  'Gateway',
-  'Vpn',
-  'NetworkACL',
-]);
-
 function routedByOvn(rows: Rows, row: Row<'network'>): boolean {
-  return [...offered(rows, row)].some(
-    ([service, provider]) => ROUTER_SERVICES.has(service) && provider !== LINUX_ROUTER,
-  );
+  return routedBy([...offered(rows, row)].map(([name, provider]) => ({ name, provider }))) === 'Ovn';
 }
 
-type Base = Pick<Network, 'id' | 'name' | 'accountId' | 'cidr' | 'segment' | 'nics' | 'dns' | 'domainName' | 'dhcp'>;
+/** Whether OVN has a router port on the network: that may be at any hypervisor, so the network's VLAN is needed at all of them. */
+export function needsEveryHypervisor(rows: Rows, row: Row<'network'>): boolean {
+  if (row.vpc !== null) return true;
+  if (row.guesttype === 'Private') return rows.privategateway.by('network', row.id).length > 0;
+  return row.gateway !== null && routedByOvn(rows, row);
+}
+
+type Base = Pick<Network, 'id' | 'name' | 'accountId' | 'segment' | 'nics' | 'dns' | 'domainName' | 'dhcp'>;
 
 function base(rows: Rows, row: Row<'network'>, domainName: string): Base {
   const zone = known(rows.zone.get(row.zone), `zone ${row.zone}`);
@@ -115,12 +111,11 @@ function base(rows: Rows, row: Row<'network'>, domainName: string): Base {
     id: row.id,
     name: row.name,
     accountId: row.account,
-    cidr: known(row.cidr ?? undefined, `no CIDR of network ${row.id}`),
     segment: segmentOf(rows, row),
     nics: rows.nic.by('network', row.id).map((nic) => nicOf(rows, nic)),
     dns: own.length > 0 ? own : [zone.dns1, zone.dns2].filter((server) => server !== null),
     domainName,
-    dhcp: offered(rows, row).has('Dhcp') && offered(rows, row).get('Dhcp') !== LINUX_ROUTER,
+    dhcp: row.cidr !== null && offered(rows, row).has('Dhcp') && offered(rows, row).get('Dhcp') !== LINUX_ROUTER,
   };
 }
 
@@ -151,15 +146,17 @@ function segmentOf(rows: Rows, row: Row<'network'>): Segment {
 function nicOf(rows: Rows, row: Row<'nic'>): Nic {
   const instance = known(rows.instance.get(row.instance), `instance ${row.instance}`);
   const host = instance.host === null ? undefined : known(rows.host.get(instance.host), `host ${instance.host}`);
+  const from = instance.migratefrom === null ? undefined : rows.host.get(instance.migratefrom);
   return {
     id: row.id,
     instanceId: row.instance,
     mac: row.mac,
-    ip: row.ip,
+    ...(row.ip === null ? {} : { ip: row.ip }),
     isDefault: row.isdefault === 1,
     secondary: rows.nicaddress.by('nic', row.id).map(({ ip }) => ip),
     hostname: instance.hostname,
     ...(host === undefined ? {} : { host: host.name }),
+    ...(host === undefined || from === undefined ? {} : { movingFrom: from.name }),
   };
 }
 
@@ -218,9 +215,9 @@ function instanceOf(rows: Rows, row: Row<'instance'>, host: string, underlayMtu:
         isDefault: nic.isdefault === 1,
         networkId: nic.network,
         mtu: mtuOf(segmentOf(rows, network), underlayMtu),
-        dhcp: offered(rows, network).has('Dhcp'),
+        dhcp: network.cidr !== null && offered(rows, network).has('Dhcp'),
         addresses: [
-          { ip: nic.ip, moved: nic.moved },
+          ...(nic.ip === null ? [] : [{ ip: nic.ip, moved: nic.moved }]),
           ...rows.nicaddress.by('nic', nic.id).map(({ ip, moved }) => ({ ip, moved })),
         ],
         ...(network.vpc === null && network.gateway !== null && !routedByOvn(rows, network)
@@ -254,6 +251,9 @@ function migrationOf(rows: Rows, row: Row<'instance'>): Pick<Instance, 'migratio
 /** A question that was answered is no intent any more. */
 function scanOf(rows: Rows, row: Row<'scan'>): Scan[] {
   const network = rows.network.get(row.network);
-  if (row.state !== 'Requested' || network === undefined || network.cidr === null || network.vlan === null) return [];
-  return [{ id: row.id, networkId: network.id, cidr: network.cidr, vlan: network.vlan }];
+  if (row.state !== 'Requested' || network === undefined || network.cidr === null) return [];
+  const segment = segmentOf(rows, network);
+  if (segment.kind !== 'vlan') return [];
+  const { vlan, physicalNetwork } = segment;
+  return [{ id: row.id, networkId: network.id, cidr: network.cidr, vlan, physicalNetwork }];
 }

@@ -7,8 +7,12 @@ import {
   instanceRow,
   itemRow,
   networkRow,
+  deviceRow,
+  memberRow,
   nicRow,
+  portRow,
   routeRow,
+  switchRow,
   tierRow,
   vpcRow,
 } from './row.test-support.ts';
@@ -107,6 +111,16 @@ export const OPERATIONS: readonly Operation[] = [
         serviceoffering: a % 2 === 0 ? WORLD.small : WORLD.large,
       });
   },
+  async (tx, a, b) => {
+    const instance = idOf(await pick(tx, 'instance', a, (row) => row['host'] !== null));
+    const migratefrom = b % 3 === 0 ? null : (idOf(await pick(tx, 'host', b)) ?? null);
+    if (instance !== undefined) await tx.update('instance', instance, { migratefrom });
+  },
+  (tx) => tx.insert('network', networkRow({ guesttype: 'L2', offering: WORLD.bareOffering, cidr: null })),
+  async (tx, a, b) => {
+    const nic = idOf(await pick(tx, 'nic', a));
+    if (nic !== undefined) await tx.update('nic', nic, b % 2 === 0 ? { ip: null } : { moved: b });
+  },
   async (tx, a) => {
     const nic = idOf(await pick(tx, 'nic', a));
     if (nic !== undefined) await tx.remove('nic', nic);
@@ -129,7 +143,7 @@ export const OPERATIONS: readonly Operation[] = [
   async (tx, a) => {
     const network = idOf(await pick(tx, 'network', a));
     if (network === undefined) return;
-    for (const table of ['nic', 'privategateway'] as const) {
+    for (const table of ['nic', 'member', 'privategateway'] as const) {
       for (const { id } of await tx.db.selectFrom(table).select('id').where('network', '=', network).execute())
         await tx.remove(table, id);
     }
@@ -139,8 +153,10 @@ export const OPERATIONS: readonly Operation[] = [
     const vpc = idOf(await pick(tx, 'vpc', a));
     if (vpc === undefined) return;
     for (const { id: network } of await tx.db.selectFrom('network').select('id').where('vpc', '=', vpc).execute()) {
-      for (const { id } of await tx.db.selectFrom('nic').select('id').where('network', '=', network).execute())
-        await tx.remove('nic', id);
+      for (const table of ['nic', 'member'] as const) {
+        for (const { id } of await tx.db.selectFrom(table).select('id').where('network', '=', network).execute())
+          await tx.remove(table, id);
+      }
       await tx.remove('network', network);
     }
     for (const table of ['privategateway', 'staticroute'] as const) {
@@ -169,6 +185,8 @@ export const OPERATIONS: readonly Operation[] = [
     if (host === undefined) return;
     for (const { id } of await tx.db.selectFrom('instance').select('id').where('lasthost', '=', host).execute())
       await tx.update('instance', id, { host: null, lasthost: null });
+    for (const { id } of await tx.db.selectFrom('switchport').select('id').where('host', '=', host).execute())
+      await tx.update('switchport', id, { host: null });
     await tx.remove('host', host);
   },
   async (tx, a, b) => {
@@ -190,6 +208,44 @@ export const OPERATIONS: readonly Operation[] = [
   async (tx, a) => {
     const vpc = idOf(await pick(tx, 'vpc', a));
     if (vpc !== undefined) await tx.update('vpc', vpc, { name: `v${serial++}`, networkdomain: `d${a}.example` });
+  },
+  (tx, a) => tx.insert('switch', switchRow(`s${serial++}`, a % 3 === 0 ? { apply: 0 } : {})),
+  async (tx, a, b) => {
+    const on = idOf(await pick(tx, 'switch', a));
+    if (on === undefined) return;
+    const host = idOf(await pick(tx, 'host', b)) ?? null;
+    const role = b % 2 === 0 && host !== null ? { role: 'hypervisor', host } : {};
+    await tx.insert('switchport', portRow(on, `p${serial++}`, { managed: a % 2 === 0 ? 1 : 0, ...role }));
+  },
+  async (tx, a, b) => {
+    const network = idOf(await pick(tx, 'network', a));
+    const port = idOf(await pick(tx, 'switchport', b, (row) => row['role'] === 'access'));
+    if (network === undefined || port === undefined) return;
+    const device = deviceRow(`d${serial++}`, port);
+    await tx.insert('device', device);
+    await tx.insert('member', memberRow(network, device.id, port, a % 2 === 0 ? {} : { tagged: 1 }));
+  },
+  async (tx, a, b) => {
+    const member = idOf(await pick(tx, 'member', a));
+    if (member === undefined) return;
+    if (b % 3 === 0) await tx.update('member', member, { state: 'Detaching' });
+    else if (b % 3 === 1) await tx.update('member', member, { mac: '02:00:00:00:00:02' });
+    else await tx.remove('member', member);
+  },
+  async (tx, a) => {
+    const device = idOf(await pick(tx, 'device', a));
+    if (device !== undefined) await tx.update('device', device, { name: `e${serial++}` });
+  },
+  async (tx, a, b) => {
+    const port = idOf(await pick(tx, 'switchport', a, (row) => row['role'] === 'hypervisor'));
+    if (port === undefined) return;
+    if (b % 2 === 0) await tx.remove('switchport', port);
+    else await tx.update('switchport', port, { host: idOf(await pick(tx, 'host', b)) ?? null });
+  },
+  async (tx, a, b) => {
+    const on = idOf(await pick(tx, 'switch', a));
+    if (on !== undefined)
+      await tx.update('switch', on, b % 2 === 0 ? { nativevlan: 900 + (b % 90) } : { confirmed: b });
   },
   async (tx, a) => {
     const table = (['vpc', 'network', 'host', 'zone'] as const)[a % 4]!;

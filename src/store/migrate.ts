@@ -7,6 +7,9 @@ import type { Tables } from './schema.ts';
 
 const MIGRATIONS = { '001-initial': initial, '002-members': members };
 
+/** The migrations this version knows. */
+export const MIGRATION_NAMES: readonly string[] = Object.keys(MIGRATIONS);
+
 /** Throws when the database was written by a newer version, or when a migration fails (nothing of it is kept then). */
 export async function migrate(db: Kysely<Tables>): Promise<void> {
   const migrator = new Migrator({ db, provider: { getMigrations: () => Promise.resolve(MIGRATIONS) } });

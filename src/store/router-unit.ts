@@ -1,6 +1,6 @@
 // From rows to what a network asks of a Linux router node: addresses, translations, rules, leases. Pure.
 import type { Balancer, FirewallRule, PortForward, PublicAddress, RouterRole } from '../model/intent.ts';
-import { servicesOf } from '../model/network-service.ts';
+import { LINUX_ROUTER, servicesOf } from '../model/network-service.ts';
 import type { Row, Rows } from './intent-rows.ts';
 
 /** All roles of one router node. Networks without a VLAN or a gateway have no leg: the commands see to it. */
@@ -56,18 +56,13 @@ function roleOf(rows: Rows, leg: Row<'networkrouter'>, network: Row<'network'>):
     firewall: services.has('Firewall'),
     egressDefault: !services.has('Firewall') || offering.egressdefaultpolicy === 1 ? 'allow' : 'deny',
     egress: rules.filter((rule) => rule.direction === 'Egress').map(firewallRule),
-    leases: nics.map((nic) => ({
-      mac: nic.mac,
-      ip: nic.ip,
-      hostname: rows.instance.get(nic.instance)?.hostname ?? '',
-    })),
+    leases: nics.flatMap(({ mac, ip, instance }) =>
+      ip === null ? [] : [{ mac, ip, hostname: rows.instance.get(instance)?.hostname ?? '' }],
+    ),
     routes: routesOf(rows, network.id),
     publicAddresses: rows.publicip.by('network', network.id).flatMap((address) => publicAddress(rows, address)),
   };
 }
-
-/** Provider of services that router nodes give. */
-export const LINUX_ROUTER = 'LinuxRouter';
 
 /** Networks behind the members of a network. A member without an address is no next hop. */
 export function routesOf(rows: Rows, network: string): { id: string; cidr: string; via: string }[] {
@@ -78,7 +73,10 @@ export function routesOf(rows: Rows, network: string): { id: string; cidr: strin
 }
 
 function routable(rows: Rows, nics: readonly Row<'nic'>[], members: readonly Row<'member'>[]): string[] {
-  const ofNics = nics.flatMap((nic) => [nic.ip, ...rows.nicaddress.by('nic', nic.id).map(({ ip }) => ip)]);
+  const ofNics = nics.flatMap((nic) => [
+    ...(nic.ip === null ? [] : [nic.ip]),
+    ...rows.nicaddress.by('nic', nic.id).map(({ ip }) => ip),
+  ]);
   return [...ofNics, ...members.flatMap(({ ip }) => (ip === null ? [] : [ip]))];
 }
 
@@ -133,7 +131,7 @@ function firewallRule(row: Row<'firewallrule'>): FirewallRule {
 }
 
 function balancerOf(rows: Rows, row: Row<'loadbalancer'>): Balancer {
-  const check = row.healthcheck === null ? undefined : (JSON.parse(row.healthcheck) as NonNullable<Balancer['check']>);
+  const check = row.healthcheck === null ? undefined : checkOf(row.healthcheck);
   return {
     id: row.id,
     protocol: row.protocol === 'udp' ? 'udp' : 'tcp',
@@ -144,4 +142,10 @@ function balancerOf(rows: Rows, row: Row<'loadbalancer'>): Balancer {
     ...(check === undefined ? {} : { check }),
     members: rows.balancermember.by('loadbalancer', row.id).map(({ ip }) => ({ ip, port: row.privateport })),
   };
+}
+
+/** Only what the node needs to know: the text holds the policy's id and description, too. */
+function checkOf(text: string): NonNullable<Balancer['check']> {
+  const { intervalSeconds, timeoutSeconds, healthy, unhealthy } = JSON.parse(text) as NonNullable<Balancer['check']>;
+  return { intervalSeconds, timeoutSeconds, healthy, unhealthy };
 }

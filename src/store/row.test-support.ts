@@ -218,6 +218,8 @@ export function networkRow(more: Partial<Tables['network']> = {}): Tables['netwo
     restartrequired: 0,
     displaynetwork: 1,
     implicit: 0,
+    shared: null,
+    guestcidr: null,
     created,
     ...more,
   };
@@ -328,4 +330,52 @@ export function itemRow(acl: string, number: number): Tables['aclitem'] {
     cidrlist: '10.0.0.0/8,192.168.0.0/16',
     created,
   };
+}
+
+export function switchRow(name: string, more: Partial<Tables['switch']> = {}): Tables['switch'] {
+  return {
+    id: newId(),
+    zone: WORLD.zone,
+    physicalnetwork: WORLD.physical,
+    name,
+    driver: 'ovsdb',
+    address: name,
+    options: '{}',
+    secret: null,
+    nativevlan: 999,
+    apply: 1,
+    state: 'Connecting',
+    error: null,
+    actual: null,
+    findings: null,
+    planned: null,
+    digest: null,
+    documented: 0,
+    reached: 0,
+    confirmed: 0,
+    lastseen: null,
+    created,
+    ...more,
+  };
+}
+
+/** A free access port that is ours to set. */
+export function portRow(on: string, name: string, more: Partial<Tables['switchport']> = {}): Tables['switchport'] {
+  const free = { role: 'access', host: null, managed: 1 as const, domain: null, account: null, carried: null };
+  return { id: newId(), switch: on, name, ...free, created, ...more };
+}
+
+export function deviceRow(name: string, switchport: string | null = null): Tables['device'] {
+  return { id: newId(), name, kind: 'server', mac: null, switchport, ...OWNER, created };
+}
+
+/** Untagged, on its way. */
+export function memberRow(
+  network: string,
+  device: string,
+  switchport: string,
+  more: Partial<Tables['member']> = {},
+): Tables['member'] {
+  const plain = { ip: null, mac: null, tagged: 0 as const, isgateway: 0 as const, state: 'Attaching', moved: 0 };
+  return { id: newId(), network, device, switchport, ...plain, ...OWNER, created, ...more };
 }

@@ -136,12 +136,23 @@ export interface SwitchTable {
   secret: string | null;
   /** The VLAN of untagged frames on ports nobody has attached: never a network's. */
   nativevlan: number;
+  /** 0: it is only looked at, and what would be changed is shown. */
+  apply: Bit;
   /** Connecting, Up, Down. */
   state: string;
   /** The first thing wrong with it. */
   error: string | null;
   /** JSON SwitchActual: what it said of itself the last time it was read. */
   actual: string | null;
+  /** JSON [{ port, kind, vlan?, text, since }]: what is or was not as wanted. */
+  findings: string | null;
+  /** JSON: lines that somebody else has to type, or that would be run if `apply` were 1. */
+  planned: string | null;
+  /** Hash of what its document asks for, and the generation since which it asks for that: kept over restarts. */
+  digest: string | null;
+  documented: number;
+  /** Generation of the last document that was true there. */
+  reached: number;
   /** Driver instructions: the generation the network team has confirmed. */
   confirmed: number;
   lastseen: string | null;
@@ -162,6 +173,8 @@ export interface SwitchPortTable {
   managed: Bit;
   domain: string | null;
   account: string | null;
+  /** JSON list of the VLANs that we put on a trunk: those, and no others, are ours to take off again. */
+  carried: string | null;
   created: string;
 }
 
@@ -190,7 +203,7 @@ export interface MemberTable {
   tagged: Bit;
   /** Whether the network's gateway address is this member's. */
   isgateway: Bit;
-  /** Attaching, Attached, Waiting (for the network team), Detaching. */
+  /** Attaching, Attached, Waiting (for the network team), Detaching (its port is being freed; the address is still reserved). */
   state: string;
   /** Generation at which its place or address last changed. */
   moved: number;
@@ -219,6 +232,8 @@ export interface NetworkRouterTable {
   priority: number;
   /** As the node reported it: MASTER, BACKUP, FAULT. */
   state: string | null;
+  /** JSON list of sentences: what the node found wrong at its last pass. */
+  findings: string | null;
   created: string;
 }
 
@@ -251,7 +266,7 @@ export interface PublicIpTable {
   issourcenat: Bit;
   nic: string | null;
   vmip: string | null;
-  /** Allocating, Allocated, Releasing. */
+  /** Allocating, Allocated, Releasing, Free: a free one keeps its row, so that its id stays known, until it is given again. */
   state: string;
   /** Generation at which what it leads to last changed. */
   moved: number;
@@ -293,6 +308,8 @@ export interface FirewallRuleTable {
   icmpcode: number | null;
   cidrlist: string;
   destcidrlist: string;
+  /** The port forwarding or load balancer rule it was opened for, and goes with. */
+  related: string | null;
   state: string;
   account: string;
   domain: string;
@@ -312,9 +329,9 @@ export interface LoadBalancerTable {
   /** roundrobin, leastconn, source. */
   algorithm: string;
   cidrlist: string;
-  /** JSON { name, methodname, params }. */
+  /** JSON { id, name, description, methodname, params }. */
   stickiness: string | null;
-  /** JSON { intervalSeconds, timeoutSeconds, healthy, unhealthy, pingpath }. */
+  /** JSON { id, description, intervalSeconds, timeoutSeconds, healthy, unhealthy }. */
   healthcheck: string | null;
   state: string;
   account: string;
@@ -343,6 +360,8 @@ export interface NicAddressTable {
 export interface ReceiptTable {
   id: string;
   network: string;
+  /** The card it came to; its row may be gone meanwhile. */
+  nic: string | null;
   ip: string;
   mac: string;
   /** Why it was announced: start, migration, address, takeover, member, staticnat. */
@@ -356,11 +375,15 @@ export interface ReceiptTable {
   upstream: string | null;
   /** MAC that the upstream uses for the address. */
   answeredby: string | null;
+  /** learnt, stale, mute, silent; null: nobody was asked, or could be. */
+  verdict: string | null;
   /** From the announcement to that answer. */
   afterms: number | null;
   outagems: number | null;
   /** The whole of it as a sentence. */
   text: string;
+  account: string;
+  domain: string;
   created: string;
 }
 
@@ -473,6 +496,8 @@ export interface NetworkOfferingTable {
   networkmode: string;
   /** JSON { service: { capability: value } }: RedundantRouter of SourceNat and Gateway, and the like. */
   capabilities: string;
+  /** JSON { key: value } of the client's own. */
+  details: string | null;
   sort: number;
   created: string;
 }
@@ -542,10 +567,14 @@ export interface NetworkTable {
   displaynetwork: Bit;
   /** Made by createPrivateGateway in CloudStack's dialect; goes with its last gateway. */
   implicit: Bit;
+  /** Who may use it beside its account (Shared networks): Domain for everybody in its domain, Subdomains for those below, too; null for nobody. */
+  shared: string | null;
+  /** The part of the CIDR that instances are given addresses from; null for all of it. */
+  guestcidr: string | null;
   created: string;
 }
 
-/** An address in use in a network: the table that makes sure none is given twice. `kind`: nic, gateway, secondary, reserved. */
+/** An address in use in a network: the table that makes sure none is given twice. `kind`: nic, gateway, secondary, router, member, reserved. */
 export interface AddressTable {
   network: string;
   ip: string;
@@ -629,7 +658,7 @@ export interface InstanceTable {
   host: string | null;
   /** Where it ran last, and where its disk is therefore; the same as `host` while it runs. */
   lasthost: string | null;
-  /** Stopped, Starting, Running, Stopping, Destroyed, Expunging, Error. */
+  /** Stopped, Starting, Running, Migrating, Stopping, Destroyed, Expunging, Error. */
   state: string;
   /** What is wanted: running or stopped. */
   power: string;
@@ -652,7 +681,8 @@ export interface NicTable {
   id: string;
   instance: string;
   network: string;
-  ip: string;
+  /** Null in a network without addresses. */
+  ip: string | null;
   mac: string;
   isdefault: Bit;
   deviceid: number;
@@ -830,3 +860,17 @@ export const INTENT_TABLES = [
 ] as const satisfies readonly ObjectTable[];
 
 export type IntentTable = (typeof INTENT_TABLES)[number];
+
+/** Tables whose rows enter another state when what was asked of them is realized: what a transition can be of. */
+export const STATEFUL_TABLES = [
+  'network',
+  'privategateway',
+  'staticroute',
+  'instance',
+  'publicip',
+  'portforward',
+  'firewallrule',
+  'loadbalancer',
+] as const satisfies readonly IntentTable[];
+
+export type StatefulTable = (typeof STATEFUL_TABLES)[number];

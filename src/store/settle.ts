@@ -83,13 +83,21 @@ export async function failJobs(store: Store, jobIds: readonly string[], text: st
   });
 }
 
-/** Removes what nobody asks for any more: settled jobs after `jobMs`, and change notes that every cache has seen. */
+/** How long receipts of moves and finished scans are kept: 30 days. */
+const RECEIPT_MS = 30 * 86_400_000;
+
+/**
+ * Removes what nobody asks for any more: settled jobs after `jobMs`, change notes that every cache has seen, old receipts and scans.
+ */
 export async function sweep(store: Store, jobMs: number, seenGeneration: number): Promise<void> {
   const before = new Date(Date.now() - jobMs).toISOString();
   await store.write(async (tx) => {
     await tx.db.deleteFrom('job').where('status', '!=', 0).where('completed', '<', before).execute();
     await tx.db.deleteFrom('change').where('generation', '<', seenGeneration).execute();
     await tx.db.deleteFrom('session').where('expires', '<', new Date().toISOString()).execute();
+    const old = new Date(Date.now() - RECEIPT_MS).toISOString();
+    await tx.db.deleteFrom('receipt').where('created', '<', old).execute();
+    await tx.db.deleteFrom('scan').where('state', '!=', 'Requested').where('finished', '<', old).execute();
   });
 }
 
@@ -110,6 +118,7 @@ async function enterStates(tx: Tx, generations: readonly number[]): Promise<void
       .where('generation', '>', generation)
       .executeTakeFirst();
     if (later !== undefined) continue;
+    if (kind === 'instance') await arrive(tx, id);
     // Not through tx.update: the state is what clients see, it changes nothing on the network.
     await tx.db
       .updateTable(kind as 'network')
@@ -121,6 +130,15 @@ async function enterStates(tx: Tx, generations: readonly number[]): Promise<void
     .deleteFrom('transition')
     .where('generation', 'in', [...generations])
     .execute();
+}
+
+/**
+ * An instance that was moving is where it was to go, or stopped on the way: its old place lets go. That is a change of its own,
+ * since until now the old place had to hold on.
+ */
+async function arrive(tx: Tx, id: string): Promise<void> {
+  const row = await tx.db.selectFrom('instance').select('migratefrom').where('id', '=', id).executeTakeFirst();
+  if (row !== undefined && row.migratefrom !== null) await tx.update('instance', id, { migratefrom: null });
 }
 
 async function endJob(tx: Tx, job: JobTable, status: 1 | 2, text: string | null): Promise<void> {

@@ -1,7 +1,7 @@
 // Which units of the intent a touched row changes: the other half of intent-units.ts, and to be kept in step with it.
 import type { UnitKey } from '../model/intent.ts';
 import type { Row, Rows, Touched } from './intent-rows.ts';
-import { switchesAtHost, switchesOfNetwork } from './switch-unit.ts';
+import { switchesAtHost, switchesOfInstance, switchesOfNetwork } from './switch-unit.ts';
 
 /** The unit a network belongs to: its VPC where it is a tier, else itself. */
 function unitOfNetwork(row: Row<'network'>): UnitKey {
@@ -26,7 +26,7 @@ export function unitsOf(rows: Rows, touched: Touched): Set<UnitKey> {
   };
   const instance = (row: Row<'instance'>): void => {
     for (const at of [row.lasthost, row.migratefrom]) host(at);
-    switches(switchesAtHost(rows, row.host));
+    switches(switchesOfInstance(rows, row));
     for (const nic of rows.nic.by('instance', row.id)) {
       network(nic.network);
       routers(nic.network);
@@ -51,7 +51,11 @@ export function unitsOf(rows: Rows, touched: Touched): Set<UnitKey> {
   const { table } = touched;
   switch (table) {
     case 'zone':
-      for (const row of rows.network.by('zone', touched.id)) units.add(unitOfNetwork(row));
+      for (const row of rows.network.by('zone', touched.id)) {
+        units.add(unitOfNetwork(row));
+        // The resolvers its routers announce may be the zone's.
+        routers(row.id);
+      }
       break;
     case 'physicalnetwork':
       for (const row of rows.network.by('physicalnetwork', touched.id)) units.add(unitOfNetwork(row));
@@ -59,6 +63,8 @@ export function unitsOf(rows: Rows, touched: Touched): Set<UnitKey> {
     case 'host':
       units.add('fabric').add(`host:${touched.id}`);
       switches(switchesAtHost(rows, touched.id));
+      // The other router of a pair is told name and address of this one.
+      for (const leg of rows.networkrouter.by('host', touched.id)) routers(leg.network);
       if (touched.was?.name !== touched.is?.name)
         for (const row of rows.instance.by('lasthost', touched.id)) instance(row);
       break;
@@ -74,7 +80,10 @@ export function unitsOf(rows: Rows, touched: Touched): Set<UnitKey> {
       break;
     case 'privategateway':
       for (const row of [touched.was, touched.is])
-        if (row !== undefined) units.add(`vpc:${row.vpc}`).add(`network:${row.network}`);
+        if (row !== undefined) {
+          units.add(`vpc:${row.vpc}`).add(`network:${row.network}`);
+          switches(switchesOfNetwork(rows, row.network));
+        }
       break;
     case 'staticroute':
       for (const row of [touched.was, touched.is]) if (row !== undefined) units.add(`vpc:${row.vpc}`);
@@ -95,7 +104,7 @@ export function unitsOf(rows: Rows, touched: Touched): Set<UnitKey> {
         routers(row.network);
         const owner = rows.instance.get(row.instance);
         for (const at of [owner?.lasthost, owner?.migratefrom]) host(at);
-        switches(switchesAtHost(rows, owner?.host));
+        switches(switchesOfInstance(rows, owner));
       }
       break;
     case 'nicaddress':

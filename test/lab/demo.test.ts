@@ -74,6 +74,31 @@ test('./demo refuses a topology with a mistake and names it', async (t) => {
   assert.match(own.output(), /topology .*lab\.json is not valid: .*hypervisor/);
 });
 
+test('./demo --list names each story and the lab it needs', async (t) => {
+  const own = demo(t, '--list');
+  assert.equal(await own.ended, 0, own.output());
+  assert.match(own.output(), /^ +1 +three VPCs become one +lab\/three-hypervisors\.json$/m);
+  assert.match(own.output(), /^ +3 +a network with no router +lab\//m);
+});
+
+test('./demo refuses a story there is not, and says which there are', async (t) => {
+  const state = join(temporaryState(t), 'state');
+  const own = demo(t, '--story', '99', '--state', state, '--port', '0');
+  assert.equal(await own.ended, 1);
+  assert.match(own.output(), /there is no story 99; there are 1, 3\b/);
+  assert.ok(!existsSync(state));
+});
+
+test('./demo --story 3 --once plays it, prints what was applied, and ends with 0 because all of it held', async (t) => {
+  const state = join(temporaryState(t), 'state');
+  const own = demo(t, '--story', '3', '--once', '--state', state, '--port', '0');
+  assert.equal(await own.ended, 0, own.output());
+  assert.match(own.output(), /Story 3: a network with no router/);
+  assert.match(own.output(), /steps applied on h2:/);
+  assert.match(own.output(), /\b(\d+) of \1 expectations held/);
+  assert.ok(!existsSync(state));
+});
+
 test('./demo stays up with access.json for its owner only, and SIGTERM leaves nothing', async (t) => {
   const state = join(temporaryState(t), 'state');
   const own = await up(t, state);

@@ -11,6 +11,8 @@ import { type ParamMeta, isOptional, paramMeta } from '../../src/api/param.ts';
 import { newId } from '../../src/lib/id.ts';
 import { type Cloud, type Who, openCloud } from '../support/cloud.ts';
 import { addHosts } from '../support/hosts.ts';
+import { makePhysical } from '../support/physical.ts';
+import { makePublic, openPublicSide } from '../support/public-side.ts';
 
 /** Kind of object -> id of one that the tenant owns. */
 type Things = Readonly<Record<string, string>>;
@@ -22,6 +24,7 @@ let globex: Things;
 before(async () => {
   cloud = await openCloud();
   await addHosts(cloud.store);
+  await openPublicSide(cloud);
   acme = await furnish('acme-admin', 1);
   globex = await furnish('globex-admin', 2);
 });
@@ -92,6 +95,8 @@ async function furnish(who: Who, number: number): Promise<Things> {
   const common = { zone, serviceoffering, template, vpcoffering: vpcofferingid };
   return {
     ...common,
+    ...(await makePhysical(cloud, who, number)),
+    ...(await makePublic(cloud, who, number)),
     networkoffering: await offering('DefaultPrivateGatewayNetworkOffering'),
     domain: domainId,
     account: accountId,
@@ -115,7 +120,8 @@ async function furnish(who: Who, number: number): Promise<Things> {
 
 /** Kinds of objects that belong to a tenant; the others are the operator's and open to all. */
 const OWNED = ['domain', 'account', 'user', 'vpc', 'acl', 'aclitem', 'network', 'privategateway', 'staticroute'].concat(
-  ['instance', 'nic', 'volume', 'router', 'job', 'event'],
+  ['instance', 'nic', 'volume', 'router', 'job', 'event', 'device', 'networkmember', 'networkroute', 'switchport'],
+  ['publicip', 'portforward', 'firewallrule', 'loadbalancer', 'stickinesspolicy', 'healthcheckpolicy'],
 );
 
 /** Something of the right shape for a required parameter that is no id. */
@@ -126,11 +132,24 @@ const FILLERS: Readonly<Record<string, string>> = {
   templatefilter: 'self',
   lock: 'false',
   nexthop: '172.16.2.1',
+  publicport: '8080',
+  privateport: '8080',
+  algorithm: 'source',
+  methodname: 'SourceBased',
 };
 
 /** Parameters that other parameters need. */
 const TOGETHER: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  'associateIpAddress domainid': { zoneid: 'own:zone', account: 'acme-admin' },
+  'createLoadBalancerRule networkid': { publicipid: 'own:publicip' },
+  'createLoadBalancerRule domainid': { publicipid: 'own:publicip', account: 'acme-admin' },
+  'detachDevice networkid': { deviceid: 'own:device' },
+  'detachDevice deviceid': { networkid: 'own:wire' },
+  'listWhoHasThisMac domainid': { macaddress: '02:00:00:00:00:01' },
+  'registerDevice domainid': { account: 'acme-admin' },
   'createStaticRoute vpcid': { nexthop: '172.16.2.9' },
+  'createNetworkRoute deviceid': { networkid: 'own:wire' },
+  'createNetworkRoute memberid': { networkid: 'own:wire' },
   'createPrivateGateway vpcid': { networkid: 'own:private' },
   'createPrivateGateway aclid': { networkid: 'own:private' },
   'createPrivateGateway associatednetworkid': { gateway: '172.16.2.254', netmask: '255.255.255.0' },
@@ -195,6 +214,10 @@ async function estate(account: string): Promise<string> {
     'event',
     'user',
     'account',
+    'publicip',
+    'portforward',
+    'firewallrule',
+    'loadbalancer',
   ] as const;
   const rows = [];
   for (const table of tables) {
@@ -272,11 +295,20 @@ test('attack 08: ids nested in maps and lists are no way in, either', async () =
   const unknown = /or entity does not exist|Unable to find resource/;
   await refused('deployVirtualMachine', { ...deploy, 'iptonetworklist[0].networkid': acme['network']! }, unknown);
   await refused('deployVirtualMachine', { ...deploy, networkids: `${globex['network']},${acme['network']}` }, unknown);
+  await refused(
+    'assignToLoadBalancerRule',
+    { id: globex['loadbalancer']!, 'vmidipmap[0].vmid': acme['instance']! },
+    unknown,
+  );
   for (const [resourcetype, kind] of [
     ['Vpc', 'vpc'],
     ['Network', 'network'],
     ['UserVm', 'instance'],
     ['StaticRoute', 'staticroute'],
+    ['PublicIpAddress', 'publicip'],
+    ['PortForwardingRule', 'portforward'],
+    ['FirewallRule', 'firewallrule'],
+    ['LoadBalancer', 'loadbalancer'],
   ] as const) {
     const tags = {
       resourcetype,

@@ -17,7 +17,12 @@ interface NoSsh {
 }
 
 const BUSYBOX = ['/bin/busybox', '/usr/bin/busybox'];
-const SCRIPTS = { 'guest-enter': 'enter.sh', 'guest-init': 'init.sh', 'guest-dhcp': 'dhcp.sh' };
+const SCRIPTS = {
+  'guest-enter': 'enter.sh',
+  'guest-init': 'init.sh',
+  'guest-dhcp': 'dhcp.sh',
+  'guest-addresses': 'addresses.sh',
+};
 /** Taken along when the node has them; where they go in the guest. */
 const PROGRAMS: readonly (readonly [string, string])[] = [
   ['dropbear', 'sbin/dropbear'],

@@ -127,8 +127,10 @@ function plug(port: string, ids: Record<string, string>, spec: InstanceSpec, nic
 }
 
 /** Takes away the guest's mark that it has brought the card up: it does so again with the new cable. (/run is a mount of its own: no link of the guest's is followed.) */
-function forget(device: string, guest: Guest | undefined, reason: string): Step[] {
-  const marks = [`card.${device}`, `lease.${device}`].filter((mark) => guest?.run.has(mark) === true);
+export function forget(device: string, guest: Guest | undefined, reason: string): Step[] {
+  const marks = [...(guest?.run ?? [])].filter(
+    (mark) => mark === `card.${device}` || mark === `lease.${device}` || mark.startsWith(`leased.${device}.`),
+  );
   return marks.map((mark): Step => ({
     kind: 'remove',
     path: `/proc/${guest!.pid}/root/run/${mark}`,

@@ -340,6 +340,30 @@ test('planInstances() reboots a guest that has seen a smaller boot counter, and 
   assert.deepEqual(world.links, links);
 });
 
+test('planInstances() has a guest take on a further address, drop it, and ask anew when its main one changed', () => {
+  const world = new World();
+  world.converge(only(one));
+  const guest = world.guests[0]!;
+  guest.run.add('leased.eth0.10.1.1.5');
+  const withAddresses = (...ips: readonly string[]): Step[] => {
+    const nic = { ...one.nics[0]!, addresses: ips.map((ip) => ({ ip, moved: 1 })) };
+    return planInstances(only({ ...one, nics: [nic] }), world.actual(), 1, context).work.flatMap(({ steps }) => steps);
+  };
+  assert.deepEqual(withAddresses('10.1.1.5'), []);
+  const come = withAddresses('10.1.1.5', '10.1.1.77');
+  assert.equal(come.find((step) => step.kind === 'write' && step.path.endsWith('/boot/addresses'))?.kind, 'write');
+  assert.match(come.at(-1)!.reason, /eth0 10\.1\.1\.77/);
+  guest.run.add('address.eth0.10.1.1.77');
+  assert.deepEqual(withAddresses('10.1.1.5', '10.1.1.77'), []);
+  assert.match(withAddresses('10.1.1.5').at(-1)!.reason, /eth0 10\.1\.1\.77/);
+  guest.run.delete('address.eth0.10.1.1.77');
+  const renewed = withAddresses('10.1.1.6').flatMap((step) => (step.kind === 'remove' ? [step.path] : []));
+  assert.ok(
+    renewed.some((path) => path.endsWith('/run/card.eth0')),
+    'the card is brought up anew',
+  );
+});
+
 test('planInstances() says which card has got no address', () => {
   const world = new World();
   world.converge(only(one));
@@ -362,4 +386,24 @@ test('planInstances() holds nothing up where SSH cannot be, and says so; where i
   };
   assert.deepEqual(statusWith(false), { id: one.id, power: 'running', note: 'no SSH' });
   assert.deepEqual(statusWith(true), { id: one.id, power: 'running', error: 'no SSH' });
+});
+
+test('planInstances() lets go of an instance that moves, keeps its files, and its destination starts it only then', () => {
+  const world = new World();
+  world.converge(only(one));
+  const moving = only({ ...one, migration: { from: 'h1', to: 'h2', toAddress: '192.0.2.12' } });
+  const there = { ...context, node: 'h2' };
+  const atDestination = planInstances({ ...moving, node: 'h2' }, world.actual(), 1, there);
+  assert.deepEqual(atDestination.work, []);
+  assert.match(atDestination.waits[0]!.what, /until h1 has let go/);
+  const steps = planInstances(moving, world.actual(), 1, context).work.flatMap((each) => each.steps);
+  assert.ok(!steps.some((step) => step.kind === 'remove' && step.path === `/i/${one.id}`), 'its files stay');
+  assert.match(steps[0]!.reason, /let go of: it moves to h2/);
+  for (const step of steps) world.apply(step);
+  assert.deepEqual([world.guests, [...world.records], [...world.ports], [...world.namespaces]], [[], [], [], []]);
+  assert.deepEqual(planInstances(moving, world.actual(), 2, context).work, [], 'nothing is left to do at the source');
+  assert.notDeepEqual(planInstances({ ...moving, node: 'h2' }, world.actual(), 2, there).work, []);
+  // Nodes of a lab see each other's processes: what runs at the destination is not the source's to stop.
+  world.guests.push({ id: one.id, pid: 5, netns: netnsOf(one.id), run: new Set() });
+  assert.deepEqual(planInstances(moving, world.actual(), 3, context).work, []);
 });

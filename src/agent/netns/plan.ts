@@ -1,9 +1,9 @@
 // From what an instance should be and what is there to the steps between: pure, and right from any half-done state, since an
 // agent may be killed between any two steps.
-import type { InstanceSpec, InstanceStatus, NodeDocument } from '../../protocol/document.ts';
+import type { InstanceSpec, InstanceStatus, NicSpec, NodeDocument } from '../../protocol/document.ts';
 import type { Plan, Step, Wait, Work } from '../driver.ts';
-import { planCables, unplug } from './cables.ts';
-import { filesOf } from './files.ts';
+import { forget, planCables, unplug } from './cables.ts';
+import { filesOf, furtherAddresses } from './files.ts';
 import { netnsOf, OWNER, portOf, type PlanContext } from './names.ts';
 import type { Actual, Guest } from './read.ts';
 import { recordFile, type InstanceRecord } from './record.ts';
@@ -24,7 +24,9 @@ export function planInstances(document: NodeDocument, actual: Actual, now: numbe
   for (const id of ids) {
     const spec = wanted.get(id);
     const one =
-      spec?.power === 'running' ? planRunning(spec, actual, now, context) : planOff(id, spec, actual, context);
+      spec?.power === 'running' && !leaves(spec, context)
+        ? planRunning(spec, actual, now, context)
+        : planOff(id, spec, actual, context);
     if (one.steps.length > 0)
       work.push({
         target: id,
@@ -121,15 +123,26 @@ function planRunning(spec: InstanceSpec, actual: Actual, now: number, context: P
   };
 }
 
+/** Whether it moves away. A namespace cannot move while it runs: here it ends, and its destination starts it with the same files. */
+function leaves({ migration }: InstanceSpec, { node }: PlanContext): boolean {
+  return migration?.from === node && migration.to !== node;
+}
+
 /** Takes an instance down: kept (its files stay) when the document has it as stopped, removed when it has it no more. */
 function planOff(id: string, spec: InstanceSpec | undefined, actual: Actual, context: PlanContext): One {
   const record = actual.records.get(id);
   const status: InstanceStatus = { id, power: 'stopped' };
   if (record !== undefined && record.host !== context.node) return { steps: [], waits: [], status };
   const name = spec?.name ?? record?.name ?? id;
-  const reason = spec === undefined ? `${name} is no longer wanted here` : `${name} is to be off`;
+  const leaving = spec !== undefined && leaves(spec, context);
+  const reason =
+    spec === undefined
+      ? `${name} is no longer wanted here`
+      : `${name} is ${leaving ? `let go of: it moves to ${spec.migration!.to}` : 'to be off'}`;
   const steps: Step[] = [];
-  for (const guest of actual.guests) if (guest.id === id) steps.push({ kind: 'stop', pid: guest.pid, reason });
+  // Nodes that share a machine see each other's guests: once let go of, what runs is the destination's.
+  const ours = record !== undefined || !leaving;
+  for (const guest of actual.guests) if (ours && guest.id === id) steps.push({ kind: 'stop', pid: guest.pid, reason });
   const ports = new Set((record?.nics ?? []).map((nic) => nic.port));
   for (const [port, { externalIds }] of actual.ovs.ports)
     if (externalIds[OWNER] === context.node && (externalIds['vm-id'] ?? '') === id) ports.add(port);
@@ -140,13 +153,16 @@ function planOff(id: string, spec: InstanceSpec | undefined, actual: Actual, con
   if (record !== undefined && spec === undefined) {
     steps.push({ kind: 'remove', path: ownOf(id, context), reason });
     steps.push({ kind: 'remove', path: recordFile(context.directory, id), reason });
+  } else if (record !== undefined && leaving) {
+    // The note says whose it is: without it the destination may begin.
+    steps.push({ kind: 'remove', path: recordFile(context.directory, id), reason, routine: true });
   } else if (record !== undefined && (record.pid !== null || record.nics.length > 0)) {
     steps.push(writeRecord({ ...record, pid: null, nics: [] }, context, reason));
   }
   return {
     steps,
     waits: [],
-    status: actual.guests.some((guest) => guest.id === id) ? { id, power: 'running' } : status,
+    status: ours && actual.guests.some((guest) => guest.id === id) ? { id, power: 'running' } : status,
   };
 }
 
@@ -190,10 +206,19 @@ function planCards(spec: InstanceSpec, guest: Guest, context: PlanContext): Step
   const gone = [...guest.run]
     .flatMap((mark) => /^udhcpc\.(.+)$/.exec(mark)?.slice(1) ?? [])
     .filter((device) => !guest.run.has(`card.${device}`));
-  if (come.length + gone.length === 0) return [];
-  const reason = `cards of ${spec.name} changed: ${[...new Set([...come, ...gone])].join(', ')}`;
-  const list = filesOf(spec).filter(({ path }) => path === 'cards');
+  const wanted = new Set(
+    spec.nics.flatMap((nic) => furtherAddresses(nic).map((ip) => `address.eth${nic.deviceId}.${ip}`)),
+  );
+  const had = new Set([...guest.run].filter((mark) => mark.startsWith('address.')));
+  const addresses = wanted.symmetricDifference(had);
+  const stale = spec.nics.filter((nic) => hasOldLease(nic, guest));
+  if (come.length + gone.length + addresses.size + stale.length === 0) return [];
+  const moved = [...addresses].map((mark) => mark.slice('address.'.length).replace('.', ' '));
+  const renewed = stale.map((nic) => `eth${nic.deviceId}`);
+  const reason = `cards of ${spec.name} changed: ${[...new Set([...come, ...gone, ...moved, ...renewed])].join(', ')}`;
+  const list = filesOf(spec).filter(({ path }) => path === 'cards' || path === 'addresses');
   return [
+    ...stale.flatMap((nic) => forget(`eth${nic.deviceId}`, guest, `${spec.name} is to ask for its new address`)),
     ...list.map((file): Step => ({
       kind: 'write',
       ...file,
@@ -203,6 +228,15 @@ function planCards(spec: InstanceSpec, guest: Guest, context: PlanContext): Step
     })),
     { kind: 'run', argv: ['kill', '-HUP', String(guest.pid)], reason },
   ];
+}
+
+/** Whether the card has got another address than it is to have now: it asks again, as a machine does that is started anew. */
+function hasOldLease(nic: NicSpec, guest: Guest): boolean {
+  const [main] = nic.addresses ?? [];
+  if (main === undefined || nic.dhcp === false) return false;
+  const mark = `leased.eth${nic.deviceId}.`;
+  const leases = [...guest.run].filter((name) => name.startsWith(mark));
+  return leases.length > 0 && !leases.includes(`${mark}${main.ip}`);
 }
 
 /** The instance's folder: what it starts with, what it keeps, what it said while starting. */

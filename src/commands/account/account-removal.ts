@@ -2,11 +2,17 @@
 import { sql } from 'kysely';
 import { refuse } from '../../api/error.ts';
 import type { AccountTable, Tables } from '../../store/schema.ts';
-import type { WriteRoom } from '../room.ts';
+import { removeNics } from '../instance/instance-destroy.ts';
+import { releaseRouters } from '../network/network-router.ts';
+import { takeBack } from '../public/public-ip-give.ts';
+import { type WriteRoom, entersWhenRealized } from '../room.ts';
 
 /** Owned tables, whoever hangs on others first. */
 const OWNED = [
   'instance',
+  'networkroute',
+  'member',
+  'device',
   'staticroute',
   'privategateway',
   'network',
@@ -18,6 +24,7 @@ const OWNED = [
 /** Removes the account. Refuses where something of another account stands on what would go, and names it. */
 export async function removeAccount(room: WriteRoom, account: AccountTable): Promise<void> {
   await refuseNeeded(room, account);
+  await revokePorts(room, 'account', account.id);
   const { db } = room.tx;
   for (const table of OWNED) {
     for (const id of await idsOf(room, table, account.id)) {
@@ -26,6 +33,8 @@ export async function removeAccount(room: WriteRoom, account: AccountTable): Pro
       await room.tx.remove(table, id);
     }
   }
+  await releasePublic(room, account.id);
+  await undedicate(room, 'account', account.id);
   const users = db.selectFrom('user').select('id').where('account', '=', account.id);
   await db.deleteFrom('session').where('user', 'in', users).execute();
   await db.deleteFrom('tag').where('account', '=', account.id).execute();
@@ -33,10 +42,33 @@ export async function removeAccount(room: WriteRoom, account: AccountTable): Pro
   await room.tx.remove('account', account.id);
 }
 
+/** Switch ports that were granted to what goes are granted to nobody. */
+export async function revokePorts(room: WriteRoom, to: 'account' | 'domain', id: string): Promise<void> {
+  const ports = await room.tx.db.selectFrom('switchport').select('id').where(to, '=', id).execute();
+  for (const port of ports) await room.tx.update('switchport', port.id, { domain: null, account: null });
+}
+
+/** Ranges of public addresses that were kept for what goes are everybody's. */
+export async function undedicate(room: WriteRoom, from: 'account' | 'domain', id: string): Promise<void> {
+  await room.tx.db.updateTable('publicrange').set({ account: null, domain: null }).where(from, '=', id).execute();
+}
+
+/** Public addresses without a network are free again. */
+async function releasePublic(room: WriteRoom, account: string): Promise<void> {
+  const { db } = room.tx;
+  const held = await db
+    .selectFrom('publicip')
+    .selectAll()
+    .where('account', '=', account)
+    .where('state', '=', 'Allocated')
+    .execute();
+  for (const row of held) await entersWhenRealized(room.tx, await takeBack(room, row));
+}
+
 /** Rows that are parts of an object and have no owner of their own. */
 async function removeParts(room: WriteRoom, table: (typeof OWNED)[number], id: string): Promise<void> {
   const { db } = room.tx;
-  const parts = async (part: 'nic' | 'aclitem', column: string): Promise<void> => {
+  const parts = async (part: 'aclitem', column: string): Promise<void> => {
     const rows = await sql<{ id: string }>`select id from ${sql.table(part)} where ${sql.ref(column)} = ${id}`.execute(
       db,
     );
@@ -45,8 +77,9 @@ async function removeParts(room: WriteRoom, table: (typeof OWNED)[number], id: s
       await room.tx.remove(part, row.id);
     }
   };
-  if (table === 'instance') await parts('nic', 'instance');
+  if (table === 'instance') await removeNics(room.tx, id);
   if (table === 'acl') await parts('aclitem', 'acl');
+  if (table === 'network') await releaseRouters(room, { id });
   if (table === 'network') await db.deleteFrom('vlan').where('network', '=', id).execute();
   if (table === 'network') await db.deleteFrom('address').where('network', '=', id).execute();
   await db.deleteFrom('address').where('owner', '=', id).execute();
@@ -75,6 +108,9 @@ async function refuseNeeded(room: WriteRoom, account: AccountTable): Promise<voi
     union all
     select 'instance ' || i.displayname as what, n.name as "on" from nic c join instance i on i.id = c.instance join network n on n.id = c.network
       where n.account = ${account.id} and i.account <> ${account.id}
+    union all
+    select 'device ' || d.name as what, n.name as "on" from member m join device d on d.id = m.device join network n on n.id = m.network
+      where n.account = ${account.id} and m.account <> ${account.id}
     union all
     select 'network ' || t.name as what, v.name as "on" from network t join vpc v on v.id = t.vpc
       where v.account = ${account.id} and t.account <> ${account.id}

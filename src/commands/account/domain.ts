@@ -8,7 +8,7 @@ import * as param from '../../api/param.ts';
 import { newId } from '../../lib/id.ts';
 import type { DomainTable } from '../../store/schema.ts';
 import { reaches, subtree, unknownId } from '../access.ts';
-import { removeAccount } from './account-removal.ts';
+import { removeAccount, revokePorts, undedicate } from './account-removal.ts';
 import { namesOf } from '../join.ts';
 import { containing, named, page, pageParams } from '../list.ts';
 import { checkNetworkDomain } from '../known.ts';
@@ -231,11 +231,29 @@ export const deleteDomain = jobCommand({
     for (const domain of below) {
       const accounts = await room.db.selectFrom('account').selectAll().where('domain', '=', domain.id).execute();
       for (const account of accounts) await removeAccount(room, account);
+      await refuseShared(room, domain);
+      await revokePorts(room, 'domain', domain.id);
+      await undedicate(room, 'domain', domain.id);
       await room.tx.remove('domain', domain.id);
     }
     return { about: { type: 'Domain', id: row.id }, text: `deleting domain ${row.path}` };
   },
 });
+
+/** A network of another account may be shared with the domain: what becomes of it is not ours to decide. */
+async function refuseShared(room: WriteRoom, domain: DomainTable): Promise<void> {
+  const shared = await room.db
+    .selectFrom('network')
+    .select('name')
+    .where('domain', '=', domain.id)
+    .orderBy('name')
+    .execute();
+  if (shared.length === 0) return;
+  throw refuse(
+    'failed',
+    `Can't delete domain ${domain.path}: ${listed('network', shared)} shared with it belong to other accounts. Delete them first`,
+  );
+}
 
 async function refuseFull(room: WriteRoom, domain: DomainTable): Promise<void> {
   const accounts = await room.db

@@ -60,8 +60,17 @@ export const deployVirtualMachine = jobCommand({
     const [first] = wishes;
     if (want.userdata !== undefined) {
       checkUserData(want.userdata);
-      await requireService(room, first!.network, 'UserData', 'UserData is provided');
+      await requireService(room, first!.network, 'UserData', 'UserData is provided while deploying the VM');
     }
+    if (want.keypair) {
+      await requireService(room, first!.network, 'UserData', 'SSH keypair is provided while deploying the VM');
+      throw refuse(
+        'parameter',
+        `A key pair with name '${want.keypair}' was not found. SSH key pairs are not offered yet: leave keypair out and log in with the password`,
+      );
+    }
+    if (template.passwordenabled === 1)
+      await requireService(room, first!.network, 'UserData', `template ${template.name} is password enabled`);
     if (want.name !== undefined) {
       checkHostname(want.name);
       await checkHostnameFree(
@@ -146,7 +155,6 @@ async function inReach(room: Room, domainId: string): Promise<boolean> {
 }
 
 interface NotOffered {
-  readonly keypair?: string | undefined;
   readonly ip6address?: string | undefined;
   readonly diskofferingid?: string | undefined;
   readonly affinitygroupids?: readonly string[] | undefined;
@@ -157,12 +165,6 @@ interface NotOffered {
 
 /** What CloudStack knows and this product does not: said, never ignored. */
 function refuseWhatIsNotOffered(want: NotOffered): void {
-  if (want.keypair) {
-    throw refuse(
-      'parameter',
-      `A key pair with name '${want.keypair}' was not found. SSH key pairs are not offered yet: leave keypair out and log in with the password`,
-    );
-  }
   if (want.ip6address) throw refuse('parameter', 'Instances get no IPv6 addresses: leave ip6address out');
   if (want.diskofferingid) throw refuse('parameter', 'Instances have no data disks here: leave diskofferingid out');
   if (want.affinitygroupids?.length || want.affinitygroupnames?.length) {

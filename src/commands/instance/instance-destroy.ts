@@ -11,6 +11,7 @@ import { visible } from '../access.ts';
 import { configured } from '../server/configuration.ts';
 import { checkHostnameFree } from './instance-name.ts';
 import { networksOf } from './instance-nics.ts';
+import { dropRulesOfNic } from '../public/rule-removal.ts';
 import { TAG_KIND, instanceView, showInstances, viewInstance } from './instance-view.ts';
 import { type JobAnswer, type Room, type WriteRoom, jobCommand, writeCommand } from '../room.ts';
 
@@ -111,13 +112,27 @@ async function expunge(room: WriteRoom, instance: Tables['instance']): Promise<J
   };
 }
 
+/** Removes the interfaces of an instance. */
+export async function removeNics(tx: Tx, instance: string): Promise<void> {
+  const nics = await tx.db.selectFrom('nic').select('id').where('instance', '=', instance).execute();
+  for (const nic of nics) await removeNic(tx, nic.id);
+}
+
+/** Removes an interface with the rules that lead to it; its addresses, the secondary ones, too, are free again. */
+export async function removeNic(tx: Tx, id: string): Promise<void> {
+  await dropRulesOfNic(tx, id);
+  const further = await tx.db.selectFrom('nicaddress').select('id').where('nic', '=', id).execute();
+  for (const address of further) {
+    await tx.db.deleteFrom('address').where('owner', '=', address.id).execute();
+    await tx.remove('nicaddress', address.id);
+  }
+  await tx.db.deleteFrom('address').where('owner', '=', id).execute();
+  await tx.remove('nic', id);
+}
+
 /** Removes an instance with its interfaces, addresses and tags. */
 export async function removeInstance(tx: Tx, id: string): Promise<void> {
-  const nics = await tx.db.selectFrom('nic').select('id').where('instance', '=', id).execute();
-  for (const nic of nics) {
-    await tx.db.deleteFrom('address').where('owner', '=', nic.id).execute();
-    await tx.remove('nic', nic.id);
-  }
+  await removeNics(tx, id);
   await tx.db.deleteFrom('tag').where('kind', '=', TAG_KIND).where('resource', '=', id).execute();
   await tx.remove('instance', id);
 }

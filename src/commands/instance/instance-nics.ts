@@ -5,7 +5,8 @@ import { isUuid, macOf, newId } from '../../lib/id.ts';
 import { parseIp } from '../../lib/ip.ts';
 import { AllocationError, allocateAddress } from '../../store/allocate.ts';
 import type { Tables } from '../../store/schema.ts';
-import { unknownId, visibleRows } from '../access.ts';
+import { unknownId } from '../access.ts';
+import { isSharedWith, usableRows } from '../network/network-access.ts';
 import type { Owner } from '../owner.ts';
 import type { JobAnswer, Room, WriteRoom } from '../room.ts';
 
@@ -43,15 +44,17 @@ export async function wishedNics(room: Room, want: NicWant, zone: Tables['zone']
     .selectFrom('network')
     .selectAll()
     .where('id', 'in', ids)
-    .where(visibleRows(room.call.caller, 'network'))
+    .where(usableRows(room.call.caller))
     .execute();
   const networks = new Map(found.map((network) => [network.id, network]));
   const wishes: NicWish[] = [];
   for (const { networkid, ip, mac } of asked) {
     const network = networks.get(networkid);
     if (network === undefined) throw unknownId(room, 'networkids', networkid);
-    checkNetwork(network, zone, owner);
-    if (mac !== undefined) await checkMac(room, network, mac);
+    await checkNetwork(room, network, zone, owner);
+    if (ip !== undefined) refuseNoAddresses(network);
+    if (mac !== undefined && (await hasMac(room, network, mac)))
+      throw refuse('parameter', `The requested MAC-Address is already taken! ${mac}`);
     wishes.push({ network, ip, mac });
   }
   return wishes;
@@ -92,7 +95,7 @@ function fromMap(room: Room, want: NicWant): Asked[] {
 }
 
 /** Lower case, with colons. Refuses what is no address of a single machine. */
-function normalMac(text: string): string {
+export function normalMac(text: string): string {
   const mac = text.toLowerCase().replaceAll('-', ':');
   const ok =
     /^[0-9a-f]{2}(?::[0-9a-f]{2}){5}$/.test(mac) &&
@@ -106,7 +109,13 @@ function normalMac(text: string): string {
   return mac;
 }
 
-function checkNetwork(network: NetworkRow, zone: Tables['zone'], owner: Owner): void {
+/** Refuses a network that an owner's instance in this zone cannot be in. */
+export async function checkNetwork(
+  room: Room,
+  network: NetworkRow,
+  zone: Pick<Tables['zone'], 'id' | 'name'>,
+  owner: Owner,
+): Promise<void> {
   const named = `${network.name} (${network.id})`;
   if (network.guesttype === 'Private') {
     throw refuse(
@@ -116,28 +125,39 @@ function checkNetwork(network: NetworkRow, zone: Tables['zone'], owner: Owner): 
   }
   if (network.zone !== zone.id)
     throw refuse('parameter', `Network id=${network.id} doesn't belong to zone ${zone.name}`);
-  if (network.account !== owner.account.id && network.guesttype !== 'Shared') {
+  if (network.account === owner.account.id) return;
+  if (network.shared !== null && !(await isSharedWith(room, network, owner.domain))) {
+    throw refuse(
+      'permission',
+      `Shared network id=${network.id} is not available in domain id=${owner.domain.id}: ${network.name} is for another domain than the instance's (${owner.domain.path})`,
+    );
+  }
+  if (network.shared === null) {
     throw refuse(
       'permission',
       `Unable to use network with id= ${network.id}, permission denied: it belongs to another account than the instance will (${owner.account.name}). Name the network's owner with account and domainid`,
     );
   }
-  if (network.cidr === null) {
-    throw refuse(
-      'parameter',
-      `Network ${named} has no CIDR, so an instance cannot get an address in it. Choose a network with addresses`,
-    );
-  }
 }
 
-async function checkMac(room: Room, network: NetworkRow, mac: string): Promise<void> {
+/** Refuses a wish for an address in a network that has none. */
+export function refuseNoAddresses(network: Pick<NetworkRow, 'name' | 'cidr'>): void {
+  if (network.cidr !== null) return;
+  throw refuse(
+    'parameter',
+    `Network ${network.name} has no addresses to choose from: it is of type L2, where instances bring their own. Leave the address out`,
+  );
+}
+
+/** Whether an interface in the network has this MAC address. */
+export async function hasMac(room: Room, network: Pick<NetworkRow, 'id'>, mac: string): Promise<boolean> {
   const taken = await room.db
     .selectFrom('nic')
     .select('id')
     .where('network', '=', network.id)
     .where('mac', '=', mac)
     .executeTakeFirst();
-  if (taken !== undefined) throw refuse('parameter', `The requested MAC-Address is already taken! ${mac}`);
+  return taken !== undefined;
 }
 
 /** Adds the interfaces, taking an address for each. Refuses with 533 when a network has none left. */
@@ -147,22 +167,40 @@ export async function addNics(
   wishes: readonly NicWish[],
   created: string,
 ): Promise<void> {
-  for (const [deviceid, wish] of wishes.entries()) {
-    const id = newId();
-    const ip = await takeAddress(room, wish, id);
-    const mac = wish.mac ?? macOf(id);
-    const isdefault = deviceid === 0 ? 1 : 0;
-    await room.tx.insert('nic', {
-      id,
-      instance: instanceId,
-      network: wish.network.id,
-      ip,
-      mac,
-      isdefault,
-      deviceid,
-      moved: 0,
-      created,
-    });
+  for (const [deviceid, wish] of wishes.entries())
+    await addNic(room, instanceId, wish, { deviceid, isdefault: deviceid === 0 ? 1 : 0, created });
+}
+
+/** Adds one interface with an address, in a network that has addresses; gives its id. */
+export async function addNic(
+  room: WriteRoom,
+  instance: string,
+  wish: NicWish,
+  { deviceid, isdefault, created }: Pick<Tables['nic'], 'deviceid' | 'isdefault' | 'created'>,
+): Promise<string> {
+  const id = newId();
+  await room.tx.insert('nic', {
+    id,
+    instance,
+    network: wish.network.id,
+    ip: wish.network.cidr === null ? null : await takeAddress(room, wish, id),
+    mac: wish.mac ?? macOf(id),
+    isdefault,
+    deviceid,
+    moved: await room.tx.generation(),
+    created,
+  });
+  return id;
+}
+
+/** Notes that all addresses of an instance are somewhere else from now on: they are announced there. */
+export async function moveAddresses(room: WriteRoom, instance: string): Promise<void> {
+  const moved = await room.tx.generation();
+  const nics = await room.db.selectFrom('nic').select('id').where('instance', '=', instance).execute();
+  for (const { id } of nics) {
+    await room.tx.update('nic', id, { moved });
+    const further = await room.db.selectFrom('nicaddress').select('id').where('nic', '=', id).execute();
+    for (const address of further) await room.tx.update('nicaddress', address.id, { moved });
   }
 }
 
@@ -210,7 +248,7 @@ export async function requireService(
   if (services.some(({ name }) => name.toLowerCase() === service.toLowerCase())) return;
   throw refuse(
     'parameter',
-    `Unable to deploy VM as ${why} while deploying the VM, but there is no support for ${service} service in the default network ${network.name} (its offering is ${offering.name})`,
+    `Unable to deploy VM as ${why}, but there is no support for ${service} service in the default network ${network.name} (its offering is ${offering.name}). Leave it out, or name a network first whose offering has ${service}`,
   );
 }
 

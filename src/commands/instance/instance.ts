@@ -10,7 +10,7 @@ import { existing, unknownId, visible } from '../access.ts';
 import { newGuestPassword } from './guest-password.ts';
 import { checkUserData, detailsOf } from './instance-deploy.ts';
 import { checkHostname, checkHostnameFree } from './instance-name.ts';
-import { implementNetworks, networksOf } from './instance-nics.ts';
+import { implementNetworks, moveAddresses, networksOf } from './instance-nics.ts';
 import { instanceView, showInstances, viewInstance } from './instance-view.ts';
 import { placeInstance } from './placement.ts';
 import { type JobAnswer, type Room, type WriteRoom, jobCommand, readCommand, writeCommand } from '../room.ts';
@@ -46,11 +46,15 @@ export const startVirtualMachine = jobCommand({
   async job(room, want) {
     const instance = await visible(room, 'instance', want.id);
     const answer = about(instance, 'starting');
-    if (instance.state === 'Running' || instance.state === 'Starting') return answer;
+    if (instance.power === 'running' && instance.host !== null) return answer;
     if (instance.state === 'Destroyed') throw wrongState('start', instance, 'recover it first');
     const zone = await existing(room, 'zone', instance.zone, 'zoneid');
     const host = await placeInstance(room, zone, want.hostid, instance.lasthost);
-    await room.tx.update('instance', instance.id, { host, lasthost: host, state: 'Starting', power: 'running' });
+    // Stopped on its way and started where it came from: there is nothing left to move.
+    const migratefrom = host === instance.migratefrom ? null : instance.migratefrom;
+    const placed = { host, lasthost: host, migratefrom };
+    await room.tx.update('instance', instance.id, { ...placed, state: 'Starting', power: 'running' });
+    await moveAddresses(room, instance.id);
     const networks = await implementNetworks(room, await networksOf(room, instance.id));
     return { ...answer, enters: [{ kind: 'instance', id: instance.id, state: 'Running' }, ...networks] };
   },

@@ -7,6 +7,7 @@ import { ref } from '../../api/param.ts';
 import { cidr, netmask } from '../../lib/ip.ts';
 import type { Tables } from '../../store/schema.ts';
 import { unknownId, visible, visibleRows } from '../access.ts';
+import type { Db } from '../../store/open.ts';
 import { namesOf } from '../join.ts';
 import { containing, page, pageParams } from '../list.ts';
 import { type Room, listCommand } from '../room.ts';
@@ -23,10 +24,11 @@ export const nicView = z.object({
   networkname: field.string('name of its network'),
   netmask: field.string('netmask of the network'),
   gateway: field.string('gateway of the network, where it has one'),
-  ipaddress: field.string('its address'),
+  ipaddress: field.string('its address; none in a network of type L2'),
   macaddress: field.string('its MAC address'),
   isolationuri: field.string('the segment, for root: vlan://N'),
   broadcasturi: field.string('the segment, for root: vlan://N'),
+  vlanid: field.integer('the VLAN, for root'),
   traffictype: field.string('always Guest'),
   type: field.string('guest type of the network'),
   isdefault: field.boolean('whether the default route goes through it'),
@@ -53,13 +55,15 @@ export async function showNics(room: Room, rows: readonly Tables['nic'][]): Prom
     'vpc',
     found.map((network) => network.vpc),
   );
+  const further = await secondaryOf(
+    room.db,
+    rows.map((row) => row.id),
+  );
   return rows.map((row) => {
     const network = networks.get(row.network);
     // Which VLAN carries a network is the operator's business.
-    const uri =
-      room.call.caller.role === 'admin' && network !== undefined && network.vlan !== null
-        ? `vlan://${network.vlan}`
-        : undefined;
+    const vlan = room.call.caller.role === 'admin' ? (network?.vlan ?? undefined) : undefined;
+    const uri = vlan === undefined ? undefined : `vlan://${vlan}`;
     return compact<NicView>({
       id: row.id,
       virtualmachineid: row.instance,
@@ -71,15 +75,30 @@ export async function showNics(room: Room, rows: readonly Tables['nic'][]): Prom
       macaddress: row.mac,
       isolationuri: uri,
       broadcasturi: uri,
+      vlanid: vlan,
       traffictype: 'Guest',
       type: network?.guesttype,
       isdefault: row.isdefault === 1,
       deviceid: String(row.deviceid),
-      secondaryip: [],
+      secondaryip: further.get(row.id) ?? [],
       vpcid: network?.vpc,
       vpcname: network?.vpc === null || network === undefined ? undefined : vpcs.get(network.vpc),
     });
   });
+}
+
+/** Secondary addresses by interface, oldest first. */
+async function secondaryOf(db: Db, nics: readonly string[]): Promise<Map<string, { id: string; ipaddress: string }[]>> {
+  const found = await db
+    .selectFrom('nicaddress')
+    .select(['id', 'nic', 'ip'])
+    .where('nic', 'in', [...nics])
+    .orderBy('created')
+    .orderBy('id')
+    .execute();
+  const shown = new Map<string, { id: string; ipaddress: string }[]>();
+  for (const { id, nic, ip } of found) shown.set(nic, [...(shown.get(nic) ?? []), { id, ipaddress: ip }]);
+  return shown;
 }
 
 export const listNics = listCommand({
@@ -109,14 +128,15 @@ export const listNics = listCommand({
   },
 });
 
-/** Refuses the id of an interface that does not exist or belongs to an instance the caller may not see. */
-async function knownNic(room: Room, id: string): Promise<void> {
+/** The interface with this id, if its instance is one the caller may see; else refuses as unknown. */
+export async function knownNic(room: Room, id: string, param = 'nicid'): Promise<Tables['nic']> {
   const row = await room.db
     .selectFrom('nic')
     .innerJoin('instance', 'instance.id', 'nic.instance')
-    .select('nic.id')
+    .selectAll('nic')
     .where('nic.id', '=', id)
     .where(visibleRows(room.call.caller, 'instance'))
     .executeTakeFirst();
-  if (row === undefined) throw unknownId(room, 'nicid', id);
+  if (row === undefined) throw unknownId(room, param, id);
+  return row;
 }

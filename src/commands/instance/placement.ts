@@ -28,6 +28,7 @@ export async function placeInstance(
     .select(['host.id', 'host.name', 'host.state', 'host.resourcestate'])
     .select((eb) => eb.fn.count<number>('instance.id').as('load'))
     .where('host.zone', '=', zone.id)
+    .where('host.kind', '=', 'hypervisor')
     .groupBy(['host.id', 'host.name', 'host.state', 'host.resourcestate'])
     .orderBy('load')
     .orderBy('host.name')
@@ -52,6 +53,12 @@ async function wantedHost(room: Room, zone: Pick<Tables['zone'], 'id' | 'name'>,
       'parameter',
       `Host ${host.name} is not in zone ${zone.name}: choose one of that zone, or leave hostid out`,
     );
+  if (host.kind !== 'hypervisor') {
+    throw refuse(
+      'parameter',
+      `Host ${host.name} is a ${host.kind} and carries no instances: choose a hypervisor, or leave hostid out`,
+    );
+  }
   if (!canTake(host)) {
     throw refuse(
       'capacity',

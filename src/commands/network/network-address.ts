@@ -37,6 +37,9 @@ export interface Addresses {
   readonly ipexclusionlist: string | null;
 }
 
+/** Of a network without any. */
+export const NO_ADDRESSES = { cidr: null, gateway: null, startip: null, endip: null, ipexclusionlist: null } as const;
+
 /** Smaller ones hold no member beside the gateway. */
 const LONGEST = 30;
 
@@ -180,6 +183,6 @@ export function checkRfc1918(networkCidr: string): void {
   if (isPrivate(cidr(networkCidr))) return;
   throw refuse(
     'parameter',
-    `Virtual Guest Cidr ${networkCidr} is not RFC1918 compliant: use a part of 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16`,
+    `Virtual Guest Cidr ${networkCidr} is not RFC1918 compliant: use a part of 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16. Routable addresses are the operator's to give, to a network whose offering translates none`,
   );
 }

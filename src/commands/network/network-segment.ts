@@ -1,6 +1,16 @@
 // What a new network is made of: which physical network carries it, and its VLAN from the pool, by hand, or none (overlay).
 import { type ErrorName, refuse } from '../../api/error.ts';
-import { FIRST_VLAN, LAST_VLAN, NATIVE_VLAN, inVlanRanges, parseVlanRanges } from '../../model/vlan-range.ts';
+import {
+  FIRST_VLAN,
+  LAST_VLAN,
+  NATIVE_VLAN,
+  type VlanRange,
+  inVlanRanges,
+  parseVlanRanges,
+  vlansOf,
+  withoutVlans,
+} from '../../model/vlan-range.ts';
+import { readSetting } from '../../store/setting.ts';
 import { AllocationError, allocateVlan, takeVlan } from '../../store/allocate.ts';
 import type { Tables } from '../../store/schema.ts';
 import { existing } from '../access.ts';
@@ -60,6 +70,44 @@ export function readVlan(text: string): number {
   return vlan;
 }
 
+/** VLANs that no network may have, each with the reason as half a sentence. */
+interface KeptVlan {
+  readonly range: VlanRange;
+  readonly why: string;
+}
+
+/** Native VLANs of the switches on a physical network, those that carry public addresses, and those the operator reserved. */
+async function keptVlans(room: Room, physical: Physical): Promise<KeptVlan[]> {
+  const switches = await room.db
+    .selectFrom('switch')
+    .select(['name', 'nativevlan'])
+    .where('physicalnetwork', '=', physical.id)
+    .orderBy('name')
+    .execute();
+  const ranges = await room.db
+    .selectFrom('publicrange')
+    .select('vlan')
+    .distinct()
+    .where('physicalnetwork', '=', physical.id)
+    .where('network', 'is', null)
+    .where('vlan', 'is not', null)
+    .execute();
+  const reserved = parseVlanRanges((await readSetting(room.db, 'network.vlan.reserved')) ?? '');
+  return [
+    ...switches.map(({ name, nativevlan }) => ({
+      range: { from: nativevlan, to: nativevlan },
+      why: `it is the native VLAN of switch ${name}: what has no tag there would be in the network`,
+    })),
+    ...ranges.flatMap(({ vlan }) =>
+      vlan === null ? [] : [{ range: { from: vlan, to: vlan }, why: 'it carries public addresses' }],
+    ),
+    ...('ranges' in reserved ? reserved.ranges : []).map((range) => ({
+      range,
+      why: `the operator has reserved ${range.from === range.to ? range.from : `${range.from}-${range.to}`} (network.vlan.reserved)`,
+    })),
+  ];
+}
+
 export interface NewNetwork {
   readonly id: string;
   readonly guesttype: string;
@@ -75,6 +123,8 @@ export async function checkVlan(
   vlan: number,
   bypass: boolean,
 ): Promise<void> {
+  const kept = (await keptVlans(room, physical)).find(({ range }) => inVlanRanges([range], vlan));
+  if (kept !== undefined) throw refuse('parameter', `VLAN ${vlan} cannot be used: ${kept.why}. Choose another`);
   if (bypass) return;
   const pool = parseVlanRanges(physical.vlan);
   if ('ranges' in pool && inVlanRanges(pool.ranges, vlan)) {
@@ -91,15 +141,20 @@ export async function checkVlan(
     .where('vlan.vlan', '=', vlan)
     .execute();
   if (users.length === 0) return;
-  if (network.guesttype === 'Isolated')
+  if (isAlone(network.guesttype))
     throw refuse('parameter', `Network with vlan ${vlan} already exists in zone ${zone.name}`);
   // Private and Shared networks may share a wire, but only inside one domain: else one tenant would be on another's wire.
-  const foreign = users.some((user) => user.guesttype === 'Isolated' || user.domain !== network.domain);
+  const foreign = users.some((user) => isAlone(user.guesttype) || user.domain !== network.domain);
   if (foreign)
     throw refuse(
       'parameter',
       `There is a isolated/shared network with vlan id: ${vlan} already exists in zone ${zone.name}`,
     );
+}
+
+/** Types of networks that have their VLAN for themselves. */
+function isAlone(guesttype: string): boolean {
+  return guesttype === 'Isolated' || guesttype === 'L2';
 }
 
 /** What the caller asked for, after the offering's word was heard. */
@@ -136,15 +191,21 @@ export async function takeSegment(
     await takeVlan(room.tx, physical.id, wish.vlan, networkId);
     return wish.vlan;
   }
+  const kept = (await keptVlans(room, physical)).map(({ range }) => range);
   try {
-    return await allocateVlan(room.tx, physical, networkId);
+    return await allocateVlan(room.tx, physical, networkId, kept);
   } catch (error) {
-    throw asRefusal(
-      error,
-      'capacity',
-      (text) =>
-        `Unable to allocate a VLAN: ${text}. An operator can add a range, and an offering of overlay networks needs none`,
-    );
+    const pool = parseVlanRanges(physical.vlan);
+    const ranges = 'ranges' in pool ? pool.ranges : [];
+    throw asRefusal(error, 'capacity', (text) => {
+      const lost = vlansOf(ranges).length - vlansOf(withoutVlans(ranges, kept)).length;
+      const besides = lost === 0 ? '' : `; ${lost} more are native, reserved or carry public addresses`;
+      const help =
+        room.call.caller.role === 'admin'
+          ? 'Add a range with updatePhysicalNetwork (listGuestVlans shows who has which)'
+          : 'Ask the operator of the cloud to add a range';
+      return `Unable to allocate a VLAN: ${text}${besides}. ${help}, delete a network that nobody needs, or use an offering of overlay networks, which need none`;
+    });
   }
 }
 

@@ -1,9 +1,10 @@
 // How networks look in answers: on their own, and as the tiers of a VPC.
 import { z } from 'zod';
 import * as field from '../../api/field.ts';
-import { cidr, netmask } from '../../lib/ip.ts';
-import { type OfferedService, servicesOf } from '../../model/network-service.ts';
+import { cidr, first, formatIp, last, netmask } from '../../lib/ip.ts';
+import { type OfferedService, type RoutedBy, isRedundant, routedBy, servicesOf } from '../../model/network-service.ts';
 import type { Tables } from '../../store/schema.ts';
+import { notRealized, notRealizedView } from '../physical/carriage.ts';
 import { namesOf, ownerFields, ownersOf, tagView, tagsOf } from '../join.ts';
 import type { Room } from '../room.ts';
 
@@ -28,7 +29,9 @@ export const networkView = z.object({
   broadcastdomaintype: field.string('Vlan, or Overlay for a tunnel between the hypervisors'),
   broadcasturi: field.string('vlan://N; for root'),
   vlan: field.string('its VLAN; for root'),
-  cidr: field.string('its CIDR'),
+  cidr: field.string('its CIDR; where a part is reserved, the rest of it'),
+  networkcidr: field.string('the whole CIDR, where a part is reserved'),
+  reservediprange: field.string('addresses that instances do not get, where a part of the CIDR is reserved'),
   gateway: field.string('its gateway'),
   netmask: field.string('its netmask'),
   startip: field.string('first address that is handed out, where one was given'),
@@ -46,11 +49,14 @@ export const networkView = z.object({
   networkofferingavailability: field.string('availability of its offering'),
   networkofferingconservemode: field.boolean('whether one address may serve several purposes'),
   service: field.list('its services', serviceView),
+  routedby: field.string('who routes for it: Ovn, LinuxRouter (router nodes), or None of ours'),
+  redundantrouter: field.boolean('whether it has two routers'),
+  egressdefaultpolicy: field.boolean('whether traffic out is free without a rule'),
   vpcid: field.string('the VPC it is a tier of'),
   vpcname: field.string('name of that VPC'),
   aclid: field.string('its ACL list'),
   aclname: field.string('name of its ACL list'),
-  acltype: field.string('Account'),
+  acltype: field.string('Account, or Domain where a whole domain may use it'),
   related: field.string('its id'),
   issystem: field.boolean('whether it was made for a private gateway and goes with it'),
   isdefault: field.boolean('whether it is the default network of its account'),
@@ -62,6 +68,7 @@ export const networkView = z.object({
   restartrequired: field.boolean('whether it needs a restart'),
   canusefordeploy: field.boolean('whether instances can be deployed in it'),
   displaynetwork: field.boolean('whether it is shown to its owner'),
+  notrealized: field.list('what of it is not realized: where, since when and why', notRealizedView),
   created: field.date('when it was made'),
   ...ownerFields,
   tags: field.list('its tags', tagView),
@@ -89,6 +96,7 @@ export async function showNetworks(room: Room, rows: readonly Tables['network'][
   );
   const vpcs = await vpcsOf(room, rows);
   const offerings = await offeringsOf(room, rows);
+  const missing = await notRealized(room, rows);
   const tags = await tagsOf(
     db,
     'Network',
@@ -108,7 +116,9 @@ export async function showNetworks(room: Room, rows: readonly Tables['network'][
       broadcastdomaintype: UNIT_TEXT[row.segment === 'overlay' ? 'overlay' : 'vlan'],
       broadcasturi: vlan === undefined ? undefined : `vlan://${vlan}`,
       vlan,
-      cidr: row.cidr,
+      cidr: row.guestcidr ?? row.cidr,
+      networkcidr: row.guestcidr === null ? undefined : row.cidr,
+      reservediprange: row.guestcidr === null || row.cidr === null ? undefined : besides(row.cidr, row.guestcidr),
       gateway: row.gateway,
       netmask: row.cidr === null || row.guesttype === 'Private' ? undefined : netmask(cidr(row.cidr)),
       startip: row.startip,
@@ -126,27 +136,44 @@ export async function showNetworks(room: Room, rows: readonly Tables['network'][
       networkofferingavailability: offering?.availability,
       networkofferingconservemode: offering?.conservemode === 1,
       service: offering?.service ?? [],
+      routedby: row.vpc === null ? (offering?.routedby ?? 'None') : 'Ovn',
+      redundantrouter: offering?.redundant === true,
+      egressdefaultpolicy: offering?.egressdefaultpolicy === 1,
       vpcid: row.vpc,
       vpcname: vpc?.name,
       aclid: row.acl,
       aclname: row.acl === null ? undefined : acls.get(row.acl),
-      acltype: 'Account',
+      acltype: row.shared === null ? 'Account' : 'Domain',
       related: row.id,
       issystem: row.implicit === 1,
       isdefault: false,
       ispersistent: offering?.ispersistent === 1,
       specifyipranges: offering?.specifyipranges === 1,
       specifyvlan: offering?.specifyvlan === 1,
-      subdomainaccess: false,
+      subdomainaccess: row.shared === 'Subdomains',
       strechedl2subnet: false,
       restartrequired: row.restartrequired === 1,
       canusefordeploy: row.guesttype !== 'Private',
       displaynetwork: row.displaynetwork === 1,
+      notrealized: missing.get(row.id),
       created: field.clientDate(row.created),
       ...owner(row),
       tags: tags(row.id),
     });
   });
+}
+
+/** The addresses of a CIDR that are not in a part of it, as ranges. */
+function besides(whole: string, part: string): string {
+  const [outer, inner] = [cidr(whole), cidr(part)];
+  const ranges = [
+    [first(outer), first(inner) - 1],
+    [last(inner) + 1, last(outer)],
+  ] as const;
+  return ranges
+    .filter(([from, to]) => from <= to)
+    .map(([from, to]) => `${formatIp(from)}-${formatIp(to)}`)
+    .join(',');
 }
 
 async function vpcsOf(
@@ -165,13 +192,28 @@ async function vpcsOf(
 
 type ShownOffering = Pick<
   Tables['networkoffering'],
-  'name' | 'displaytext' | 'availability' | 'conservemode' | 'ispersistent' | 'specifyipranges' | 'specifyvlan'
+  | 'name'
+  | 'displaytext'
+  | 'availability'
+  | 'conservemode'
+  | 'ispersistent'
+  | 'specifyipranges'
+  | 'specifyvlan'
+  | 'egressdefaultpolicy'
 > & {
+  readonly routedby: RoutedBy;
+  readonly redundant: boolean;
   readonly service: z.infer<typeof serviceView>[];
 };
 
 async function offeringsOf(room: Room, rows: readonly Tables['network'][]): Promise<Map<string, ShownOffering>> {
   const ids = [...new Set(rows.map((row) => row.offering))];
   const found = await room.db.selectFrom('networkoffering').selectAll().where('id', 'in', ids).execute();
-  return new Map(found.map((row) => [row.id, { ...row, service: showServices(servicesOf(row)) }]));
+  return new Map(
+    found.map((row) => {
+      const services = servicesOf(row);
+      const about = { routedby: routedBy(services), redundant: isRedundant(row), service: showServices(services) };
+      return [row.id, { ...row, ...about }];
+    }),
+  );
 }

@@ -11,6 +11,10 @@ export interface NetworkCloud extends Cloud {
   vpc(who: Who, name: string, cidr: string, more?: Params): Promise<string>;
   tier(who: Who, vpcid: string, cidr: string, more?: Params): Promise<Body>;
   privateNetwork(who: Who, name: string, cidr: string, more?: Params): Promise<Body>;
+  /** A network outside of VPCs, by the name of its offering. */
+  networkOf(who: Who, name: string, offering: string, more?: Params): Promise<Body>;
+  /** Deploys an instance; gives its id. */
+  deploy(who: Who, networkids: string, more?: Params): Promise<string>;
   /** Joins a VPC to a Private network; gives the gateway's id. */
   join(who: Who, vpcid: string, networkid: string, ipaddress: string, more?: Params): Promise<string>;
   route(who: Who, vpcid: string, cidr: string, nexthop: string): Promise<string>;
@@ -61,22 +65,15 @@ export async function openCloud(): Promise<NetworkCloud> {
       network(who, { name: `tier-${cidr}`, vpcid, cidr, networkofferingid: offering(TIER_OFFERING), ...more }),
     privateNetwork: (who, name, cidr, more = {}) =>
       network(who, { name, cidr, networkofferingid: offering(PRIVATE_OFFERING), ...more }),
+    networkOf: (who, name, of, more = {}) => network(who, { name, networkofferingid: offering(of), ...more }),
+    async deploy(who, networkids, more = {}) {
+      const params = { zoneid: BUILT_IN.zone, networkids, ...(await guestOf(cloud)), ...more };
+      return made(who, 'deployVirtualMachine', params);
+    },
     join: (who, vpcid, networkid, ipaddress, more = {}) =>
       made(who, 'createPrivateGateway', { vpcid, networkid, ipaddress, ...more }),
     route: (who, vpcid, cidr, nexthop) => made(who, 'createStaticRoute', { vpcid, cidr, nexthop }),
-    async guest() {
-      const size = await cloud.store.db
-        .selectFrom('serviceoffering')
-        .select('id')
-        .orderBy('sort')
-        .executeTakeFirstOrThrow();
-      const image = await cloud.store.db
-        .selectFrom('template')
-        .select('id')
-        .where('passwordenabled', '=', 0)
-        .executeTakeFirstOrThrow();
-      return { serviceofferingid: size.id, templateid: image.id };
-    },
+    guest: () => guestOf(cloud),
     async list(who, command, params = {}) {
       const { count: _, ...rest } = await cloud.callAs(who, command, params);
       return (Object.values(rest)[0] as Body[] | undefined) ?? [];
@@ -95,6 +92,20 @@ export async function openCloud(): Promise<NetworkCloud> {
   };
 }
 
+async function guestOf(cloud: Cloud): Promise<{ serviceofferingid: string; templateid: string }> {
+  const size = await cloud.store.db
+    .selectFrom('serviceoffering')
+    .select('id')
+    .orderBy('sort')
+    .executeTakeFirstOrThrow();
+  const image = await cloud.store.db
+    .selectFrom('template')
+    .select('id')
+    .where('passwordenabled', '=', 0)
+    .executeTakeFirstOrThrow();
+  return { serviceofferingid: size.id, templateid: image.id };
+}
+
 /** Everything a refused call could have left behind. */
 async function contents(cloud: Cloud): Promise<unknown> {
   const tables = [
@@ -102,6 +113,9 @@ async function contents(cloud: Cloud): Promise<unknown> {
     'network',
     'vlan',
     'address',
+    'instance',
+    'nic',
+    'nicaddress',
     'privategateway',
     'staticroute',
     'acl',

@@ -169,7 +169,7 @@ test('createNetwork says so when the pool of VLANs is dry, and reuses what was g
     'acme-admin',
     'createNetwork',
     third,
-    /Unable to allocate a VLAN: all VLANs of physical network physnet1 \(1000-1001\) are in use/,
+    /Unable to allocate a VLAN: all 2 VLANs of physical network physnet1 \(1000-1001\) are in use\. Ask the operator/,
     533,
   );
   await cloud.doAs('acme-admin', 'deleteNetwork', { id: String(first['id']) });
@@ -271,7 +271,7 @@ test('updateNetwork changes what may change, and keeps addresses in use off the 
     cloud.refused('acme-admin', 'updateNetwork', { id, ...params }, text);
   await refused({ ipexclusionlist: '10.1.1.25-10.1.1.40' }, 'Active IP 10.1.1.30 exist in ipExclusionList.');
   await refused({ networkdomain: 'x.example' }, 'its network domain is that of its VPC');
-  await refused({ guestvmcidr: '10.1.1.0/25' }, 'guestvmcidr is not offered');
+  await refused({ guestvmcidr: '10.1.2.0/25' }, 'Guest VM CIDR  should be a subset of network CIDR : 10.1.1.0/24');
   await refused(
     { networkofferingid: cloud.offering('DefaultIsolatedNetworkOfferingWithSourceNatService') },
     "Can't update as the new offering is not a vpc offering",

@@ -1,17 +1,21 @@
-// Networks, whatever their type: listing, changing, restarting, deleting. Making one is in network-create.ts.
-import { type SqlBool, sql } from 'kysely';
+// Networks, whatever their type: listing, restarting, deleting. Making one is in network-create.ts, changing one in network-update.ts.
+import { type RawBuilder, type SqlBool, sql } from 'kysely';
 import { z } from 'zod';
 import { EVERYBODY, WRITERS } from '../../api/command.ts';
 import { refuse } from '../../api/error.ts';
 import * as param from '../../api/param.ts';
-import { cidr, contains, ip, parseIp } from '../../lib/ip.ts';
+import { cidr, contains, parseIp } from '../../lib/ip.ts';
+import { routedBy, servicesOf } from '../../model/network-service.ts';
 import { releaseVlan } from '../../store/allocate.ts';
+import { forgetScans } from '../../store/scans.ts';
 import type { Tables } from '../../store/schema.ts';
 import { existing, visible } from '../access.ts';
-import { checkNetworkDomain, knownIds } from '../known.ts';
+import { knownIds } from '../known.ts';
 import { containing, listParams, named, ownedRows, page, taggedRows } from '../list.ts';
-import { checkExclusion } from './network-address.ts';
+import { refuseSharedBy, sharedWith, usableNetwork } from './network-access.ts';
+import { releaseRouters } from './network-router.ts';
 import { type NetworkView, networkView, showNetworks } from './network-view.ts';
+import { refuseMembers } from '../physical/network-members.ts';
 import { type Room, type WriteRoom, jobCommand, listCommand } from '../room.ts';
 
 /** The network with this id as a job's result shows it. */
@@ -41,19 +45,22 @@ export const listNetworks = listCommand({
     restartrequired: param.flag('Whether they need a restart').optional(),
     specifyipranges: param.flag('Whether their range is given by hand').optional(),
     displaynetwork: param.flag('Whether they are shown to their owner').optional(),
-    acltype: param.text('Account; networks of a whole domain are not offered').optional(),
+    acltype: param.text('Account, or Domain for those that a whole domain may use').optional(),
     traffictype: param.text('Guest; tenants have no others').optional(),
     ...listParams,
   }),
   async list(room, want) {
-    await knownIds(room, want, { id: 'network', vpcid: 'vpc' });
+    await knownIds(room, want, { vpcid: 'vpc' });
+    if (want.id !== undefined) await usableNetwork(room, want.id, 'id');
+    if (want.physicalnetworkid !== undefined)
+      await existing(room, 'physicalnetwork', want.physicalnetworkid, 'physicalnetworkid');
     if (want.zoneid !== undefined) await existing(room, 'zone', want.zoneid, 'zoneid');
     if (want.networkofferingid !== undefined)
       await existing(room, 'networkoffering', want.networkofferingid, 'networkofferingid');
     let query = room.db
       .selectFrom('network')
       .selectAll()
-      .where(await ownedRows(room, 'network', want))
+      .where(await listedRows(room, want))
       .where(taggedRows('network', 'Network', want.tags));
     if (want.id === undefined) query = query.where('implicit', '=', want.issystem === true ? 1 : 0);
     else query = query.where('id', '=', want.id);
@@ -81,14 +88,26 @@ export const listNetworks = listCommand({
     if (want.specifyipranges !== undefined || (want.supportedservices?.length ?? 0) > 0) {
       query = query.where(withOffering(want.specifyipranges, want.supportedservices ?? []));
     }
-    const nothing =
-      (want.acltype !== undefined && want.acltype.toLowerCase() !== 'account') ||
-      (want.traffictype !== undefined && want.traffictype.toLowerCase() !== 'guest');
-    if (nothing) query = query.where(sql<SqlBool>`1 = 0`);
+    if (want.acltype !== undefined) query = query.where('shared', isDomain(want.acltype) ? 'is not' : 'is', null);
+    if (want.traffictype !== undefined && want.traffictype.toLowerCase() !== 'guest')
+      query = query.where(sql<SqlBool>`1 = 0`);
     const { count, rows } = await page(query.orderBy('created', 'desc').orderBy('id', 'desc'), want);
     return { count, rows: await showNetworks(room, rows) };
   },
 });
+
+/** What the owner parameters mean, and what is shared with the caller's domain: that is his to use without being his. */
+async function listedRows(room: Room, want: Parameters<typeof ownedRows>[2]): Promise<RawBuilder<SqlBool>> {
+  const owned = await ownedRows(room, 'network', want);
+  if (want.account !== undefined || want.domainid !== undefined) return owned;
+  return sql<SqlBool>`((${owned}) or ${sharedWith(room.call.caller)})`;
+}
+
+function isDomain(acltype: string): boolean {
+  const kind = acltype.toLowerCase();
+  if (kind === 'domain' || kind === 'account') return kind === 'domain';
+  throw refuse('parameter', `Incorrect aclType specified: ${acltype}. Supported are: Account, Domain`);
+}
 
 function withOffering(specifyipranges: boolean | undefined, services: readonly string[]) {
   const conditions = services.map(
@@ -96,112 +115,6 @@ function withOffering(specifyipranges: boolean | undefined, services: readonly s
   );
   if (specifyipranges !== undefined) conditions.push(sql<SqlBool>`specifyipranges = ${specifyipranges ? 1 : 0}`);
   return sql<SqlBool>`offering in (select id from networkoffering where ${sql.join(conditions, sql` and `)})`;
-}
-
-export const updateNetwork = jobCommand({
-  name: 'updateNetwork',
-  summary: 'Changes a network',
-  roles: WRITERS,
-  event: 'NETWORK.UPDATE',
-  answer: { kind: 'object', key: 'network', view: networkView },
-  params: z.object({
-    id: param.ref('network', 'The network'),
-    name: param.text('New name').optional(),
-    displaytext: param.text('New description').optional(),
-    networkdomain: param.text('New network domain').optional(),
-    networkofferingid: param.ref('networkoffering', 'New offering').optional(),
-    changecidr: param.flag('Accepted; the CIDR of a network does not change').optional(),
-    guestvmcidr: param.text('Not offered: use ipexclusionlist to keep addresses').optional(),
-    displaynetwork: param.flag('Whether it is shown to its owner; for root').optional(),
-    dns1: param.address('First resolver').optional(),
-    dns2: param.address('Second resolver').optional(),
-    ipexclusionlist: param.text('Addresses that are never handed out: 10.1.1.2-10.1.1.9,10.1.1.20', 4096).optional(),
-  }),
-  async job(room, want) {
-    const network = await visible(room, 'network', want.id);
-    if (network.implicit === 1)
-      throw refuse('parameter', "Can't update system networks: it belongs to the private gateway it was made for");
-    if (want.guestvmcidr !== undefined) {
-      throw refuse(
-        'parameter',
-        'guestvmcidr is not offered. To keep addresses for other machines, put them on the ipexclusionlist',
-      );
-    }
-    const patch: Partial<Tables['network']> = {};
-    if (want.name !== undefined && want.name !== '') patch.name = want.name;
-    if (want.displaytext !== undefined) patch.displaytext = want.displaytext;
-    if (want.networkdomain !== undefined) patch.networkdomain = checkedDomain(network, want.networkdomain);
-    if (want.dns1 !== undefined || want.dns2 !== undefined) {
-      if (network.guesttype === 'Private')
-        throw refuse('parameter', 'Network of type Private does not support setting DNS servers');
-      if (want.dns1 !== undefined) patch.dns1 = want.dns1;
-      if (want.dns2 !== undefined) patch.dns2 = want.dns2;
-    }
-    if (want.displaynetwork !== undefined && room.call.caller.role === 'admin')
-      patch.displaynetwork = want.displaynetwork ? 1 : 0;
-    if (want.ipexclusionlist !== undefined)
-      patch.ipexclusionlist = await checkedExclusion(room, network, want.ipexclusionlist);
-    if (want.networkofferingid !== undefined && want.networkofferingid !== network.offering) {
-      patch.offering = await checkedOffering(room, network, want.networkofferingid);
-    }
-    if (Object.keys(patch).length > 0) await room.tx.update('network', network.id, patch);
-    return { about: { type: 'Network', id: network.id }, view: 'network', text: `updating network ${network.name}` };
-  },
-});
-
-function checkedDomain(network: Tables['network'], name: string): string {
-  checkNetworkDomain(name);
-  if (network.guesttype !== 'Isolated') {
-    throw refuse(
-      'parameter',
-      `NetworkOffering and domain suffix upgrade can be perfomed for Isolated networks only; ${network.name} is of type ${network.guesttype}`,
-    );
-  }
-  if (network.vpc !== null)
-    throw refuse('parameter', `Network ${network.name} is a tier: its network domain is that of its VPC`);
-  return name;
-}
-
-async function checkedExclusion(room: Room, network: Tables['network'], text: string): Promise<string | null> {
-  if (text.trim() === '') return null;
-  if (network.cidr === null)
-    throw refuse('parameter', `Network ${network.name} has no CIDR that addresses could be excluded from`);
-  const excluded = checkExclusion(text, network.cidr);
-  const active = await room.db.selectFrom('address').select('ip').where('network', '=', network.id).execute();
-  const hit = active.find((row) => excluded.some((range) => ip(row.ip) >= range.from && ip(row.ip) <= range.to));
-  if (hit !== undefined) throw refuse('parameter', `Active IP ${hit.ip} exist in ipExclusionList.`);
-  return text;
-}
-
-async function checkedOffering(room: Room, network: Tables['network'], id: string): Promise<string> {
-  const offering = await existing(room, 'networkoffering', id, 'networkofferingid');
-  if (network.guesttype !== 'Isolated' || offering.guesttype !== 'Isolated') {
-    throw refuse(
-      'parameter',
-      `NetworkOffering and domain suffix upgrade can be perfomed for Isolated networks only; network ${network.name} is ${network.guesttype}, offering ${offering.name} is ${offering.guesttype}`,
-    );
-  }
-  if (offering.state !== 'Enabled') {
-    throw refuse(
-      'parameter',
-      `Network offering with specified id is not in Enabled state, can't upgrade to it: ${offering.name} is ${offering.state}`,
-    );
-  }
-  if ((offering.forvpc === 1) !== (network.vpc !== null)) {
-    throw refuse(
-      'parameter',
-      network.vpc === null
-        ? "Can't update as the new offering is a vpc offering"
-        : "Can't update as the new offering is not a vpc offering",
-    );
-  }
-  if (offering.segment !== network.segment || (offering.segment === 'vlan' && offering.specifyvlan === 1)) {
-    throw refuse(
-      'parameter',
-      `Network ${network.name} is made of ${network.segment}, networks of offering ${offering.name} are made otherwise: make a new network instead`,
-    );
-  }
-  return offering.id;
 }
 
 export const restartNetwork = jobCommand({
@@ -212,7 +125,7 @@ export const restartNetwork = jobCommand({
   answer: { kind: 'success' },
   params: z.object({
     id: param.ref('network', 'The network'),
-    cleanup: param.flag('Makes no difference: there is no router to be made anew').optional(),
+    cleanup: param.flag('Makes no difference: nothing has to go to be made anew').optional(),
     makeredundant: param.flag('Makes no difference: networks are on every hypervisor anyway').optional(),
     livepatch: param.flag('Makes no difference').optional(),
   }),
@@ -224,10 +137,18 @@ export const restartNetwork = jobCommand({
         `Network is not in the right state to be restarted. Correct states are: Implemented, Setup; ${network.name} is ${network.state}`,
       );
     }
-    await room.tx.update('network', network.id, { restartrequired: 0 });
+    refuseSharedBy(room, network, 'restart');
+    // Where nobody of ours routes there is nothing to make anew: not even a new generation.
+    if (await hasRouter(room, network)) await room.tx.update('network', network.id, { restartrequired: 0 });
     return { about: { type: 'Network', id: network.id }, text: `restarting network ${network.name}` };
   },
 });
+
+async function hasRouter(room: Room, network: Tables['network']): Promise<boolean> {
+  if (network.vpc !== null) return true;
+  const offering = await existing(room, 'networkoffering', network.offering, 'networkofferingid');
+  return routedBy(servicesOf(offering)) !== 'None';
+}
 
 export const deleteNetwork = jobCommand({
   name: 'deleteNetwork',
@@ -244,8 +165,7 @@ export const deleteNetwork = jobCommand({
     const { role } = room.call.caller;
     if (want.forced === true && role !== 'admin')
       throw refuse('parameter', "Delete network with 'forced' option can only be called by root admins");
-    if (network.guesttype === 'Shared' && role !== 'admin')
-      throw refuse('parameter', 'Only Admins can delete network with guest type Shared');
+    refuseSharedBy(room, network, 'delete');
     await refuseUsed(room, network);
     await removeNetwork(room, network);
     return { about: { type: 'Network', id: network.id }, text: `deleting network ${network.name}` };
@@ -255,13 +175,16 @@ export const deleteNetwork = jobCommand({
 /** Removes the row and all that is its own. Whoever calls has made sure that nothing uses it. */
 export async function removeNetwork(room: WriteRoom, network: Tables['network']): Promise<void> {
   const { tx } = room;
+  await releaseRouters(room, network);
   await releaseVlan(tx, network.id);
   await tx.db.deleteFrom('address').where('network', '=', network.id).execute();
   await tx.db.deleteFrom('tag').where('kind', '=', 'Network').where('resource', '=', network.id).execute();
+  await forgetScans(tx, network.id);
   await tx.remove('network', network.id);
 }
 
 async function refuseUsed(room: Room, network: Tables['network']): Promise<void> {
+  await refuseMembers(room, network);
   const instances = await room.db
     .selectFrom('nic')
     .innerJoin('instance', 'instance.id', 'nic.instance')

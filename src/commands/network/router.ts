@@ -1,226 +1,52 @@
-// Routers as clients expect them: a row per VPC that has a network, although no such machine exists. A VPC's router is spread
-// over all hypervisors; these rows stand for it, so that clients which wait for a router find one.
+// The commands about routers: those of VPCs, which are no machines, and the Linux routers of networks, which are. What can be done
+// to one follows from what it is.
 import { z } from 'zod';
 import { ADMINS, WATCHERS } from '../../api/command.ts';
 import { refuse } from '../../api/error.ts';
-import * as field from '../../api/field.ts';
 import * as param from '../../api/param.ts';
-import { derivedId, macOf } from '../../lib/id.ts';
-import { cidr, netmask } from '../../lib/ip.ts';
 import type { Tables } from '../../store/schema.ts';
 import { existing, unknownId, visibleRows } from '../access.ts';
-import { namesOf, ownerFields, ownersOf } from '../join.ts';
 import { knownIds } from '../known.ts';
 import { ownedRows, ownerParams, pageOf, pageParams } from '../list.ts';
-import { type Room, type WriteRoom, jobCommand, listCommand } from '../room.ts';
+import { type JobAnswer, type Room, type WriteRoom, jobCommand, listCommand } from '../room.ts';
+import { type LinuxRouter, linuxRouter, showLinuxRouters } from './linux-router.ts';
+import { moveLeg } from './network-router.ts';
+import { type RouterView, routerIds, routerView, showRouters } from './router-view.ts';
 
-const nicView = z.object({
-  id: field.string('id of the interface'),
-  networkid: field.string('the network it is in'),
-  networkname: field.string('name of that network'),
-  ipaddress: field.string('its address'),
-  netmask: field.string('its netmask'),
-  gateway: field.string('gateway of the network'),
-  macaddress: field.string('its MAC address'),
-  traffictype: field.string('Guest'),
-  type: field.string('type of the network'),
-  isdefault: field.boolean('whether the default route leaves here'),
-});
-
-export const routerView = z.object({
-  id: field.string('id of the router'),
-  name: field.string('its name'),
-  state: field.string('Running'),
-  role: field.string('VIRTUAL_ROUTER'),
-  redundantstate: field.string('MASTER, or BACKUP for the second of a redundant VPC'),
-  isredundantrouter: field.boolean('whether its VPC shows two routers'),
-  requiresupgrade: field.boolean('false: there is no machine to upgrade'),
-  version: field.string('what it is'),
-  vpcid: field.string('its VPC'),
-  vpcname: field.string('name of its VPC'),
-  zoneid: field.string('its zone'),
-  zonename: field.string('name of its zone'),
-  hostid: field.string('one of the hypervisors it is on: it is on all of them'),
-  hostname: field.string('name of that hypervisor'),
-  hypervisor: field.string('KVM'),
-  publicip: field.string('address it has outside'),
-  guestnetworkid: field.string('its first tier'),
-  guestnetworkname: field.string('name of its first tier'),
-  guestipaddress: field.string('its address in that tier'),
-  guestnetmask: field.string('netmask of that tier'),
-  networkdomain: field.string('network domain of its VPC'),
-  serviceofferingname: field.string('what its size follows from'),
-  dns1: field.string('first resolver of its zone'),
-  dns2: field.string('second resolver of its zone'),
-  created: field.date('when its VPC was made'),
-  nic: field.list('its legs: one in each tier, and its private gateways', nicView),
-  ...ownerFields,
-});
-
-type RouterView = z.infer<typeof routerView>;
 type Vpc = Tables['vpc'];
-
-const VERSION = 'distributed';
-
-/** Ids of a VPC's routers: the first, and the second of a redundant one. */
-export function routerIds(vpcId: string): readonly [string, string] {
-  return [derivedId(`router/${vpcId}/0`), derivedId(`router/${vpcId}/1`)];
-}
-
-/** The routers of VPCs, in the VPCs' order. VPCs without a network have none, as they would not have one in CloudStack. */
-export async function showRouters(room: Room, vpcs: readonly Vpc[]): Promise<RouterView[]> {
-  if (vpcs.length === 0) return [];
-  const { db } = room;
-  const ids = vpcs.map((vpc) => vpc.id);
-  const tierRows = await db
-    .selectFrom('network')
-    .selectAll()
-    .where('vpc', 'in', ids)
-    .orderBy('created')
-    .orderBy('id')
-    .execute();
-  const tiers = Map.groupBy(tierRows, (row) => row.vpc);
-  const gatewayRows = await db
-    .selectFrom('privategateway')
-    .innerJoin('network', 'network.id', 'privategateway.network')
-    .select([
-      'privategateway.id',
-      'privategateway.vpc',
-      'privategateway.ip',
-      'network.id as networkid',
-      'network.name',
-      'network.cidr',
-      'network.guesttype',
-    ])
-    .where('privategateway.vpc', 'in', ids)
-    .orderBy('privategateway.created')
-    .execute();
-  const gateways = Map.groupBy(gatewayRows, (row) => row.vpc);
-  const redundant = new Set(
-    (await db.selectFrom('vpcoffering').select('id').where('redundant', '=', 1).execute()).map((row) => row.id),
-  );
-  const hosts = await db
-    .selectFrom('host')
-    .select(['id', 'name', 'zone'])
-    .where('state', '=', 'Up')
-    .orderBy('name')
-    .execute();
-  const zoneRows = await db
-    .selectFrom('zone')
-    .selectAll()
-    .where('id', 'in', [...new Set(vpcs.map((vpc) => vpc.zone))])
-    .execute();
-  const zones = new Map(zoneRows.map((row) => [row.id, row]));
-  const offerings = await namesOf(
-    db,
-    'vpcoffering',
-    vpcs.map((vpc) => vpc.offering),
-  );
-  const owner = await ownersOf(db, vpcs);
-  return vpcs.flatMap((vpc) => {
-    const own = tiers.get(vpc.id) ?? [];
-    if (own.length === 0) return [];
-    const zone = zones.get(vpc.zone);
-    const places = hosts.filter((host) => host.zone === vpc.zone);
-    const pair = redundant.has(vpc.offering);
-    const first = own[0]!;
-    const nic = [
-      ...own.map((tier) =>
-        nicOf(tier.id, {
-          networkid: tier.id,
-          name: tier.name,
-          cidr: tier.cidr,
-          ip: tier.gateway,
-          type: tier.guesttype,
-        }),
-      ),
-      ...(gateways.get(vpc.id) ?? []).map((leg) =>
-        nicOf(leg.id, { networkid: leg.networkid, name: leg.name, cidr: leg.cidr, ip: leg.ip, type: leg.guesttype }),
-      ),
-    ];
-    return routerIds(vpc.id)
-      .slice(0, pair ? 2 : 1)
-      .map((id, index) => {
-        const place = places[index % Math.max(places.length, 1)];
-        return field.compact<RouterView>({
-          id,
-          name: `r-${Number.parseInt(id.slice(0, 7), 16)}-VM`,
-          state: 'Running',
-          role: 'VIRTUAL_ROUTER',
-          redundantstate: index === 0 ? 'MASTER' : 'BACKUP',
-          isredundantrouter: pair,
-          requiresupgrade: false,
-          version: VERSION,
-          vpcid: vpc.id,
-          vpcname: vpc.name,
-          zoneid: vpc.zone,
-          zonename: zone?.name,
-          hostid: place?.id,
-          hostname: place?.name,
-          hypervisor: 'KVM',
-          guestnetworkid: first.id,
-          guestnetworkname: first.name,
-          guestipaddress: first.gateway,
-          guestnetmask: first.cidr === null ? undefined : netmask(cidr(first.cidr)),
-          networkdomain: vpc.networkdomain,
-          serviceofferingname: offerings.get(vpc.offering),
-          dns1: zone?.dns1,
-          dns2: zone?.dns2,
-          created: field.clientDate(vpc.created),
-          nic,
-          ...owner(vpc),
-        });
-      });
-  });
-}
-
-interface Leg {
-  readonly networkid: string;
-  readonly name: string;
-  readonly cidr: string | null;
-  readonly ip: string | null;
-  readonly type: string;
-}
-
-function nicOf(id: string, leg: Leg): z.infer<typeof nicView> {
-  return field.compact<z.infer<typeof nicView>>({
-    id: derivedId(`router-nic/${id}`),
-    networkid: leg.networkid,
-    networkname: leg.name,
-    ipaddress: leg.ip,
-    netmask: leg.cidr === null ? undefined : netmask(cidr(leg.cidr)),
-    macaddress: macOf(derivedId(`router-nic/${id}`)),
-    traffictype: 'Guest',
-    type: leg.type,
-    isdefault: false,
-  });
-}
 
 /** The router with this id as a job's result shows it. */
 export async function viewRouter(room: Room, id: string): Promise<RouterView | undefined> {
-  const vpc = await vpcOfRouter(room, id);
-  return vpc === undefined ? undefined : (await showRouters(room, [vpc])).find((router) => router.id === id);
+  const linux = await linuxRouter(room, id);
+  const vpc = linux === undefined ? await vpcOfRouter(room, id) : undefined;
+  const shown =
+    linux !== undefined
+      ? await showLinuxRouters(room, [linux.network])
+      : vpc === undefined
+        ? []
+        : await showRouters(room, [vpc]);
+  return shown.find((router) => router.id === id);
 }
 
 export const listRouters = listCommand({
   name: 'listRouters',
-  summary: 'Lists the routers of VPCs: rows that stand for what is on every hypervisor',
+  summary: 'Lists routers: Linux routers of networks, and rows that stand for what routes for VPCs on every hypervisor',
   roles: WATCHERS,
   key: 'router',
   view: routerView,
   params: z.object({
     id: param.ref('router', 'The router with this id').optional(),
     name: param.text('Routers of this name').optional(),
-    state: param.text('Routers in this state: all are Running').optional(),
+    state: param.text('Routers in this state: Running or Stopped').optional(),
     vpcid: param.ref('vpc', 'Routers of this VPC').optional(),
     networkid: param.ref('network', 'Routers with a leg in this network').optional(),
     zoneid: param.ref('zone', 'Routers in this zone').optional(),
-    hostid: param.ref('host', 'Routers shown on this hypervisor').optional(),
+    hostid: param.ref('host', 'Routers on this host').optional(),
     podid: param.ref('pod', 'Accepted: a zone has one pod').optional(),
     clusterid: param.ref('cluster', 'Accepted: a zone has one cluster').optional(),
-    forvpc: param.flag('Whether they belong to a VPC: all do').optional(),
+    forvpc: param.flag('Whether they belong to a VPC').optional(),
     version: param.text('Routers of this version').optional(),
-    fetchhealthcheckresults: param.flag('Accepted; there are none').optional(),
+    fetchhealthcheckresults: param.flag('Accepted; see findings').optional(),
     ...pageParams,
     ...ownerParams,
   }),
@@ -228,15 +54,12 @@ export const listRouters = listCommand({
     await knownIds(room, want, { vpcid: 'vpc', networkid: 'network' });
     if (want.zoneid !== undefined) await existing(room, 'zone', want.zoneid, 'zoneid');
     if (want.hostid !== undefined) await existing(room, 'host', want.hostid, 'hostid');
-    if (want.id !== undefined && (await vpcOfRouter(room, want.id)) === undefined) throw unknownId(room, 'id', want.id);
-    let query = room.db
-      .selectFrom('vpc')
-      .selectAll()
-      .where(await ownedRows(room, 'vpc', want));
-    if (want.vpcid !== undefined) query = query.where('id', '=', want.vpcid);
-    if (want.zoneid !== undefined) query = query.where('zone', '=', want.zoneid);
-    const vpcs = await query.orderBy('created', 'desc').orderBy('id', 'desc').execute();
-    const routers = (await showRouters(room, vpcs)).filter(
+    if (want.id !== undefined && (await viewRouter(room, want.id)) === undefined) throw unknownId(room, 'id', want.id);
+    const all = [
+      ...(want.vpcid === undefined && want.forvpc !== true ? await ofNetworks(room, want) : []),
+      ...(want.forvpc === false ? [] : await ofVpcs(room, want)),
+    ];
+    const routers = all.filter(
       (router) =>
         (want.id === undefined || router.id === want.id) &&
         (want.name === undefined || router.name?.toLowerCase() === want.name.toLowerCase()) &&
@@ -244,12 +67,38 @@ export const listRouters = listCommand({
         (want.state === undefined || router.state?.toLowerCase() === want.state.toLowerCase()) &&
         (want.version === undefined || router.version === want.version) &&
         (want.hostid === undefined || router.hostid === want.hostid) &&
-        (want.networkid === undefined || router.nic?.some((nic) => nic.networkid === want.networkid) === true) &&
-        want.forvpc !== false,
+        (want.networkid === undefined || router.nic?.some((nic) => nic.networkid === want.networkid) === true),
     );
     return pageOf(routers, want);
   },
 });
+
+type Where = Parameters<typeof ownedRows>[2] & {
+  readonly vpcid?: string | undefined;
+  readonly networkid?: string | undefined;
+  readonly zoneid?: string | undefined;
+};
+
+async function ofVpcs(room: Room, want: Where): Promise<RouterView[]> {
+  let query = room.db
+    .selectFrom('vpc')
+    .selectAll()
+    .where(await ownedRows(room, 'vpc', want));
+  if (want.vpcid !== undefined) query = query.where('id', '=', want.vpcid);
+  if (want.zoneid !== undefined) query = query.where('zone', '=', want.zoneid);
+  return showRouters(room, await query.orderBy('created', 'desc').orderBy('id', 'desc').execute());
+}
+
+async function ofNetworks(room: Room, want: Where): Promise<RouterView[]> {
+  let query = room.db
+    .selectFrom('network')
+    .selectAll()
+    .where(await ownedRows(room, 'network', want))
+    .where('id', 'in', room.db.selectFrom('networkrouter').select('networkrouter.network'));
+  if (want.networkid !== undefined) query = query.where('id', '=', want.networkid);
+  if (want.zoneid !== undefined) query = query.where('zone', '=', want.zoneid);
+  return showLinuxRouters(room, await query.orderBy('created', 'desc').orderBy('id', 'desc').execute());
+}
 
 /** The VPC of a router the caller may see. Ids follow from the VPC's, so all of his are tried. */
 async function vpcOfRouter(room: Room, id: string): Promise<Vpc | undefined> {
@@ -260,7 +109,7 @@ async function vpcOfRouter(room: Room, id: string): Promise<Vpc | undefined> {
     : room.db.selectFrom('vpc').selectAll().where('id', '=', found.id).executeTakeFirst();
 }
 
-/** What there is to do for a router is to look at its VPC again, on every hypervisor. */
+/** What there is to do for the router of a VPC is to look at the VPC again, on every hypervisor. */
 async function lookAgain(room: WriteRoom, id: string): Promise<Vpc> {
   const vpc = await vpcOfRouter(room, id);
   const shown = vpc === undefined ? [] : await showRouters(room, [vpc]);
@@ -274,6 +123,7 @@ function routerCommand(
   summary: string,
   event: string,
   doing: string,
+  toLinux: (room: WriteRoom, router: LinuxRouter) => Promise<string>,
 ) {
   return jobCommand({
     name,
@@ -282,44 +132,81 @@ function routerCommand(
     event,
     answer: { kind: 'object', key: 'router', view: routerView },
     params: z.object({ id: param.ref('router', 'The router'), forced: param.flag('Makes no difference').optional() }),
-    async job(room, want) {
+    async job(room, want): Promise<JobAnswer> {
+      const answer = { about: { type: 'DomainRouter', id: want.id }, view: 'router' };
+      const linux = await linuxRouter(room, want.id);
+      if (linux !== undefined) return { ...answer, text: await toLinux(room, linux) };
       const vpc = await lookAgain(room, want.id);
-      return {
-        about: { type: 'DomainRouter', id: want.id },
-        view: 'router',
-        text: `${doing} the router of VPC ${vpc.name}`,
-      };
+      return { ...answer, text: `${doing} the router of VPC ${vpc.name}` };
     },
   });
 }
 
 export const startRouter = routerCommand(
   'startRouter',
-  'Looks at the router of a VPC again; it runs already',
+  'Looks at a router again; it runs as long as its node does',
   'ROUTER.START',
   'starting',
+  async (room, { leg, network, host }) => {
+    if (host.state !== 'Up') {
+      throw refuse(
+        'failed',
+        `The router of network ${network.name} on node ${host.name} cannot be started from here: the node is ${host.state}. Start its agent; or move the router to another node with rebootRouter`,
+      );
+    }
+    await room.tx.touch('networkrouter', leg.id);
+    return `starting the router of network ${network.name} on node ${host.name}`;
+  },
 );
+
 export const rebootRouter = routerCommand(
   'rebootRouter',
-  'Makes the router of a VPC anew, without a lost packet',
+  'Has a router looked at again without a lost packet; a Linux router whose node is not Up goes to another node',
   'ROUTER.REBOOT',
   'rebooting',
+  async (room, { leg, network, host }) => {
+    if (host.state === 'Up') {
+      await room.tx.touch('networkrouter', leg.id);
+      return `looking again at the router of network ${network.name} on node ${host.name}`;
+    }
+    return movedAway(room, { leg, network, host });
+  },
 );
+
 export const destroyRouter = routerCommand(
   'destroyRouter',
-  'Makes the router of a VPC anew: it is there as long as its VPC',
+  'Makes a router anew: that of a VPC where it is, a Linux router on another node',
   'ROUTER.DESTROY',
   'making anew',
+  movedAway,
 );
+
+async function movedAway(room: WriteRoom, { leg, network, host }: LinuxRouter): Promise<string> {
+  const to = await moveLeg(room, leg, network);
+  if (to === undefined) {
+    throw refuse(
+      'capacity',
+      `The router of network ${network.name} cannot leave node ${host.name}: no other router node is Up, Enabled, without a leg of this network and free to route for ${network.cidr}. Add one with createJoinToken kind=router, or start one that is Down`,
+    );
+  }
+  return `moving the router of network ${network.name} from node ${host.name} to ${to}`;
+}
 
 export const stopRouter = jobCommand({
   name: 'stopRouter',
-  summary: 'Refused: a distributed router cannot be stopped',
+  summary: 'Refused: a router is there as long as its network or VPC',
   roles: ADMINS,
   event: 'ROUTER.STOP',
   answer: { kind: 'object', key: 'router', view: routerView },
   params: z.object({ id: param.ref('router', 'The router'), forced: param.flag('Makes no difference').optional() }),
   async job(room, want) {
+    const linux = await linuxRouter(room, want.id);
+    if (linux !== undefined) {
+      throw refuse(
+        'failed',
+        `The router of network ${linux.network.name} cannot be stopped alone: it is what node ${linux.host.name} does for the network. To take the node out of use, disable it (updateHost) and move its routers away with destroyRouter`,
+      );
+    }
     const vpc = await vpcOfRouter(room, want.id);
     if (vpc === undefined) throw unknownId(room, 'id', want.id);
     throw refuse(

@@ -1,7 +1,7 @@
 // The offerings and templates a new cloud has: what clients look for by name. Data only; bootstrap.ts writes it.
 import { derivedId } from '../../lib/id.ts';
 import { BUILT_IN } from '../../model/built-in.ts';
-import { type NetworkService, ROUTER_PROVIDER, VPC_PROVIDER } from '../../model/network-service.ts';
+import { LINUX_ROUTER, type NetworkService, ROUTER_PROVIDER, VPC_PROVIDER } from '../../model/network-service.ts';
 import type { Tables } from '../../store/schema.ts';
 import { OTHER_OS } from '../instance/os-type.ts';
 
@@ -17,18 +17,10 @@ const TIER: readonly NetworkService[] = [
   'Gateway',
   'Vpn',
 ];
-const ISOLATED: readonly NetworkService[] = [
-  'Dhcp',
-  'Dns',
-  'UserData',
-  'Firewall',
-  'PortForwarding',
-  'Lb',
-  'SourceNat',
-  'StaticNat',
-  'Gateway',
-  'Vpn',
-];
+const ISOLATED: readonly NetworkService[] = TIER.map((name) => (name === 'NetworkACL' ? 'Firewall' : name));
+/** What instances are told where somebody else routes. */
+const TOLD: readonly NetworkService[] = ['Dhcp', 'Dns', 'UserData'];
+const BY_ROUTER_NODE: readonly NetworkService[] = ISOLATED.filter((name) => name !== 'UserData' && name !== 'Vpn');
 
 function servicesText(names: readonly NetworkService[], provider: string): string {
   return JSON.stringify(names.map((name) => ({ name, provider })));
@@ -59,60 +51,113 @@ function networkOffering(name: string, displaytext: string, more: Partial<Tier>,
     segment: 'overlay',
     networkmode: 'NATTED',
     capabilities: '{}',
+    details: null,
     sort: 0,
     created,
     ...more,
   };
 }
 
+const ALL_TIER = servicesText(TIER, VPC_PROVIDER);
+const ALL_ISOLATED = servicesText(ISOLATED, ROUTER_PROVIDER);
+const ALL_NODE = servicesText(BY_ROUTER_NODE, LINUX_ROUTER);
+const FOR_VPC: Partial<Tier> = { forvpc: 1, conservemode: 0 };
+const PRIVATE: Partial<Tier> = { guesttype: 'Private', ispersistent: 1, segment: 'vlan' };
+const WIRE: Partial<Tier> = { segment: 'vlan' };
+const SHARED: Partial<Tier> = { ...WIRE, guesttype: 'Shared', specifyvlan: 1, specifyipranges: 1 };
+const PAIR = JSON.stringify({ SourceNat: { RedundantRouter: 'true' } });
+
+/** By name: the description, and what differs from an isolated network without services on an overlay. */
+const NETWORK_OFFERINGS: readonly (readonly [name: string, displaytext: string, more: Partial<Tier>])[] = [
+  [
+    'DefaultIsolatedNetworkOfferingForVpcNetworks',
+    'Tier of a VPC with all services',
+    { ...FOR_VPC, services: ALL_TIER },
+  ],
+  [
+    'DefaultIsolatedNetworkOfferingForVpcNetworksNoLB',
+    'Tier of a VPC without load balancing',
+    { ...FOR_VPC, services: servicesText(without(TIER, 'Lb'), VPC_PROVIDER) },
+  ],
+  [
+    'DefaultIsolatedNetworkOfferingWithSourceNatService',
+    'Network outside a VPC with a router of its own',
+    { services: ALL_ISOLATED, availability: 'Required' },
+  ],
+  ['DefaultPrivateGatewayNetworkOffering', 'Private network between VPCs, on a VLAN from the pool', PRIVATE],
+  [
+    'DefaultPrivateGatewayNetworkOfferingSpecifyVlan',
+    'Private network between VPCs, on a VLAN chosen by hand',
+    { ...PRIVATE, specifyvlan: 1 },
+  ],
+  [
+    'DefaultPrivateGatewayNetworkOfferingOverlay',
+    'Private network between VPCs, on an overlay between the hosts',
+    { ...PRIVATE, segment: 'overlay' },
+  ],
+  [
+    'DefaultIsolatedNetworkOfferingForVpcNetworksWithoutSourceNat',
+    'Tier of a VPC without translation of addresses',
+    {
+      ...FOR_VPC,
+      services: servicesText(without(TIER, 'SourceNat', 'StaticNat', 'PortForwarding', 'Lb'), VPC_PROVIDER),
+    },
+  ],
+  [
+    'DefaultIsolatedNetworkOfferingWithEgress',
+    'Network outside a VPC with a router of its own; traffic out is free without a rule',
+    { services: ALL_ISOLATED, egressdefaultpolicy: 1 },
+  ],
+  [
+    'DefaultRedundantIsolatedNetworkOffering',
+    'Network outside a VPC with two routers of its own',
+    { services: ALL_ISOLATED, capabilities: PAIR },
+  ],
+  [
+    'DefaultRedundantIsolatedNetworkOfferingWithEgress',
+    'Network outside a VPC with two routers of its own; traffic out is free without a rule',
+    { services: ALL_ISOLATED, capabilities: PAIR, egressdefaultpolicy: 1 },
+  ],
+  [
+    'DefaultIsolatedNetworkOffering',
+    'Network whose gateway is somebody else; instances are told by DHCP; VLAN and range by hand',
+    { ...WIRE, services: servicesText(TOLD, ROUTER_PROVIDER), specifyvlan: 1, specifyipranges: 1 },
+  ],
+  [
+    'DefaultSharedNetworkOffering',
+    'Network of many accounts whose gateway is somebody else; instances are told by DHCP; VLAN and range by hand',
+    { ...SHARED, services: servicesText(TOLD, ROUTER_PROVIDER) },
+  ],
+  ['DefaultL2NetworkOffering', 'Wire without addresses, on a VLAN from the pool', { ...WIRE, guesttype: 'L2' }],
+  [
+    'DefaultL2NetworkOfferingVlan',
+    'Wire without addresses, on a VLAN chosen by hand',
+    { ...WIRE, guesttype: 'L2', specifyvlan: 1 },
+  ],
+  ['NoServices', 'Network without a router, on a VLAN from the pool', WIRE],
+  ['NoServicesSpecifyVlan', 'Network without a router, on a VLAN chosen by hand', { ...WIRE, specifyvlan: 1 }],
+  ['LinuxRouter', 'Network behind a Linux router, which has all its services', { ...WIRE, services: ALL_NODE }],
+  [
+    'LinuxRouterRedundant',
+    'Network behind a pair of Linux routers, which have all its services',
+    { ...WIRE, services: ALL_NODE, capabilities: PAIR },
+  ],
+  [
+    'LinuxRouterRouted',
+    'Network of routable addresses behind a Linux router that translates nothing',
+    { ...WIRE, services: servicesText(['Dhcp', 'Dns', 'Gateway'], LINUX_ROUTER), networkmode: 'ROUTED' },
+  ],
+];
+
+function without(services: readonly NetworkService[], ...names: readonly NetworkService[]): NetworkService[] {
+  return services.filter((name) => !names.includes(name));
+}
+
 export function networkOfferings(created: string): Tier[] {
-  const tier = { forvpc: 1, conservemode: 0 } as const;
-  const priv = { guesttype: 'Private', ispersistent: 1, segment: 'vlan' } as const;
-  const rows = [
-    networkOffering(
-      'DefaultIsolatedNetworkOfferingForVpcNetworks',
-      'Tier of a VPC with all services',
-      { ...tier, services: servicesText(TIER, VPC_PROVIDER) },
-      created,
-    ),
-    networkOffering(
-      'DefaultIsolatedNetworkOfferingForVpcNetworksNoLB',
-      'Tier of a VPC without load balancing',
-      {
-        ...tier,
-        services: servicesText(
-          TIER.filter((name) => name !== 'Lb'),
-          VPC_PROVIDER,
-        ),
-      },
-      created,
-    ),
-    networkOffering(
-      'DefaultIsolatedNetworkOfferingWithSourceNatService',
-      'Network outside a VPC with a router of its own',
-      { services: servicesText(ISOLATED, ROUTER_PROVIDER), availability: 'Required' },
-      created,
-    ),
-    networkOffering(
-      'DefaultPrivateGatewayNetworkOffering',
-      'Private network between VPCs, on a VLAN from the pool',
-      priv,
-      created,
-    ),
-    networkOffering(
-      'DefaultPrivateGatewayNetworkOfferingSpecifyVlan',
-      'Private network between VPCs, on a VLAN chosen by hand',
-      { ...priv, specifyvlan: 1 },
-      created,
-    ),
-    networkOffering(
-      'DefaultPrivateGatewayNetworkOfferingOverlay',
-      'Private network between VPCs, on an overlay between the hosts',
-      { ...priv, segment: 'overlay' },
-      created,
-    ),
-  ];
-  return rows.map((row, sort) => ({ ...row, sort }));
+  return NETWORK_OFFERINGS.map(([name, displaytext, more], sort) => ({
+    ...networkOffering(name, displaytext, more, created),
+    sort,
+  }));
 }
 
 export function vpcOfferings(created: string): Tables['vpcoffering'][] {

@@ -4,7 +4,14 @@ import { ROOT } from '../../api/command.ts';
 import { refuse } from '../../api/error.ts';
 import * as param from '../../api/param.ts';
 import { newId } from '../../lib/id.ts';
-import { ROUTER_PROVIDER, VPC_PROVIDER } from '../../model/network-service.ts';
+import {
+  LINUX_ROUTER,
+  OVN_PROVIDER,
+  type OfferedService,
+  ROUTER_PROVIDER,
+  VPC_PROVIDER,
+  routedBy,
+} from '../../model/network-service.ts';
 import type { Tables } from '../../store/schema.ts';
 import { existing } from '../access.ts';
 import {
@@ -14,8 +21,9 @@ import {
   refuseTakenOffering,
   showNetworkOfferings,
 } from './network-offering.ts';
-import { limitParams, refuseLimits } from './offering.ts';
-import { serviceParams, wantedServices, wantsRedundancy } from './offering-services.ts';
+import { detailsText, limitParams, refuseLimits } from './offering.ts';
+import { wantedCapabilities } from './offering-capabilities.ts';
+import { serviceParams, wantedServices } from './offering-services.ts';
 import { type Room, writeCommand } from '../room.ts';
 
 const GUEST_TYPES = ['Isolated', 'Shared', 'L2', 'Private'] as const;
@@ -42,7 +50,11 @@ export const createNetworkOffering = writeCommand({
     forvpc: param.flag('Whether it is for tiers of VPCs').optional(),
     networkrate: param.integer('Mbit/s').optional(),
     serviceofferingid: param.ref('serviceoffering', 'Size of its routers').optional(),
+    networkmode: param
+      .text('NATTED (default), or ROUTED: instances have routable addresses, and nobody translates them')
+      .optional(),
     tags: param.text('Tags', 4096).optional(),
+    details: param.freeMap('Kept with the offering: details[0].key=value').optional(),
     enable: param.flag('Whether it may be used at once').optional(),
     segment: param
       .text('vlan or overlay: what its networks are made of. vlan where nothing routes, else overlay')
@@ -57,9 +69,8 @@ export const createNetworkOffering = writeCommand({
     );
     const forvpc = want.forvpc ?? named;
     const services = wantedServices(want, forvpc ? VPC_PROVIDER : ROUTER_PROVIDER);
-    const routed = services.length > 0 || forvpc;
     const has = (name: string): boolean => services.some((service) => service.name === name);
-    wantsRedundancy(want, services);
+    const capabilities = wantedCapabilities(want, services);
     if (forvpc) refuseForVpc(guesttype, services, want.conservemode);
     if (services.length > 0 && (guesttype === 'Private' || guesttype === 'L2')) {
       throw refuse(
@@ -85,6 +96,14 @@ export const createNetworkOffering = writeCommand({
         `Failed to create network offering ${want.name}: specify the network rate value more than 0; ${want.networkrate} was given`,
       );
     }
+    const networkmode = networkModeOf(want.networkmode, services);
+    if (want.egressdefaultpolicy === false && routedBy(services) !== 'None' && !has('Firewall') && !forvpc) {
+      throw refuse(
+        'parameter',
+        `Firewall egress with default policy deny is not supported by the provider ${services[0]!.provider} without the service Firewall: add it, or leave egressdefaultpolicy out`,
+      );
+    }
+    refuseHalfRouter(services);
     await refuseTakenOffering(room, want.name);
     const row: Tables['networkoffering'] = {
       id: newId(),
@@ -104,11 +123,10 @@ export const createNetworkOffering = writeCommand({
       networkrate: want.networkrate ?? null,
       tags: want.tags ?? null,
       serviceoffering: await routerSize(room, want.serviceofferingid),
-      segment:
-        segmentOf(want.segment, want.specifyvlan === true) ??
-        (routed && guesttype === 'Isolated' && want.specifyvlan !== true ? 'overlay' : 'vlan'),
-      networkmode: 'NATTED',
-      capabilities: '{}',
+      segment: segmentOf(want, guesttype, services, forvpc),
+      networkmode,
+      capabilities: JSON.stringify(capabilities),
+      details: detailsText(want.details),
       sort: 0,
       created: new Date().toISOString(),
     };
@@ -151,13 +169,23 @@ function refuseForVpc(
   }
   if (conservemode === true)
     throw refuse('parameter', 'Only networks with conserve mode Off can belong to VPC: set conservemode=false');
-  const foreign = services.find(({ provider }) => provider !== VPC_PROVIDER);
+  const foreign = services.find(({ provider }) => provider !== VPC_PROVIDER && provider !== OVN_PROVIDER);
   if (foreign !== undefined) {
     throw refuse(
       'parameter',
       `Provider of type ${foreign.provider} is not supported for network offerings that can be used in VPC: name ${VPC_PROVIDER}`,
     );
   }
+}
+
+/** A router node is in a network to be its gateway: services beside one would be nobody's. */
+function refuseHalfRouter(services: readonly OfferedService[]): void {
+  const ours = services.filter(({ provider }) => provider === LINUX_ROUTER).map(({ name }) => name);
+  if (ours.length === 0 || ours.includes('Gateway') || ours.includes('SourceNat')) return;
+  throw refuse(
+    'parameter',
+    `${LINUX_ROUTER} gives ${ours.join(', ')} as the gateway of a network only: add the service Gateway, or SourceNat, with the same provider`,
+  );
 }
 
 async function routerSize(room: Room, id: string | undefined): Promise<string | null> {
@@ -173,8 +201,23 @@ async function routerSize(room: Room, id: string | undefined): Promise<string | 
   return size.id;
 }
 
-function segmentOf(text: string | undefined, specifyvlan: boolean): 'vlan' | 'overlay' | undefined {
-  if (text === undefined) return undefined;
+interface SegmentWant {
+  readonly segment?: string | undefined;
+  readonly specifyvlan?: boolean | undefined;
+}
+
+/** A network nobody routes for, or a machine does, is a VLAN that switches can carry; one that OVN routes for needs none. */
+function segmentOf(
+  { segment: text, specifyvlan = false }: SegmentWant,
+  guesttype: string,
+  services: readonly OfferedService[],
+  forvpc: boolean,
+): 'vlan' | 'overlay' {
+  const byMachine = services.some(({ provider }) => provider === LINUX_ROUTER);
+  if (text === undefined) {
+    const routed = services.length > 0 || forvpc;
+    return routed && !byMachine && guesttype === 'Isolated' && !specifyvlan ? 'overlay' : 'vlan';
+  }
   const segment = (['vlan', 'overlay'] as const).find((name) => name === text.toLowerCase());
   if (segment === undefined) throw refuse('parameter', `Invalid segment ${text}. Supported are: vlan, overlay`);
   if (segment === 'overlay' && specifyvlan) {
@@ -183,7 +226,38 @@ function segmentOf(text: string | undefined, specifyvlan: boolean): 'vlan' | 'ov
       'A network on an overlay has no VLAN to choose: specifyvlan=true goes with segment=vlan only',
     );
   }
+  if (segment === 'overlay' && byMachine) {
+    throw refuse(
+      'parameter',
+      `A router node is on the wire, and an overlay is not: services by ${LINUX_ROUTER} go with segment=vlan only`,
+    );
+  }
   return segment;
+}
+
+/** Services that translate addresses. */
+const TRANSLATING = ['SourceNat', 'StaticNat', 'PortForwarding', 'Lb'];
+
+function networkModeOf(text: string | undefined, services: readonly OfferedService[]): 'NATTED' | 'ROUTED' {
+  if (text === undefined) return 'NATTED';
+  const mode = (['NATTED', 'ROUTED'] as const).find((name) => name === text.toUpperCase());
+  if (mode === undefined)
+    throw refuse('parameter', `Invalid networkmode ${text}. Supported network modes: NATTED, ROUTED`);
+  if (mode === 'NATTED') return mode;
+  const translating = services.filter(({ name }) => TRANSLATING.includes(name));
+  if (translating.length > 0) {
+    throw refuse(
+      'parameter',
+      `${translating.map(({ name }) => name).join(', ')} service is not supported in ROUTED mode: it translates addresses, and ROUTED means that nobody does`,
+    );
+  }
+  if (routedBy(services) !== 'LinuxRouter') {
+    throw refuse(
+      'parameter',
+      `networkmode ROUTED needs somebody who routes: add the service Gateway with the provider ${LINUX_ROUTER}. Where nobody of ours is to route, leave networkmode out`,
+    );
+  }
+  return mode;
 }
 
 function bit(value: boolean): 0 | 1 {

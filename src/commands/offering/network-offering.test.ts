@@ -67,6 +67,79 @@ test('createNetworkOffering of type Private takes a segment: the pool, by hand, 
   assert.equal((await create(cloud, { name: 'o', guestiptype: 'Private', segment: 'overlay' }))['segment'], 'overlay');
 });
 
+test('S01: createNetworkOffering with an empty supportedservices has no service, and everybody finds it once enabled', async () => {
+  await using cloud = await openCloud();
+  const { id, ...made } = await create(cloud, { supportedservices: '' });
+  assert.deepEqual(
+    [made['service'], made['routedby'], made['networkmode'], made['segment']],
+    [[], 'None', 'NATTED', 'vlan'],
+  );
+  await cloud.callAs('admin', 'updateNetworkOffering', { id: String(id), state: 'Enabled' });
+  const found = await rowOf(cloud, 'listNetworkOfferings', 'networkoffering', { name: 'mine' }, 'acme-user');
+  assert.deepEqual([found['id'], found['state'], found['service']], [id, 'Enabled', []]);
+});
+
+test('createNetworkOffering lets services name who provides them: Ovn, LinuxRouter, or nobody', async () => {
+  await using cloud = await openCloud();
+  const providers = (row: Record<string, unknown>): unknown =>
+    (row['service'] as { name: string; provider: { name: string }[] }[]).map(
+      ({ name, provider }) => `${name} ${provider[0]?.name}`,
+    );
+  const ovn = await create(cloud, {
+    name: 'ovn',
+    supportedservices: 'Dhcp,SourceNat',
+    serviceproviderlist: [{ service: 'SourceNat', provider: 'ovn' }],
+  });
+  assert.deepEqual(providers(ovn), ['Dhcp Ovn', 'SourceNat Ovn'], 'the only one named is meant for the rest, too');
+  assert.deepEqual([ovn['routedby'], ovn['segment']], ['Ovn', 'overlay']);
+  const linux = await create(cloud, {
+    name: 'linux',
+    supportedservices: 'Dhcp,UserData,Gateway,SourceNat,Lb',
+    serviceproviderlist: [
+      { service: 'Gateway', provider: 'LinuxRouter' },
+      { service: 'SourceNat', provider: 'LinuxRouter' },
+      { service: 'Lb', provider: 'LinuxRouter' },
+      { service: 'Dhcp', provider: 'Ovn' },
+      { service: 'UserData', provider: 'Ovn' },
+    ],
+    servicecapabilitylist: [{ service: 'Gateway', capabilitytype: 'redundantrouter', capabilityvalue: 'TRUE' }],
+    details: [{ key: 'rack', value: '7' }],
+  });
+  assert.deepEqual(providers(linux), [
+    'Dhcp Ovn',
+    'UserData Ovn',
+    'Lb LinuxRouter',
+    'SourceNat LinuxRouter',
+    'Gateway LinuxRouter',
+  ]);
+  assert.deepEqual([linux['routedby'], linux['segment'], linux['details']], ['LinuxRouter', 'vlan', { rack: '7' }]);
+  const row = await cloud.store.db
+    .selectFrom('networkoffering')
+    .selectAll()
+    .where('name', '=', 'linux')
+    .executeTakeFirstOrThrow();
+  assert.deepEqual(JSON.parse(row.capabilities), { Gateway: { RedundantRouter: 'true' } });
+  const nobody = await create(cloud, {
+    name: 'nobody',
+    supportedservices: 'Dhcp,Gateway',
+    serviceproviderlist: [{ service: 'Gateway', provider: 'None' }],
+  });
+  assert.deepEqual(providers(nobody), ['Dhcp VirtualRouter']);
+  assert.equal(nobody['routedby'], 'None');
+  const routed = await create(cloud, {
+    name: 'routed',
+    supportedservices: 'Gateway',
+    networkmode: 'routed',
+    serviceproviderlist: [{ service: 'Gateway', provider: 'LinuxRouter' }],
+  });
+  assert.equal(routed['networkmode'], 'ROUTED');
+});
+
+const by = (provider: string, ...services: readonly string[]): Params => ({
+  supportedservices: services.join(','),
+  serviceproviderlist: services.map((service) => ({ service, provider })),
+});
+
 const LB = [{ service: 'Lb', provider: 'VirtualRouter' }];
 const REFUSALS: readonly (readonly [Params, string])[] = [
   [{ traffictype: 'Tenant' }, 'Invalid value for traffictype. Supported traffic types'],
@@ -135,6 +208,37 @@ const REFUSALS: readonly (readonly [Params, string])[] = [
   [{ segment: 'vxlan' }, 'Invalid segment vxlan. Supported are: vlan, overlay'],
   [{ segment: 'overlay', specifyvlan: true }, 'A network on an overlay has no VLAN to choose'],
   [{ name: 'defaultprivategatewaynetworkoffering' }, 'exists already'],
+  [
+    { ...by('LinuxRouter', 'Gateway'), segment: 'overlay' },
+    'A router node is on the wire, and an overlay is not: services by LinuxRouter go with segment=vlan only',
+  ],
+  [by('LinuxRouter', 'Dhcp', 'Dns'), 'LinuxRouter gives Dhcp, Dns as the gateway of a network only'],
+  [by('LinuxRouter', 'Gateway', 'Vpn'), "Provider LinuxRouter doesn't support the service Vpn"],
+  [
+    {
+      supportedservices: 'Gateway,SourceNat',
+      serviceproviderlist: [
+        { service: 'Gateway', provider: 'LinuxRouter' },
+        { service: 'SourceNat', provider: 'Ovn' },
+      ],
+    },
+    'One router makes all services of a network: Ovn and LinuxRouter cannot share an offering',
+  ],
+  [by('Ovn', 'NetworkACL'), "Provider Ovn doesn't support the service NetworkACL"],
+  [{ networkmode: 'BRIDGED' }, 'Invalid networkmode BRIDGED. Supported network modes: NATTED, ROUTED'],
+  [{ networkmode: 'ROUTED' }, 'networkmode ROUTED needs somebody who routes'],
+  [
+    { ...by('LinuxRouter', 'Gateway', 'SourceNat'), networkmode: 'ROUTED' },
+    'SourceNat service is not supported in ROUTED mode',
+  ],
+  [
+    { ...by('LinuxRouter', 'Gateway'), egressdefaultpolicy: false },
+    'Firewall egress with default policy deny is not supported by the provider LinuxRouter',
+  ],
+  [
+    { ...by('Ovn', 'Dhcp', 'Gateway'), servicecapabilitylist: [{ service: 'Gateway', capabilitytype: 'Magic' }] },
+    'Capability Magic is not supported for service Gateway. Supported are: RedundantRouter, DistributedRouter',
+  ],
 ];
 
 test('createNetworkOffering refuses what does not go together, in CloudStack words', async () => {
@@ -168,8 +272,14 @@ test('listNetworkOfferings filters as clients do', async () => {
   assert.deepEqual(await names({ guestiptype: 'PRIVATE', specifyvlan: true }), [
     'DefaultPrivateGatewayNetworkOfferingSpecifyVlan',
   ]);
-  assert.equal((await names({ sourcenatsupported: true })).length, 3);
-  assert.equal((await names({ sourcenatsupported: false })).length, 4);
+  const all = await names({});
+  const translating = await names({ sourcenatsupported: true });
+  assert.ok(translating.includes('LinuxRouter') && !translating.includes('LinuxRouterRouted'));
+  assert.deepEqual(
+    await names({ sourcenatsupported: false }),
+    all.filter((name) => !translating.includes(name)),
+  );
+  assert.deepEqual(await names({ networkmode: 'routed' }), ['LinuxRouterRouted']);
   assert.deepEqual(await names({ availability: 'required' }), ['DefaultIsolatedNetworkOfferingWithSourceNatService']);
   assert.deepEqual(await names({ traffictype: 'Public' }), []);
   assert.equal((await names({ keyword: 'privategateway' })).length, 3);
@@ -180,12 +290,23 @@ test('listNetworkOfferings by network shows what it could change to, and another
   const tier = await rowOf(cloud, 'listNetworkOfferings', 'networkoffering', {
     name: 'DefaultIsolatedNetworkOfferingWithSourceNatService',
   });
-  const { id } = await putNetwork(cloud, 'acme-admin', { offering: String(tier['id']) });
-  assert.deepEqual(await rowsOf(cloud, 'listNetworkOfferings', 'networkoffering', { networkid: id }, 'acme-admin'), []);
+  const { id } = await putNetwork(cloud, 'acme-admin', { offering: String(tier['id']), segment: 'overlay' });
+  const candidates = async (): Promise<string[]> =>
+    (await rowsOf(cloud, 'listNetworkOfferings', 'networkoffering', { networkid: id }, 'acme-admin')).map((row) =>
+      String(row['name']),
+    );
+  const before = await candidates();
+  assert.deepEqual(before, [
+    'DefaultIsolatedNetworkOfferingWithEgress',
+    'DefaultRedundantIsolatedNetworkOffering',
+    'DefaultRedundantIsolatedNetworkOfferingWithEgress',
+  ]);
   await create(cloud, { supportedservices: 'Dhcp', enable: true });
-  assert.equal(
-    (await rowOf(cloud, 'listNetworkOfferings', 'networkoffering', { networkid: id }, 'acme-admin'))['name'],
-    'mine',
+  await create(cloud, { name: 'routed', supportedservices: 'Gateway', enable: true });
+  assert.deepEqual(
+    (await candidates()).filter((name) => !before.includes(name)),
+    ['routed'],
+    'one that nobody routes for is none',
   );
   await refused(
     cloud.callAs('globex-admin', 'listNetworkOfferings', { networkid: id }),

@@ -6,6 +6,7 @@ import { EVERYBODY, ROOT } from '../../api/command.ts';
 import { refuse } from '../../api/error.ts';
 import * as field from '../../api/field.ts';
 import * as param from '../../api/param.ts';
+import { LINUX_ROUTER, ROUTER_SERVICES, type RoutedBy, routedBy, servicesOf } from '../../model/network-service.ts';
 import type { NetworkOfferingTable } from '../../store/schema.ts';
 import { existing, visible } from '../access.ts';
 import { namesOf } from '../join.ts';
@@ -35,6 +36,9 @@ export const networkOfferingView = z.object({
   tags: field.string('its tags'),
   service: field.list('the services its networks have', serviceView),
   segment: field.string('vlan or overlay: what its networks are made of'),
+  networkmode: field.string('NATTED, or ROUTED: instances have routable addresses, and nobody translates them'),
+  routedby: field.string('who routes for its networks: Ovn, LinuxRouter (router nodes), or None'),
+  details: field.map('what was kept with it'),
   created: field.date('when it was made'),
 });
 
@@ -70,6 +74,9 @@ export async function showNetworkOfferings(
       tags: row.tags,
       service: showServices(row),
       segment: row.segment,
+      networkmode: row.networkmode,
+      routedby: row.forvpc === 1 ? 'Ovn' : routedBy(servicesOf(row)),
+      details: row.details === null ? undefined : (JSON.parse(row.details) as Record<string, string>),
       created: field.clientDate(row.created),
     }),
   );
@@ -95,6 +102,7 @@ export const listNetworkOfferings = listCommand({
     specifyipranges: param.flag('Whether who makes a network chooses its range of addresses').optional(),
     istagged: param.flag('Whether it has tags').optional(),
     tags: param.text('With these tags', 4096).optional(),
+    networkmode: param.text('NATTED or ROUTED').optional(),
     sourcenatsupported: param.flag('Whether it has SourceNat').optional(),
     supportedservices: param.list('With all of these services').optional(),
     networkid: param.ref('network', 'What this network could change to').optional(),
@@ -114,6 +122,7 @@ export const listNetworkOfferings = listCommand({
       ['state', want.state],
       ['availability', want.availability],
       ['tags', want.tags],
+      ['networkmode', want.networkmode],
     ] as const) {
       if (value !== undefined) query = query.where(named(column, value));
     }
@@ -130,8 +139,13 @@ export const listNetworkOfferings = listCommand({
     for (const service of want.supportedservices ?? []) query = query.where(withService(serviceNamed(service)));
     if (want.networkid !== undefined) {
       const network = await visible(room, 'network', want.networkid, 'networkid');
+      const old = await existing(room, 'networkoffering', network.offering, 'networkid');
       query = query
         .where('id', '!=', network.offering)
+        .where('segment', '=', network.segment)
+        .where('specifyvlan', '=', old.specifyvlan)
+        .where('networkmode', '=', old.networkmode)
+        .where(withRouter(routedBy(servicesOf(old))))
         .where('state', '=', 'Enabled')
         .where('guesttype', '=', network.guesttype)
         .where('forvpc', '=', network.vpc === null ? 0 : 1);
@@ -145,6 +159,22 @@ export const listNetworkOfferings = listCommand({
 /** Whether the services column (JSON we wrote ourselves) names a service. */
 export function withService(service: string): RawBuilder<SqlBool> {
   return sql<SqlBool>`(services like ${`%"name":"${service}"%`})`;
+}
+
+/** Whether it is them who route for the networks of an offering. */
+function withRouter(router: RoutedBy): RawBuilder<SqlBool> {
+  const byNode = sql<SqlBool>`services like ${`%"provider":"${LINUX_ROUTER}"%`}`;
+  const routed = sql<SqlBool>`(${sql.join([...ROUTER_SERVICES].map(withService), sql` or `)})`;
+  switch (router) {
+    case 'LinuxRouter':
+      return byNode;
+    case 'Ovn':
+      return sql<SqlBool>`(${routed} and not ${byNode})`;
+    case 'None':
+      return sql<SqlBool>`not ${routed}`;
+    default:
+      return router satisfies never;
+  }
 }
 
 export const AVAILABILITIES = ['Optional', 'Required'] as const;

@@ -5,11 +5,18 @@ import { refuse } from '../../api/error.ts';
 import * as field from '../../api/field.ts';
 import * as param from '../../api/param.ts';
 import {
+  LINUX_ROUTER,
   NETWORK_SERVICES,
+  NO_PROVIDER,
   type NetworkService,
+  OVN_PROVIDER,
   type OfferedService,
   PROVIDED,
+  ROUTER_PROVIDER,
+  ROUTER_SERVICES,
   SERVICE_PROVIDERS,
+  type ServiceProvider,
+  VPC_PROVIDER,
   servicesOf,
 } from '../../model/network-service.ts';
 
@@ -24,7 +31,11 @@ export function showServices(offering: { readonly services: string }): z.infer<t
 
 export const serviceParams = {
   supportedservices: param.list(`Services, of ${NETWORK_SERVICES.join(', ')}; empty for none`).optional(),
-  serviceproviderlist: param.map('Who makes which: serviceproviderlist[0].service and .provider').optional(),
+  serviceproviderlist: param
+    .map(
+      `Who makes which: serviceproviderlist[0].service and .provider; one of ${SERVICE_PROVIDERS.join(', ')}, or ${NO_PROVIDER} for nobody`,
+    )
+    .optional(),
   servicecapabilitylist: param.map('servicecapabilitylist[0].service, .capabilitytype and .capabilityvalue').optional(),
 };
 
@@ -34,16 +45,16 @@ export interface ServiceWant {
   readonly servicecapabilitylist?: readonly Readonly<Record<string, string>>[] | undefined;
 }
 
-/** The services asked for, each with its provider: the one named for it, else `standard`. In the order they are always shown. */
-export function wantedServices(want: ServiceWant, standard: (typeof SERVICE_PROVIDERS)[number]): OfferedService[] {
+/**
+ * The services asked for, in the order they are always shown. The provider of each is the one named for it, else the only one
+ * named at all where it can give the service, else `standard`. A service whose provider is None is nobody's, so it is none.
+ */
+export function wantedServices(want: ServiceWant, standard: ServiceProvider): OfferedService[] {
   const names = new Set((want.supportedservices ?? []).map(serviceNamed));
-  const providers = new Map<NetworkService, (typeof SERVICE_PROVIDERS)[number]>();
+  const providers = new Map<NetworkService, Provider>();
   for (const entry of want.serviceproviderlist ?? []) {
     const service = serviceNamed(entry['service'] ?? '');
-    const text = entry['provider'] ?? '';
-    const provider = SERVICE_PROVIDERS.find((name) => name.toLowerCase() === text.toLowerCase());
-    if (provider === undefined)
-      throw refuse('parameter', `Invalid service provider: ${text}. Supported are: ${SERVICE_PROVIDERS.join(', ')}`);
+    const provider = providerNamed(entry['provider'] ?? '');
     if (!names.has(service)) {
       throw refuse(
         'parameter',
@@ -59,80 +70,54 @@ export function wantedServices(want: ServiceWant, standard: (typeof SERVICE_PROV
     }
     providers.set(service, provider);
   }
-  const services = NETWORK_SERVICES.filter((name) => names.has(name)).map((name) => ({
-    name,
-    provider: providers.get(name) ?? standard,
-  }));
+  const [only, another] = new Set([...providers.values()].filter((provider) => provider !== NO_PROVIDER));
+  const services = NETWORK_SERVICES.filter((name) => names.has(name)).flatMap((name) => {
+    const rest = only !== undefined && another === undefined && PROVIDED[only].includes(name) ? only : standard;
+    const provider = providers.get(name) ?? rest;
+    return provider === NO_PROVIDER ? [] : [{ name, provider }];
+  });
   for (const { name, provider } of services) {
-    if (!PROVIDED[provider].includes(name)) {
+    // OVN gives what its old name in this place stands for: ACLs in a VPC, a firewall elsewhere.
+    const provided = PROVIDED[provider === OVN_PROVIDER ? standard : provider];
+    if (!provided.includes(name)) {
       throw refuse(
         'parameter',
-        `Provider ${provider} doesn't support the service ${name}; it supports ${PROVIDED[provider].join(', ')}`,
+        `Provider ${provider} doesn't support the service ${name}; it supports ${provided.join(', ')}`,
       );
     }
   }
-  const mixed = new Set(services.map(({ provider }) => provider));
-  if (mixed.size > 1) {
+  refuseMixedRouters(services);
+  const dhcp = services.some(({ name, provider }) => name === 'Dhcp' && provider !== LINUX_ROUTER);
+  if (services.some(({ name }) => name === 'UserData') && !dhcp) {
     throw refuse(
       'parameter',
-      `One router makes all services of a network: ${[...mixed].join(' and ')} cannot share an offering. Name one of them for all`,
-    );
-  }
-  if (names.has('UserData') && !names.has('Dhcp')) {
-    throw refuse(
-      'parameter',
-      "Without VR as dhcp provider, User data can't selected for VR. Please select VR as DHCP provider : add Dhcp to supportedservices",
+      "Without VR as dhcp provider, User data can't selected for VR. Please select VR as DHCP provider : add Dhcp to supportedservices, by the provider that gives UserData",
     );
   }
   return services;
 }
 
-/** What each capability may be set to. */
-const CAPABILITIES: Readonly<
-  Record<string, { readonly service: NetworkService; readonly title: string; readonly values: readonly string[] }>
-> = {
-  supportedlbisolation: { service: 'Lb', title: 'LB', values: ['dedicated', 'shared'] },
-  redundantrouter: { service: 'SourceNat', title: 'source NAT', values: ['true', 'false'] },
-  supportedsourcenattypes: { service: 'SourceNat', title: 'source NAT', values: ['peraccount', 'perzone'] },
-  elasticip: { service: 'StaticNat', title: 'static NAT', values: ['false'] },
-  elasticlb: { service: 'Lb', title: 'LB', values: ['false'] },
-  distributedrouter: { service: 'Gateway', title: 'Gateway', values: ['true', 'false'] },
-};
+type Provider = ServiceProvider | typeof NO_PROVIDER;
 
-/** Checks the capabilities asked for, and answers whether a redundant router is among them. */
-export function wantsRedundancy(want: ServiceWant, services: readonly OfferedService[]): boolean {
-  let redundant = false;
-  for (const entry of want.servicecapabilitylist ?? []) {
-    const type = entry['capabilitytype'] ?? '';
-    const value = (entry['capabilityvalue'] ?? '').toLowerCase();
-    const known = CAPABILITIES[type.toLowerCase()];
-    const service = serviceNamed(entry['service'] ?? '');
-    if (known === undefined || known.service !== service) {
-      throw refuse(
-        'parameter',
-        `Capability ${type} is not supported for service ${service}. Supported are: ${capabilitiesOf(service)}`,
-      );
-    }
-    if (!services.some(({ name }) => name === service)) {
-      throw refuse(
-        'parameter',
-        `Capabilities for ${known.title} service can be specifed only when ${known.title} service is enabled for network offering.`,
-      );
-    }
-    if (!known.values.includes(value)) {
-      throw refuse(
-        'parameter',
-        `Unknown specified value for ${type}: ${value}. Supported are: ${known.values.join(', ')}`,
-      );
-    }
-    redundant ||= type.toLowerCase() === 'redundantrouter' && value === 'true';
-  }
-  return redundant;
+const PROVIDERS = [...SERVICE_PROVIDERS, NO_PROVIDER] as const;
+
+function providerNamed(text: string): Provider {
+  const provider = PROVIDERS.find((name) => name.toLowerCase() === text.toLowerCase());
+  if (provider === undefined)
+    throw refuse('parameter', `Invalid service provider: ${text}. Supported are: ${PROVIDERS.join(', ')}`);
+  return provider;
 }
 
-function capabilitiesOf(service: NetworkService): string {
-  const names = Object.entries(CAPABILITIES).filter(([, known]) => known.service === service);
-  return names.length === 0 ? 'none' : names.map(([name]) => name).join(', ');
+/** DHCP, DNS and user data may come from elsewhere; everything else is made by whoever routes, and that is one. */
+function refuseMixedRouters(services: readonly OfferedService[]): void {
+  const all = new Set(services.map(({ provider }) => provider));
+  const routers = new Set(services.filter(({ name }) => ROUTER_SERVICES.has(name)).map(({ provider }) => provider));
+  const twoWorlds = all.has(ROUTER_PROVIDER) && all.has(VPC_PROVIDER);
+  if (routers.size <= 1 && !twoWorlds) return;
+  throw refuse(
+    'parameter',
+    `One router makes all services of a network: ${[...(twoWorlds ? all : routers)].join(' and ')} cannot share an offering. Name one of them for all; only Dhcp, Dns and UserData may be ${OVN_PROVIDER}'s where ${LINUX_ROUTER} routes`,
+  );
 }
 
 /** A service by its name in any case. */

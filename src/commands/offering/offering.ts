@@ -42,3 +42,13 @@ export function offeringState(text: string | undefined): 'Enabled' | 'Disabled' 
     throw refuse('parameter', `Incorrect state value: ${text}. Supported are: Enabled, Disabled`);
   return state;
 }
+
+/** `details[0].key=a&details[0].value=b` and `details[0].a=b` both mean {a: b}: as the column keeps it, null where there are none. */
+export function detailsText(entries: readonly Readonly<Record<string, string>>[] | undefined): string | null {
+  if (entries === undefined || entries.length === 0) return null;
+  const pairs = entries.flatMap((entry) => {
+    const { key, value } = entry as { readonly key?: string; readonly value?: string };
+    return key !== undefined && value !== undefined ? [[key, value]] : Object.entries(entry);
+  });
+  return JSON.stringify(Object.fromEntries(pairs));
+}

@@ -5,21 +5,15 @@ import { refuse } from '../../api/error.ts';
 import * as field from '../../api/field.ts';
 import * as param from '../../api/param.ts';
 import { newId } from '../../lib/id.ts';
-import { VPC_PROVIDER } from '../../model/network-service.ts';
+import { OVN_PROVIDER, VPC_PROVIDER, asksRedundancy } from '../../model/network-service.ts';
 import type { Tables, VpcOfferingTable } from '../../store/schema.ts';
 import { existing } from '../access.ts';
 import { namesOf } from '../join.ts';
 import { containing, named, page, pageParams } from '../list.ts';
 import { withService } from './network-offering.ts';
+import { wantedCapabilities } from './offering-capabilities.ts';
 import { limitParams, offeringState, refuseLimits } from './offering.ts';
-import {
-  serviceNamed,
-  serviceParams,
-  serviceView,
-  showServices,
-  wantedServices,
-  wantsRedundancy,
-} from './offering-services.ts';
+import { serviceNamed, serviceParams, serviceView, showServices, wantedServices } from './offering-services.ts';
 import { type Room, jobCommand, listCommand } from '../room.ts';
 
 export const vpcOfferingView = z.object({
@@ -124,10 +118,10 @@ export const createVPCOffering = jobCommand({
         'parameter',
         'Please specify the services of the VPC offering in supportedservices, such as Dhcp,NetworkACL,SourceNat',
       );
-    const foreign = services.find(({ provider }) => provider !== VPC_PROVIDER);
+    const foreign = services.find(({ provider }) => provider !== VPC_PROVIDER && provider !== OVN_PROVIDER);
     if (foreign !== undefined)
       throw refuse('parameter', `Provider ${foreign.provider} is not supported in VPC: name ${VPC_PROVIDER}`);
-    const redundant = wantsRedundancy(want, services);
+    const redundant = asksRedundancy(wantedCapabilities(want, services));
     if (want.serviceofferingid !== undefined) {
       const size = await existing(room, 'serviceoffering', want.serviceofferingid, 'serviceofferingid');
       if (size.issystem !== 1) {

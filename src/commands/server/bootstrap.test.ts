@@ -24,6 +24,19 @@ test('bootstrap() makes what clients look for by name', async () => {
     'DefaultPrivateGatewayNetworkOffering',
     'DefaultPrivateGatewayNetworkOfferingSpecifyVlan',
     'DefaultPrivateGatewayNetworkOfferingOverlay',
+    'DefaultIsolatedNetworkOfferingForVpcNetworksWithoutSourceNat',
+    'DefaultIsolatedNetworkOfferingWithEgress',
+    'DefaultRedundantIsolatedNetworkOffering',
+    'DefaultRedundantIsolatedNetworkOfferingWithEgress',
+    'DefaultIsolatedNetworkOffering',
+    'DefaultSharedNetworkOffering',
+    'DefaultL2NetworkOffering',
+    'DefaultL2NetworkOfferingVlan',
+    'NoServices',
+    'NoServicesSpecifyVlan',
+    'LinuxRouter',
+    'LinuxRouterRedundant',
+    'LinuxRouterRouted',
   ]);
   assert.deepEqual(await names('listServiceOfferings', 'serviceoffering'), ['Small Instance', 'Medium Instance']);
   assert.deepEqual(await names('listDiskOfferings', 'diskoffering'), ['Custom']);
@@ -32,6 +45,22 @@ test('bootstrap() makes what clients look for by name', async () => {
   assert.equal(template?.['name'], 'tiny linux kvm');
   assert.equal(template?.['templatetype'], 'BUILTIN');
   assert.equal(template?.['isready'], true);
+});
+
+test('bootstrap() of a newer version adds the network offerings it brings, but none whose name an operator has given', async () => {
+  await using cloud = await openCloud();
+  const all = cloud.store.db.selectFrom('networkoffering').select(['id', 'name']).orderBy('name');
+  const before = await all.execute();
+  const idOf = (name: string): string => before.find((row) => row.name === name)!.id;
+  await cloud.store.write(async (tx) => {
+    await tx.remove('networkoffering', idOf('NoServices'));
+    await tx.remove('networkoffering', idOf('LinuxRouter'));
+    await tx.update('networkoffering', idOf('LinuxRouterRouted'), { name: 'linuxrouter' });
+  });
+  await bootstrap(cloud.store);
+  const after = await all.execute();
+  assert.ok(after.some(({ id }) => id === idOf('NoServices')));
+  assert.ok(!after.some(({ id }) => id === idOf('LinuxRouter')));
 });
 
 test('bootstrap() offers Private networks without services, on a VLAN from the pool, by hand, or on an overlay', async () => {

@@ -29,7 +29,8 @@ export interface Bootstrapped {
 
 /**
  * Brings the state to where every cloud begins, in one transaction. What an operator changed or deleted since the first start stays
- * so: zone, offerings and templates are made in an empty state only.
+ * so: zone, offerings and templates are made in an empty state only; network offerings that are new in this version later, too,
+ * since those that come with the cloud cannot be deleted.
  */
 export async function bootstrap(
   store: Store,
@@ -44,6 +45,7 @@ export async function bootstrap(
       await addZone(tx, vlan, created);
       await addOfferings(tx, created);
     }
+    await addNetworkOfferings(tx, created);
     await addAclLists(tx, created);
     await addSettings(tx);
     return { credentials, ids: BUILT_IN };
@@ -102,11 +104,19 @@ async function addZone(tx: Tx, vlan: string, created: string): Promise<void> {
 }
 
 async function addOfferings(tx: Tx, created: string): Promise<void> {
-  for (const row of networkOfferings(created)) await tx.insert('networkoffering', row);
   for (const row of vpcOfferings(created)) await tx.insert('vpcoffering', row);
   for (const row of serviceOfferings(created)) await tx.insert('serviceoffering', row);
   for (const row of diskOfferings(created)) await tx.insert('diskoffering', row);
   for (const row of templates(created)) await tx.insert('template', row);
+}
+
+/** All that are not there, but for names that an operator has given to others. */
+async function addNetworkOfferings(tx: Tx, created: string): Promise<void> {
+  const known = await tx.db.selectFrom('networkoffering').select(['id', 'name']).execute();
+  const ids = new Set(known.map((row) => row.id));
+  const names = new Set(known.map((row) => row.name.toLowerCase()));
+  for (const row of networkOfferings(created))
+    if (!ids.has(row.id) && !names.has(row.name.toLowerCase())) await tx.insert('networkoffering', row);
 }
 
 const ACL_LISTS = [

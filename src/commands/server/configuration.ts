@@ -4,6 +4,7 @@ import { ROOT, WATCHERS } from '../../api/command.ts';
 import { refuse } from '../../api/error.ts';
 import * as field from '../../api/field.ts';
 import * as param from '../../api/param.ts';
+import { parseVlanRanges } from '../../model/vlan-range.ts';
 import type { Db } from '../../store/open.ts';
 import type { ConfigurationTable } from '../../store/schema.ts';
 import { containing, named, page, pageParams } from '../list.ts';
@@ -20,6 +21,21 @@ export const CONFIGURATIONS: readonly ConfigurationTable[] = [
     'Shortest prefix of a network that an account other than root makes',
     1,
   ),
+  setting(
+    'network.vlan.reserved',
+    '',
+    'Network',
+    'VLANs that no network is ever given, such as 900-999,4000: neither from a pool nor by hand',
+    1,
+  ),
+  setting(
+    'vmnetwork.nic.max.secondary.ipaddresses',
+    '256',
+    'Network',
+    'Secondary addresses a network interface can have',
+    1,
+  ),
+  setting('network.scan.interval', '60', 'Network', 'Seconds between two scans of a network', 1),
   setting('network.underlay.mtu', '1500', 'Network', 'Bytes of an IP packet that fit between the hypervisors', 1),
   setting('job.expire.minutes', '1440', 'Advanced', 'Minutes after which a finished job is forgotten', 1),
   setting('job.cancel.threshold.minutes', '60', 'Advanced', 'Minutes after which a job nobody finished fails', 1),
@@ -38,10 +54,12 @@ export const CONFIGURATIONS: readonly ConfigurationTable[] = [
     'Failed logins after which a user is disabled; 0 for never',
     1,
   ),
+  setting('max.account.public.ips', '-1', 'Account Defaults', 'Public addresses an account can have; -1: any number', 1),
   setting('site2site.vpn.vpngateway.connection.limit', '4', 'Network', 'Connections a VPN gateway can have', 1),
   setting('site2site.vpn.customergateway.subnets.limit', '10', 'Network', 'Subnets a VPN customer gateway can have', 1),
   setting('remote.access.vpn.user.limit', '8', 'Network', 'VPN users an account can have', 1),
   setting('router.redundant.vrrp.interval', '1', 'Network', 'Kept for clients; gateways fail over by BFD', 0),
+  setting('switch.review.interval', '10', 'Network', 'Seconds between two looks at a physical switch', 1),
   setting('json.content.type', 'application/json; charset=UTF-8', 'Advanced', 'Content type of answers; fixed', 0),
   setting('allow.user.expunge.recover.vm', 'true', 'Advanced', 'Whether users may expunge and recover instances', 1),
   setting('allow.user.view.destroyed.vm', 'true', 'Advanced', 'Whether users see destroyed instances', 1),
@@ -134,6 +152,10 @@ export const updateConfiguration = writeCommand({
 function checkValue({ name, defaultvalue }: ConfigurationTable, value: string): void {
   if (/^\d+$/.test(defaultvalue) && !/^\d{1,9}$/.test(value))
     throw refuse('parameter', `${name} must be a whole number, such as ${defaultvalue}; got ${value}`);
+  if (name === 'network.vlan.reserved') {
+    const parsed = parseVlanRanges(value);
+    if ('problem' in parsed) throw refuse('parameter', parsed.problem);
+  }
   if (/^(true|false)$/.test(defaultvalue) && !/^(true|false)$/.test(value))
     throw refuse('parameter', `${name} must be true or false; got ${value}`);
 }

@@ -32,17 +32,12 @@ function emptyList(name: string, key: string, things: string, envelope?: string)
 export const emptyLists: readonly Plan[] = [
   emptyList('listAffinityGroups', 'affinitygroup', 'affinity groups'),
   emptyList('listAffinityGroupTypes', 'affinityGroupType', 'kinds of affinity groups'),
-  emptyList('listEgressFirewallRules', 'firewallrule', 'egress firewall rules'),
-  emptyList('listFirewallRules', 'firewallrule', 'firewall rules of public addresses'),
   emptyList('listInstanceGroups', 'instancegroup', 'instance groups'),
   emptyList('listIpForwardingRules', 'ipforwardingrule', 'IP forwarding rules'),
   emptyList('listIsos', 'iso', 'ISO images'),
   // Its answer is named otherwise in every version, and the web console does not start without it.
   emptyList('listLdapConfigurations', 'LdapConfiguration', 'LDAP servers', 'ldapconfigurationresponse'),
-  emptyList('listLoadBalancerRules', 'loadbalancerrule', 'load balancer rules'),
-  emptyList('listPortForwardingRules', 'portforwardingrule', 'port forwarding rules'),
   emptyList('listProjects', 'project', 'projects'),
-  emptyList('listPublicIpAddresses', 'publicipaddress', 'public addresses'),
   emptyList('listRemoteAccessVpns', 'remoteaccessvpn', 'remote access VPNs'),
   emptyList('listSecurityGroups', 'securitygroup', 'security groups'),
   emptyList('listSnapshots', 'snapshot', 'snapshots of volumes'),

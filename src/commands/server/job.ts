@@ -5,6 +5,7 @@ import * as field from '../../api/field.ts';
 import * as param from '../../api/param.ts';
 import type { JobTable } from '../../store/schema.ts';
 import { visible } from '../access.ts';
+import { receiptView, receiptsOfJob } from '../network/receipt.ts';
 import { ownedRows, ownerParams, page, pageParams } from '../list.ts';
 import { type Plan, type Room, listCommand, readCommand } from '../room.ts';
 import type { Views } from '../view.ts';
@@ -23,6 +24,7 @@ export const jobView = z.object({
   jobinstanceid: field.string('id of the object it is about'),
   created: field.date('when it was asked for'),
   completed: field.date('when it was done'),
+  receipts: field.list('what became of the addresses it moved, as soon as that is known', receiptView),
 });
 
 type JobView = z.infer<typeof jobView>;
@@ -66,7 +68,9 @@ export function queryAsyncJobResult(views: Views): Plan {
     answer: { kind: 'flat', view: jobView },
     async read(room, want) {
       const row = await visible(room, 'job', want.jobid, 'jobid');
-      return showJob(row, await resultOf(room, row, views));
+      const receipts = row.status === 0 ? [] : await receiptsOfJob(room, row.generation);
+      const shown = showJob(row, await resultOf(room, row, views));
+      return receipts.length === 0 ? shown : { ...shown, receipts };
     },
   });
 }

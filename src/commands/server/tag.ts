@@ -20,6 +20,10 @@ export const TAGGABLE = {
   StaticRoute: 'staticroute',
   NetworkACLList: 'acl',
   Template: 'template',
+  PublicIpAddress: 'publicip',
+  PortForwardingRule: 'portforward',
+  FirewallRule: 'firewallrule',
+  LoadBalancer: 'loadbalancer',
 } as const;
 
 type Kind = keyof typeof TAGGABLE;
@@ -35,10 +39,6 @@ const KNOWN = new Set([
   'snapshot',
   'iso',
   'networkacl',
-  'publicipaddress',
-  'loadbalancer',
-  'firewallrule',
-  'portforwardingrule',
   'project',
   'vpngateway',
   'customergateway',

@@ -154,6 +154,8 @@ async function implicitNetwork(room: WriteRoom, want: NetworkWant, vpc: Vpc, vla
     restartrequired: 0,
     displaynetwork: 1,
     implicit: 1,
+    shared: null,
+    guestcidr: null,
     created: new Date().toISOString(),
   };
   await room.tx.insert('network', network);

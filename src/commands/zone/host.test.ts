@@ -7,7 +7,8 @@ import { BUILT_IN } from '../../model/built-in.ts';
 import { decodeToken } from '../../protocol/document.ts';
 import { acceptJoin, recordReport } from '../../store/hosts.ts';
 import { createRegistry } from '../index.ts';
-import { refused, rowOf, rowsOf } from './provider.test-support.ts';
+import { portRow, switchRow } from '../../store/row.test-support.ts';
+import { type Row, refused, rowOf, rowsOf } from './provider.test-support.ts';
 
 const FACTS = {
   hostname: 'hv1',
@@ -166,4 +167,53 @@ test('deleteHost refuses a host that carries instances and names them', async ()
   );
   assert.deepEqual(await cloud.callAs('admin', 'deleteHost', { id }), { success: 'true' });
   assert.deepEqual(await rowsOf(cloud, 'listHosts', 'host'), []);
+});
+
+test('createJoinToken kind=router makes a router node: listed by its type, never a hypervisor', async () => {
+  await using cloud = await openCloud();
+  await joined(cloud);
+  const { node, secret } = await token(cloud, { name: 'r1', ipaddress: '192.0.2.2', kind: 'Router' });
+  assert.ok(await acceptJoin(cloud.store, node, secret, '02'));
+  const abilities = { vlan: true, ipvs: 'the kernel has no ip_vs: load balancing by haproxy' };
+  await recordReport(cloud.store, node, JSON.stringify({ ...FACTS, underlayIp: '192.0.2.2', abilities }));
+  const names = async (params: Record<string, string>, who?: 'acme-admin'): Promise<unknown[]> =>
+    (await rowsOf(cloud, 'listHosts', 'host', params, who)).map((host) => host['name']);
+  assert.deepEqual(await names({ type: 'Routing' }), ['hv1']);
+  assert.deepEqual(await names({ type: 'linuxrouter' }), ['r1']);
+  assert.deepEqual(await names({ hypervisor: 'KVM' }), ['hv1']);
+  assert.deepEqual(await names({}), ['hv1', 'r1']);
+  const router = await rowOf(cloud, 'listHosts', 'host', { name: 'r1' });
+  assert.deepEqual([router['type'], router['hypervisor'], router['state']], ['LinuxRouter', undefined, 'Up']);
+  assert.deepEqual(router['abilities'], { vlan: 'true', ipvs: 'the kernel has no ip_vs: load balancing by haproxy' });
+  assert.equal((await rowOf(cloud, 'listHosts', 'host', { name: 'r1' }, 'acme-admin'))['abilities'], undefined);
+  await refused(
+    token(cloud, { name: 'r1', ipaddress: '192.0.2.2', kind: 'hypervisor' }),
+    'parameter',
+    'Host r1 is a router and cannot become',
+  );
+  await refused(
+    token(cloud, { name: 'x', ipaddress: '192.0.2.3', kind: 'switch' }),
+    'parameter',
+    'Invalid kind switch',
+  );
+  const { jointoken } = (await cloud.callAs('admin', 'createJoinToken', { name: 'r1' })) as { jointoken: Row };
+  assert.equal(jointoken['kind'], 'router', 'a token of a known host is of its kind');
+});
+
+test('deleteHost refuses a host that a switch port is said to lead to, and names the port', async () => {
+  await using cloud = await openCloud();
+  const id = await joined(cloud);
+  const on = switchRow('sw1', { zone: BUILT_IN.zone, physicalnetwork: BUILT_IN.physicalNetwork });
+  const port = portRow(on.id, 'swp3', { role: 'hypervisor', host: id });
+  await cloud.store.write(async (tx) => {
+    await tx.insert('switch', on);
+    await tx.insert('switchport', port);
+  });
+  await refused(
+    cloud.callAs('admin', 'deleteHost', { id }),
+    'failed',
+    'host hv1 as it is behind switch ports: swp3 of sw1',
+  );
+  await cloud.store.write((tx) => tx.update('switchport', port.id, { role: 'access', host: null }));
+  assert.deepEqual(await cloud.callAs('admin', 'deleteHost', { id }), { success: 'true' });
 });

@@ -1,4 +1,4 @@
-// Hosts: the hypervisors. They come by themselves, with a token (join-token.ts); what is asked of them here is to show and to go.
+// Hosts: the hypervisors, and the Linux routers beside them. They come by themselves, with a token (join-token.ts); what is asked of them here is to show and to go.
 import { z } from 'zod';
 import { ROOT, WATCHERS } from '../../api/command.ts';
 import { refuse } from '../../api/error.ts';
@@ -17,7 +17,7 @@ export const hostView = z.object({
   name: field.string('its name'),
   state: field.string('Connecting (has not joined yet), Up, Down or Alert'),
   resourcestate: field.string('Enabled or Disabled: whether new instances may be placed on it'),
-  type: field.string('Routing: it runs instances'),
+  type: field.string('Routing: it runs instances; LinuxRouter: it routes for networks'),
   ipaddress: field.string('address of its tunnel endpoint; for root'),
   zoneid: field.string('its zone'),
   zonename: field.string('name of its zone'),
@@ -33,6 +33,7 @@ export const hostView = z.object({
   memorytotal: field.long('memory it has, in bytes'),
   memoryallocated: field.long('memory promised to running instances, in bytes'),
   details: field.map('versions of its parts; for root'),
+  abilities: field.map('what it can do: true, or why not; for root'),
   hahost: field.boolean('false'),
   islocalstorageactive: field.boolean('false'),
   lastpinged: field.date('when it was heard last'),
@@ -61,19 +62,20 @@ export async function showHosts(room: Room, rows: readonly HostTable[]): Promise
       name: row.name,
       state: row.state,
       resourcestate: row.resourcestate,
-      type: 'Routing',
+      type: TYPES[row.kind] ?? row.kind,
       ipaddress: root ? row.underlayip : undefined,
       zoneid: row.zone,
       zonename: zones.get(row.zone),
       ...placeIn({ id: row.zone, name: zones.get(row.zone) ?? '' }),
       clustertype: 'CloudManaged',
-      hypervisor: 'KVM',
+      hypervisor: row.kind === 'hypervisor' ? 'KVM' : undefined,
       version: facts?.version,
       cpunumber: facts?.cpus,
       cpuallocated: facts?.cpus === undefined ? undefined : `${Math.round((100 * cpus) / facts.cpus)}%`,
       memorytotal: facts?.memoryMb === undefined ? undefined : facts.memoryMb * MIB,
       memoryallocated: memory * MIB,
       details: root && facts !== undefined ? versionsOf(facts) : undefined,
+      abilities: root ? abilitiesOf(facts?.abilities) : undefined,
       hahost: false,
       islocalstorageactive: false,
       lastpinged: lastseen,
@@ -84,6 +86,14 @@ export async function showHosts(room: Room, rows: readonly HostTable[]): Promise
 }
 
 const MIB = 1024 * 1024;
+
+/** kind -> type as CloudStack's clients know it. */
+const TYPES: Readonly<Record<string, string>> = { hypervisor: 'Routing', router: 'LinuxRouter' };
+
+function abilitiesOf(abilities: NodeFacts['abilities']): Record<string, string> | undefined {
+  if (abilities === undefined) return undefined;
+  return Object.fromEntries(Object.entries(abilities).map(([name, can]) => [name, String(can)]));
+}
 
 function versionsOf(facts: Partial<NodeFacts>): Record<string, string> {
   return field.compact<Record<string, string>>({
@@ -126,7 +136,7 @@ export const listHosts = listCommand({
     clusterid: param.ref('cluster', 'In this cluster').optional(),
     state: param.text('Connecting, Up, Down or Alert').optional(),
     resourcestate: param.text('Enabled or Disabled').optional(),
-    type: param.text('Routing').optional(),
+    type: param.text('Routing for hypervisors, LinuxRouter for routers; both where it is left out').optional(),
     hypervisor: param.text('KVM').optional(),
     hahost: param.flag('Only false matches').optional(),
     virtualmachineid: param.ref('instance', 'Hosts this instance could move to').optional(),
@@ -148,12 +158,19 @@ export const listHosts = listCommand({
     }
     if (want.virtualmachineid !== undefined) {
       const instance = await visible(room, 'instance', want.virtualmachineid, 'virtualmachineid');
-      query = query.where('zone', '=', instance.zone).where('state', '=', 'Up').where('resourcestate', '=', 'Enabled');
+      query = query
+        .where('zone', '=', instance.zone)
+        .where('kind', '=', 'hypervisor')
+        .where('state', '=', 'Up')
+        .where('resourcestate', '=', 'Enabled');
       if (instance.host !== null) query = query.where('id', '!=', instance.host);
     }
-    const kind =
-      (want.type ?? 'Routing').toLowerCase() === 'routing' && (want.hypervisor ?? 'KVM').toLowerCase() === 'kvm';
-    if (!kind || want.hahost === true) return { count: 0, rows: [] };
+    const type = want.type?.toLowerCase();
+    const [kind] = Object.entries(TYPES).find(([, name]) => name.toLowerCase() === type) ?? [];
+    const none = (type !== undefined && kind === undefined) || want.hahost === true;
+    if (none || (want.hypervisor ?? 'KVM').toLowerCase() !== 'kvm') return { count: 0, rows: [] };
+    if (kind !== undefined) query = query.where('kind', '=', kind);
+    if (want.hypervisor !== undefined) query = query.where('kind', '=', 'hypervisor');
     const { count, rows } = await page(query.orderBy('name'), want);
     return { count, rows: await showHosts(room, rows) };
   },
@@ -204,20 +221,64 @@ export const deleteHost = writeCommand({
     const on = await room.db
       .selectFrom('instance')
       .select('name')
-      .where('host', '=', host.id)
+      // One that is on its way from here still runs here, unless the host is gone anyway.
+      .where((eb) =>
+        eb.or([eb('host', '=', host.id), ...(host.state === 'Up' ? [eb('migratefrom', '=', host.id)] : [])]),
+      )
       .orderBy('name')
       .limit(6)
       .execute();
     if (on.length > 0) {
-      const names = on.slice(0, 5).map((instance) => instance.name);
+      const names = firstOf(on.map((instance) => instance.name));
       throw refuse(
         'failed',
-        `Unable to delete the host ${host.name} as there are instances on it: ${names.join(', ')}${on.length > 5 ? ', …' : ''}. Stop or destroy them first`,
+        `Unable to delete the host ${host.name} as there are instances on it: ${names}. Stop or destroy them first`,
       );
     }
+    await refuseRouting(room, host);
+    await refuseCabled(room, host);
+    await room.tx.db.deleteFrom('scan').where('host', '=', host.id).execute();
     const were = await room.db.selectFrom('instance').select('id').where('lasthost', '=', host.id).execute();
     for (const instance of were) await room.tx.update('instance', instance.id, { lasthost: null });
+    const left = await room.db.selectFrom('instance').select('id').where('migratefrom', '=', host.id).execute();
+    for (const instance of left) await room.tx.update('instance', instance.id, { migratefrom: null });
     await room.tx.remove('host', host.id);
     return undefined;
   },
 });
+
+async function refuseRouting(room: Room, host: HostTable): Promise<void> {
+  const legs = await room.db
+    .selectFrom('networkrouter')
+    .innerJoin('network', 'network.id', 'networkrouter.network')
+    .select('network.name')
+    .where('networkrouter.host', '=', host.id)
+    .orderBy('network.name')
+    .execute();
+  if (legs.length === 0) return;
+  throw refuse(
+    'failed',
+    `Unable to delete the host ${host.name} as it routes for ${legs.length} networks: ${firstOf(legs.map((leg) => leg.name))}. Disable it (updateHost) and move each away with destroyRouter, or delete them first`,
+  );
+}
+
+/** A port that is said to be this host's cable would be nobody's. */
+async function refuseCabled(room: Room, host: HostTable): Promise<void> {
+  const ports = await room.db
+    .selectFrom('switchport')
+    .innerJoin('switch', 'switch.id', 'switchport.switch')
+    .select(['switchport.name', 'switch.name as on'])
+    .where('switchport.host', '=', host.id)
+    .orderBy('switch.name')
+    .orderBy('switchport.name')
+    .execute();
+  if (ports.length === 0) return;
+  throw refuse(
+    'failed',
+    `Unable to delete the host ${host.name} as it is behind switch ports: ${firstOf(ports.map((port) => `${port.name} of ${port.on}`))}. Remove them or change their role first`,
+  );
+}
+
+function firstOf(names: readonly string[]): string {
+  return `${names.slice(0, 5).join(', ')}${names.length > 5 ? ', …' : ''}`;
+}

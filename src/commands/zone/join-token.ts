@@ -1,5 +1,5 @@
 // Join tokens: what lets a new host in, once. It names the host, proves the server to it, and holds a secret of which only
-// a hash is kept here.
+// a hash is kept here. What the host is for, hypervisor or router, is said with its first token and stays.
 import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import { ROOT } from '../../api/command.ts';
@@ -15,10 +15,14 @@ import { type Plan, writeCommand } from '../room.ts';
 export const joinTokenView = z.object({
   token: field.string('the token: shown this once; give it to the agent of the host'),
   name: field.string('the host it lets in'),
+  kind: field.string('what the host is for: hypervisor or router'),
   expires: field.date('until when it can be used'),
 });
 
 const TOKEN_MINUTES = 60;
+
+/** What a host can be for. A router carries no instances: it routes for networks whose offering says LinuxRouter. */
+const KINDS = ['hypervisor', 'router'] as const;
 
 /** Bound to the house by hand: the token names the agent channel's certificate, which only the house knows. */
 export const createJoinToken: Plan = (house) =>
@@ -32,6 +36,7 @@ export const createJoinToken: Plan = (house) =>
       name: param.text('Name of the host: lower-case letters, digits, dash and dot', 63),
       zoneid: param.ref('zone', 'Its zone').optional(),
       ipaddress: param.address('Address of its tunnel endpoint').optional(),
+      kind: param.text('What it is for: hypervisor (where it is left out) or router').optional(),
     }),
     async write(room, want) {
       if (house.caFingerprint === undefined) {
@@ -43,6 +48,7 @@ export const createJoinToken: Plan = (house) =>
           `Invalid host name ${want.name}: use lower-case letters, digits, dashes and dots, and begin and end with a letter or digit`,
         );
       }
+      const kind = want.kind === undefined ? undefined : readKind(want.kind);
       const secret = randomBytes(32).toString('base64url');
       const expires = new Date(Date.now() + TOKEN_MINUTES * 60_000).toISOString();
       const known = await room.db.selectFrom('host').selectAll().where('name', '=', want.name).executeTakeFirst();
@@ -73,10 +79,16 @@ export const createJoinToken: Plan = (house) =>
           serial: null,
           facts: null,
           lastseen: null,
-          kind: 'hypervisor',
+          kind: kind ?? 'hypervisor',
           created: new Date().toISOString(),
         });
       } else {
+        if (kind !== undefined && kind !== known.kind) {
+          throw refuse(
+            'parameter',
+            `Host ${known.name} is a ${known.kind} and cannot become a ${kind}: delete it first, or leave kind out`,
+          );
+        }
         if (want.zoneid !== undefined && want.zoneid !== known.zone) {
           throw refuse(
             'parameter',
@@ -90,9 +102,22 @@ export const createJoinToken: Plan = (house) =>
         }
       }
       const token = encodeToken({ node: want.name, secret, ca: house.caFingerprint });
-      return { jointoken: { token, name: want.name, expires: field.clientDate(expires) } };
+      return {
+        jointoken: {
+          token,
+          name: want.name,
+          kind: known?.kind ?? kind ?? 'hypervisor',
+          expires: field.clientDate(expires),
+        },
+      };
     },
   })(house);
+
+function readKind(text: string): (typeof KINDS)[number] {
+  const kind = KINDS.find((name) => name === text.toLowerCase());
+  if (kind === undefined) throw refuse('parameter', `Invalid kind ${text}: a host is one of ${KINDS.join(', ')}`);
+  return kind;
+}
 
 function missing(name: string): Error {
   return refuse(

@@ -142,7 +142,7 @@ test('addTrafficType adds a type once, and deleteTrafficType keeps Guest while n
   );
 });
 
-test('listNetworkServiceProviders shows both routers enabled', async () => {
+test('listNetworkServiceProviders shows every router enabled, by its old names and ours', async () => {
   await using cloud = await openCloud();
   const rows = await rowsOf(cloud, 'listNetworkServiceProviders', 'networkserviceprovider', {
     physicalnetworkid: PHYSNET1,
@@ -152,6 +152,8 @@ test('listNetworkServiceProviders shows both routers enabled', async () => {
     [
       ['VirtualRouter', 'Enabled'],
       ['VpcVirtualRouter', 'Enabled'],
+      ['Ovn', 'Enabled'],
+      ['LinuxRouter', 'Enabled'],
     ],
   );
 });

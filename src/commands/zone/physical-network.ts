@@ -223,6 +223,32 @@ export const deletePhysicalNetwork = jobCommand({
         `The physical network ${network.name} is not deletable because networks use it: ${some(users.map((user) => user.name))}`,
       );
     }
+    const switches = await room.db
+      .selectFrom('switch')
+      .select('name')
+      .where('physicalnetwork', '=', network.id)
+      .orderBy('name')
+      .limit(6)
+      .execute();
+    if (switches.length > 0) {
+      throw refuse(
+        'failed',
+        `The physical network ${network.name} is not deletable because switches carry it: ${some(switches.map((row) => row.name))}`,
+      );
+    }
+    const ranges = await room.db
+      .selectFrom('publicrange')
+      .select(['startip', 'endip'])
+      .where('physicalnetwork', '=', network.id)
+      .orderBy('startip')
+      .limit(6)
+      .execute();
+    if (ranges.length > 0) {
+      throw refuse(
+        'failed',
+        `The physical network ${network.name} is not deletable because public addresses are outside of it: ${some(ranges.map((row) => `${row.startip}-${row.endip}`))}`,
+      );
+    }
     await room.db.deleteFrom('traffictype').where('physicalnetwork', '=', network.id).execute();
     await room.tx.remove('physicalnetwork', network.id);
     return { about: { type: 'PhysicalNetwork', id: network.id }, text: `deleting physical network ${network.name}` };

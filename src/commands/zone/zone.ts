@@ -221,6 +221,7 @@ const CONTENTS = {
   network: 'networks',
   vpc: 'VPCs',
   host: 'hosts',
+  publicrange: 'ranges of public addresses',
   physicalnetwork: 'physical networks',
 } as const;
 

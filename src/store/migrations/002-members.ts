@@ -1,6 +1,6 @@
 // What networks without a router need: switches and what is plugged into them, Linux routers with their public side, several
 // addresses on a card, receipts of moves, and what scans saw.
-import type { Kysely } from 'kysely';
+import { type Kysely, sql } from 'kysely';
 import { type Table, createTables } from './table.ts';
 
 const TABLES: Readonly<Record<string, Table>> = {
@@ -15,9 +15,15 @@ const TABLES: Readonly<Record<string, Table>> = {
       options: 'text',
       secret: 'text?',
       nativevlan: 'integer',
+      apply: 'integer',
       state: 'text',
       error: 'text?',
       actual: 'text?',
+      findings: 'text?',
+      planned: 'text?',
+      digest: 'text?',
+      documented: 'integer',
+      reached: 'integer',
       confirmed: 'integer',
       lastseen: 'text?',
       created: 'text',
@@ -35,6 +41,7 @@ const TABLES: Readonly<Record<string, Table>> = {
       managed: 'integer',
       domain: 'text?',
       account: 'text?',
+      carried: 'text?',
       created: 'text',
     },
     unique: [['switch', 'name']],
@@ -98,6 +105,7 @@ const TABLES: Readonly<Record<string, Table>> = {
       ip: 'text',
       priority: 'integer',
       state: 'text?',
+      findings: 'text?',
       created: 'text',
     },
     unique: [['network', 'host']],
@@ -176,6 +184,7 @@ const TABLES: Readonly<Record<string, Table>> = {
       icmpcode: 'integer?',
       cidrlist: 'text',
       destcidrlist: 'text',
+      related: 'text?',
       state: 'text',
       account: 'text',
       domain: 'text',
@@ -221,6 +230,7 @@ const TABLES: Readonly<Record<string, Table>> = {
     columns: {
       id: 'text',
       network: 'text',
+      nic: 'text?',
       ip: 'text',
       mac: 'text',
       cause: 'text',
@@ -229,12 +239,15 @@ const TABLES: Readonly<Record<string, Table>> = {
       announced: 'text',
       upstream: 'text?',
       answeredby: 'text?',
+      verdict: 'text?',
       afterms: 'integer?',
       outagems: 'integer?',
       text: 'text',
+      account: 'text',
+      domain: 'text',
       created: 'text',
     },
-    index: [['network'], ['ip'], ['created']],
+    index: [['network'], ['ip'], ['moved'], ['created']],
   },
   scan: {
     columns: {
@@ -277,9 +290,13 @@ const COLUMNS = [
   { table: 'networkoffering', column: 'capabilities', type: 'text', value: '{}' },
   { table: 'nic', column: 'moved', type: 'bigint', value: 0 },
   { table: 'instance', column: 'migratefrom', type: 'text', value: null },
+  { table: 'networkoffering', column: 'details', type: 'text', value: null },
+  { table: 'network', column: 'shared', type: 'text', value: null },
+  { table: 'network', column: 'guestcidr', type: 'text', value: null },
 ] as const;
 
 export async function up(db: Kysely<never>): Promise<void> {
+  await allowNoAddress(db);
   await createTables(db, TABLES);
   for (const { table, column, type, value } of COLUMNS) {
     await db.schema
@@ -287,4 +304,12 @@ export async function up(db: Kysely<never>): Promise<void> {
       .addColumn(column, type, (builder) => (value === null ? builder : builder.notNull().defaultTo(value)))
       .execute();
   }
+}
+
+/** A card in a network without addresses has none. By way of a new column, the one form that both databases know. */
+async function allowNoAddress(db: Kysely<never>): Promise<void> {
+  await db.schema.alterTable('nic').addColumn('address', 'text').execute();
+  await sql`update nic set address = ip`.execute(db);
+  await db.schema.alterTable('nic').dropColumn('ip').execute();
+  await db.schema.alterTable('nic').renameColumn('address', 'ip').execute();
 }

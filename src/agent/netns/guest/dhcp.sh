@@ -3,7 +3,7 @@
 lease=/run/lease.$interface
 case $1 in
 deconfig)
-  rm -f "$lease"
+  rm -f "$lease" /run/leased."$interface".*
   ip -4 address flush dev "$interface"
   ip link set "$interface" up
   ;;
@@ -13,6 +13,7 @@ bound | renew)
   [ -n "$mtu" ] && ip link set "$interface" mtu "$mtu"
   ip -4 address flush dev "$interface"
   ip address add "$ip/$mask" broadcast + dev "$interface"
+  guest-addresses "$interface"
   # The address may have been another's: who still knows it by that MAC is told (RFC 5227, 2.3), as most systems do.
   arping -q -U -c 1 -I "$interface" "$ip" &
   # RFC 3442: with classless routes given, the router option is not to be looked at.
@@ -28,6 +29,8 @@ bound | renew)
       for server in $dns; do echo "nameserver $server"; done
     } >/etc/resolv.conf
   fi
+  rm -f /run/leased."$interface".*
+  : >"/run/leased.$interface.$ip"
   echo "$now" >"$lease.new"
   mv "$lease.new" "$lease"
   ;;

@@ -12,10 +12,13 @@ cards() {
     device=${file#/run/udhcpc.}
     [ -e "/run/card.$device" ] && continue
     kill "$(cat "$file")" 2>/dev/null
-    rm -f "$file" "/run/lease.$device"
+    rm -f "$file" "/run/lease.$device" /run/leased."$device".* /run/address."$device".*
   done
   while read -r device role method; do
-    [ -e "/run/card.$device" ] && continue
+    if [ -e "/run/card.$device" ]; then
+      guest-addresses "$device"
+      continue
+    fi
     ip link set "$device" up || continue
     if [ "$method" = dhcp ]; then
       ROLE=$role udhcpc -f -i "$device" -s /sbin/guest-dhcp \
@@ -23,6 +26,7 @@ cards() {
       echo $! >"/run/udhcpc.$device"
     fi
     : >"/run/card.$device"
+    guest-addresses "$device"
   done </run/boot/cards
 }
 

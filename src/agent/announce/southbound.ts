@@ -1,0 +1,206 @@
+// OVN's southbound database, as far as the agent looks into it: which gateways this node takes over, at the moment it does, and what belongs
+// to each. OVN announces a gateway itself only a second after (measured on 23.03); until then the switches send to where it was.
+import { connect, type Socket } from 'node:net';
+import { createBackoff } from '../../lib/backoff.ts';
+import type { Log } from '../../lib/log.ts';
+import { sleep } from '../../lib/sleep.ts';
+import { createSplitter } from '../ovsdb.ts';
+
+/** A gateway that was taken over: its addresses, and by which way it meets the wire. */
+export interface Claim {
+  /** Name of the router port. */
+  readonly port: string;
+  readonly mac: string;
+  /** Its own addresses and those it translates, without prefix lengths. */
+  readonly addresses: readonly string[];
+  /** Name of the localnet port of its switch, and the tag there; undefined: untagged. */
+  readonly localnet: string;
+  readonly vlan: number | undefined;
+}
+
+type Row = Readonly<Record<string, unknown>>;
+type Rpc = (method: string, params: readonly unknown[]) => Promise<unknown>;
+
+const DATABASE = 'OVN_Southbound';
+const LOOK_MS = 500;
+
+/** Where `ovn-remote` says the database is: the first way that we can go. Undefined where there is none (ssl needs OVN's own certificate). */
+export function endpointOf(
+  remotes: string,
+): { readonly path: string } | { readonly host: string; readonly port: number } | undefined {
+  for (const remote of remotes.split(',').map((text) => text.trim())) {
+    if (remote.startsWith('unix:')) return { path: remote.slice('unix:'.length) };
+    const match = /^tcp:\[?([^\]]+?)\]?:([0-9]+)$/.exec(remote);
+    if (match !== null) return { host: match[1]!, port: Number(match[2]) };
+  }
+  return undefined;
+}
+
+/** Watches until aborted; calls `claimed` for each gateway that comes to `chassis` from now on, not for those that are here already. */
+export async function watchClaims(
+  remotes: () => string | undefined,
+  chassis: string,
+  claimed: (claim: Claim) => void,
+  signal: AbortSignal,
+  log: Log,
+): Promise<void> {
+  const backoff = createBackoff(100, 5000);
+  let said = '';
+  while (!signal.aborted) {
+    const where = remotes();
+    const endpoint = where === undefined ? undefined : endpointOf(where);
+    if (endpoint === undefined) {
+      if (where !== undefined && where !== said)
+        log.warn(
+          { remotes: (said = where) },
+          'gateways are announced by OVN alone, a second late: no way to its southbound database but tls',
+        );
+      await sleep(LOOK_MS, signal);
+      continue;
+    }
+    await session(connect(endpoint), chassis, claimed, signal).catch((error: Error) => {
+      if (error.message !== said) log.debug({ err: (said = error.message) }, 'lost the southbound database');
+    });
+    await sleep(backoff.next(), signal);
+  }
+}
+
+/** One connection, to its end. */
+async function session(
+  socket: Socket,
+  chassis: string,
+  claimed: (claim: Claim) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  const split = createSplitter();
+  const open = new Map<number, { resolve(value: unknown): void; reject(reason: Error): void }>();
+  const gateways = createGateways();
+  const end = Promise.withResolvers<void>();
+  const stop = (): void => void socket.destroy();
+  signal.addEventListener('abort', stop);
+  let id = 0;
+  const rpc: Rpc = (method, params) => {
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    open.set(++id, { resolve, reject });
+    socket.write(JSON.stringify({ id, method, params }));
+    return promise;
+  };
+  const look = (changes: unknown): void => {
+    for (const port of gateways.take(changes)) {
+      claimOf(port, rpc).then(
+        (claim) => claim !== undefined && claimed(claim),
+        () => undefined, // the connection has gone: the next one finds it in place
+      );
+    }
+  };
+  socket.setEncoding('utf8');
+  socket.setKeepAlive(true, 5000); // a server that vanishes says nothing
+  socket.on('data', (chunk: string) => {
+    for (const text of split(chunk)) {
+      const message = JSON.parse(text) as Row;
+      if (message['method'] === 'echo')
+        socket.write(JSON.stringify({ id: message['id'], result: message['params'], error: null }));
+      else if (message['method'] === 'update2') look((message['params'] as unknown[])[1]);
+      else if (typeof message['id'] === 'number') {
+        const asked = open.get(message['id']);
+        open.delete(message['id']);
+        if (message['error'] == null) asked?.resolve(message['result']);
+        else asked?.reject(new Error(JSON.stringify(message['error'])));
+      }
+    }
+  });
+  socket.on('error', (error) => end.reject(error));
+  socket.on('close', () => end.resolve());
+  try {
+    const monitor = rpc('monitor_cond', [
+      DATABASE,
+      'gateways',
+      {
+        Chassis: [{ columns: ['name'], where: [['name', '==', chassis]] }],
+        Port_Binding: [{ columns: ['chassis', 'options'], where: [['type', '==', 'chassisredirect']] }],
+      },
+    ]);
+    await Promise.race([monitor.then(look), end.promise]);
+    await end.promise;
+  } finally {
+    signal.removeEventListener('abort', stop);
+    for (const { reject } of open.values()) reject(new Error('the connection has gone'));
+    socket.destroy();
+  }
+}
+
+/** Who has which gateway, from the updates of a monitor (ovsdb-server(7), `update2`): the first one only says how things are. */
+export function createGateways(): { take(changes: unknown): string[] } {
+  const holders = new Map<string, { port: string; holder: string | undefined }>();
+  let own: string | undefined;
+  let first = true;
+  return {
+    take(changes) {
+      const tables = changes as Readonly<Record<string, Readonly<Record<string, Readonly<Record<string, Row>>>>>>;
+      for (const [uuid, change] of Object.entries(tables['Chassis'] ?? {}))
+        own = change['delete'] === undefined ? uuid : own === uuid ? undefined : own;
+      const came: string[] = [];
+      for (const [uuid, change] of Object.entries(tables['Port_Binding'] ?? {})) {
+        if ('delete' in change) {
+          holders.delete(uuid);
+          continue;
+        }
+        const row = change['initial'] ?? change['insert'] ?? change['modify'] ?? {};
+        const known = holders.get(uuid);
+        const port = known?.port ?? portOf(row['options']);
+        if (port === undefined) continue;
+        const holder = 'chassis' in row ? uuidOf(row['chassis']) : known?.holder;
+        holders.set(uuid, { port, holder });
+        if (!first && holder !== undefined && holder === own && known?.holder !== own) came.push(port);
+      }
+      first = false;
+      return came;
+    },
+  };
+}
+
+/** `options:distributed-port` of a chassisredirect port names the router port it stands for (ovn-sb(5)). */
+function portOf(options: unknown): string | undefined {
+  return mapOf(options)['distributed-port'];
+}
+
+async function claimOf(port: string, rpc: Rpc): Promise<Claim | undefined> {
+  const columns = ['logical_port', 'mac', 'nat_addresses', 'datapath', 'tag', 'options', 'type'];
+  const select = async (...where: readonly unknown[]): Promise<readonly Row[]> => {
+    const answer = await rpc('transact', [DATABASE, { op: 'select', table: 'Port_Binding', where, columns }]);
+    return (answer as readonly { rows?: readonly Row[] }[])[0]?.rows ?? [];
+  };
+  const [own] = await select(['logical_port', '==', port], ['type', '==', 'patch']);
+  const [peer] = await select(['type', '==', 'patch'], ['options', 'includes', ['map', [['peer', port]]]]);
+  if (own === undefined || peer === undefined) return undefined;
+  const [localnet] = await select(['type', '==', 'localnet'], ['datapath', '==', peer['datapath']]);
+  return localnet === undefined ? undefined : readClaim(port, own, peer, localnet);
+}
+
+/** Puts a claim together from the rows of the router port, of the switch's side of it, and of the switch's localnet port. */
+export function readClaim(port: string, own: Row, peer: Row, localnet: Row): Claim | undefined {
+  const [mac, ...addresses] = (setOf(own['mac'])[0] ?? '').split(' ');
+  if (mac === undefined || mac === '') return undefined;
+  // "MAC IP IP is_chassis_resident(…)": what the router translates is announced with it.
+  const translated = setOf(peer['nat_addresses'])
+    .filter((text) => text.startsWith(mac))
+    .flatMap((text) => text.split(' ').slice(1));
+  const ips = [...addresses, ...translated].flatMap(
+    (text) => /^([0-9]+(?:\.[0-9]+){3})(?:\/[0-9]+)?$/.exec(text)?.[1] ?? [],
+  );
+  const vlan = typeof localnet['tag'] === 'number' ? localnet['tag'] : undefined;
+  return { port, mac, addresses: [...new Set(ips)], localnet: String(localnet['logical_port']), vlan };
+}
+
+function uuidOf(value: unknown): string | undefined {
+  return Array.isArray(value) && value[0] === 'uuid' ? String(value[1]) : undefined;
+}
+
+function setOf(value: unknown): string[] {
+  if (typeof value === 'string') return [value];
+  return Array.isArray(value) && value[0] === 'set' ? (value[1] as string[]) : [];
+}
+
+function mapOf(value: unknown): Readonly<Record<string, string>> {
+  return Array.isArray(value) && value[0] === 'map' ? Object.fromEntries(value[1] as [string, string][]) : {};
+}

@@ -1,0 +1,70 @@
+// Questions to the wire: each scan of the document is made once, and its answer reported until the document drops it. A scan holds
+// up nothing else: it takes seconds.
+import type { Bell } from '../../lib/bell.ts';
+import type { Log } from '../../lib/log.ts';
+import { run } from '../../lib/run.ts';
+import type { NodeDocument, ScanReport, ScanSpec } from '../../protocol/document.ts';
+import type { OvsConfig } from '../config.ts';
+import type { Driver } from '../driver.ts';
+import type { OvsClient, OvsLayout } from '../ovsdb.ts';
+import { readHosts, scanArgv, scanMs } from './argv.ts';
+
+/** The bridge that leads to a physical network, by ovn-bridge-mappings (`physnet1:br-ex,…`); undefined where the node has none. */
+export function bridgeOf(layout: OvsLayout, physicalNetwork: string | undefined): string | undefined {
+  const pairs = (layout.externalIds['ovn-bridge-mappings'] ?? '').split(',').map((pair) => pair.trim().split(':'));
+  const found = physicalNetwork === undefined ? pairs[0] : pairs.find(([name]) => name === physicalNetwork);
+  return found?.[1];
+}
+
+export interface Surroundings {
+  /** Rung when an answer is there. */
+  readonly bell: Bell;
+  readonly signal: AbortSignal;
+  readonly log: Log;
+}
+
+export function createScanner(config: OvsConfig, ovs: OvsClient, { bell, signal, log }: Surroundings): Driver {
+  const answers = new Map<string, ScanReport>();
+  const asked = new Set<string>();
+  /** One after the other: together they would be as fast as they may not be. */
+  let turn: Promise<void> = Promise.resolve();
+
+  async function scan(spec: ScanSpec): Promise<ScanReport> {
+    try {
+      const bridge = bridgeOf(ovs.layout(), spec.physicalNetwork);
+      if (bridge === undefined) {
+        const error = `${config.node} has no bridge to physical network ${spec.physicalNetwork ?? '(any)'}: ovn-bridge-mappings names none`;
+        return { id: spec.id, error, hosts: [] };
+      }
+      const { stdout } = await run(scanArgv(spec, bridge), { timeoutMs: scanMs(spec) * 2 + 5000, signal });
+      return { id: spec.id, hosts: readHosts(stdout, spec.vlan) };
+    } catch (error) {
+      const { message } = error as Error;
+      const why = /ENOENT/.test(message) ? 'arp-scan is not installed: install the package arp-scan' : message;
+      return { id: spec.id, error: `${config.node} cannot scan VLAN ${spec.vlan}: ${why}`.slice(0, 2000), hosts: [] };
+    }
+  }
+
+  return {
+    name: 'scans',
+    async look(document: NodeDocument) {
+      const wanted = document.scans ?? [];
+      const ids = new Set(wanted.map(({ id }) => id));
+      for (const id of answers.keys()) if (!ids.has(id)) answers.delete(id);
+      for (const id of asked) if (!ids.has(id)) asked.delete(id);
+      for (const spec of wanted) {
+        if (asked.has(spec.id)) continue;
+        asked.add(spec.id);
+        turn = turn.then(async () => {
+          if (signal.aborted || !asked.has(spec.id)) return;
+          const answer = await scan(spec);
+          if (signal.aborted) return;
+          answers.set(spec.id, answer);
+          log.info({ scan: spec.id, vlan: spec.vlan, hosts: answer.hosts.length, err: answer.error }, 'scanned');
+          bell.ring();
+        });
+      }
+      return { work: [], waits: [], instances: [], scans: [...answers.values()] };
+    },
+  };
+}

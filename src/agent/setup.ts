@@ -1,0 +1,171 @@
+// A node's first minute: what `agent join` finds out by itself, so that an operator types a server, a token and a device, and gets
+// a configuration file he can read. What Open vSwitch must know for OVN is set where it is absent; what is there is never changed.
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { run, tryRun } from '../lib/run.ts';
+import { decodeToken } from '../protocol/document.ts';
+import { writeWhole } from './file.ts';
+
+export interface SetupOptions {
+  readonly token: string;
+  /** https://HOST:PORT */
+  readonly server: string;
+  readonly role: 'hypervisor' | 'router';
+  /** Carries the tunnels' address (hypervisors), or the node's address outside of all networks (routers). */
+  readonly underlayDevice: string;
+  /** Default: the first IPv4 address of the device. */
+  readonly underlayIp?: string;
+  readonly state: string;
+  /** Open vSwitch's run directory: database and control sockets. */
+  readonly ovsRundir: string;
+  /** OVN's southbound database; default: the server's host, port 6642. */
+  readonly ovnRemote?: string;
+  /** `physnet1:br-ex`. */
+  readonly mapping: string;
+  readonly instances: 'netns' | 'libvirt';
+  /** Router nodes: where the networks' VLANs and the outside are. */
+  readonly inside?: string;
+  readonly outside?: string;
+}
+
+/** What was found out and is to be written and set. Plain data, so that it can be shown and tested. */
+export interface Setup {
+  readonly config: Readonly<Record<string, unknown>>;
+  /** `external_ids` of Open vSwitch that are absent there, with the value each gets. */
+  readonly settings: Readonly<Record<string, string>>;
+}
+
+/** What the machine is, as far as setting up needs it. */
+export interface Machine {
+  /** IPv4 addresses of the underlay device. */
+  readonly addresses: readonly string[];
+  /** `external_ids` of Open vSwitch; undefined: there is none. */
+  readonly settings?: Readonly<Record<string, string>>;
+  /** Bridges of Open vSwitch with their datapath: `system` (the kernel's) or `netdev`. */
+  readonly bridges: Readonly<Record<string, string>>;
+  /** Whether the kernel makes VLAN sub-interfaces. */
+  readonly kernelVlans: boolean;
+}
+
+/** From options and machine to the configuration: pure. Throws a sentence that names what is missing and what to type. */
+export function planSetup(options: SetupOptions, machine: Machine): Setup {
+  const token = decodeToken(options.token);
+  if (token === undefined) throw new Error('the join token is damaged: it is to be the text the server printed, whole');
+  const { node } = token;
+  const ip = options.underlayIp ?? machine.addresses[0];
+  if (ip === undefined)
+    throw new Error(
+      `${options.underlayDevice} has no IPv4 address: give it one (ip address add …), or name the address with --underlay-ip`,
+    );
+  const ovs = { database: `unix:${join(options.ovsRundir, 'db.sock')}`, rundir: options.ovsRundir };
+  const common = {
+    node,
+    server: options.server,
+    state: options.state,
+    tokenFile: join(options.state, 'token'),
+    underlay: { device: options.underlayDevice, ip },
+  };
+  if (options.role === 'router') return { config: { ...common, ...routerConfig(options, machine, ovs) }, settings: {} };
+  if (machine.settings === undefined)
+    throw new Error(
+      'no Open vSwitch answers here: apt-get install openvswitch-switch ovn-host, start it, and join again (trunkline doctor says more)',
+    );
+  const [, bridge] = options.mapping.split(':');
+  const datapath = machine.bridges[bridge ?? ''];
+  if (bridge === undefined || datapath === undefined)
+    throw new Error(
+      `there is no bridge ${bridge ?? '(none named)'} for ${options.mapping}: ovs-vsctl add-br ${bridge ?? 'br-ex'} -- add-port ${bridge ?? 'br-ex'} DEVICE, DEVICE being the card on the physical network`,
+    );
+  const host = new URL(options.server.replace(/^unix:.*/, 'https://127.0.0.1')).hostname;
+  const wanted: Record<string, string> = {
+    'ovn-remote': options.ovnRemote ?? `tcp:${host}:6642`,
+    'ovn-encap-type': 'geneve',
+    'ovn-encap-ip': ip,
+    'ovn-bridge-mappings': options.mapping,
+    // Without them the flows of a killed ovn-controller, or the first of a tunnel, are gone for a moment.
+    'ovn-ofctrl-wait-before-clear': '1000',
+    // br-int, which ovn-controller makes, must be of the same kind as the bridge it is patched to.
+    ...(datapath === 'netdev' ? { 'ovn-bridge-datapath-type': 'netdev' } : {}),
+  };
+  const settings = Object.fromEntries(Object.entries(wanted).filter(([key]) => machine.settings?.[key] === undefined));
+  return {
+    config: {
+      ...common,
+      ovs,
+      datapath: datapath === 'netdev' ? 'netdev' : 'system',
+      instances:
+        options.instances === 'libvirt'
+          ? { driver: 'libvirt', uri: 'qemu:///system', directory: join(options.state, 'instances') }
+          : { driver: 'netns', directory: join(options.state, 'instances') },
+    },
+    // OVN's name of the chassis must be the node's, whatever name Open vSwitch made up at its first start.
+    settings: machine.settings['system-id'] === node ? settings : { 'system-id': node, ...settings },
+  };
+}
+
+function routerConfig(
+  { inside, outside, state }: SetupOptions,
+  { kernelVlans, bridges }: Machine,
+  ovs: object,
+): Record<string, unknown> {
+  if (inside === undefined || outside === undefined)
+    throw new Error('a router node needs --inside (the card with the VLANs) and --outside (the card to the world)');
+  const directory = join(state, 'router');
+  if (kernelVlans) return { datapath: 'system', router: { inside, outside, vlans: 'kernel', directory } };
+  const [bridge] = Object.keys(bridges);
+  if (bridge === undefined)
+    throw new Error(
+      `this kernel has no 802.1Q and there is no Open vSwitch bridge with ${inside} in it: modprobe 8021q, or ovs-vsctl add-br br-vlan -- add-port br-vlan ${inside}`,
+    );
+  return { ovs, datapath: 'netdev', router: { inside, outside, vlans: 'openvswitch', bridge, directory } };
+}
+
+/**
+ * Writes the configuration file unless it is there, and sets what Open vSwitch lacks. Gives what was done, a line each. The
+ * system-id is also written where Open vSwitch's start script reads it from, or its next start would undo it.
+ */
+export async function setUp(file: string, options: SetupOptions): Promise<string[]> {
+  if (existsSync(file)) return [`${file} is there and stays as it is`];
+  const { config, settings } = planSetup(options, await lookAt(options));
+  const done: string[] = [];
+  const database = `--db=unix:${join(options.ovsRundir, 'db.sock')}`;
+  for (const [key, value] of Object.entries(settings)) {
+    await run(['ovs-vsctl', database, '--timeout=5', 'set', 'Open_vSwitch', '.', `external_ids:${key}="${value}"`]);
+    done.push(`Open vSwitch: external_ids:${key}=${value}`);
+  }
+  const systemId = settings['system-id'];
+  if (systemId !== undefined && existsSync('/etc/openvswitch')) {
+    await writeWhole('/etc/openvswitch/system-id.conf', `${systemId}\n`);
+    done.push(`/etc/openvswitch/system-id.conf: ${systemId}`);
+  }
+  await writeWhole(file, `${JSON.stringify(config, undefined, 2)}\n`);
+  return [...done, `wrote ${file}`];
+}
+
+async function lookAt({ underlayDevice, ovsRundir }: SetupOptions): Promise<Machine> {
+  const found = await tryRun(['ip', '-json', '-4', 'address', 'show', 'dev', underlayDevice]);
+  if (found.code !== 0) throw new Error(`there is no interface ${underlayDevice}: ${found.stderr.trim()}`);
+  const links = JSON.parse(found.stdout || '[]') as { addr_info?: { local?: string }[] }[];
+  const addresses = links.flatMap((link) => (link.addr_info ?? []).flatMap(({ local }) => local ?? []));
+  const vsctl = (...argv: string[]): Promise<string | undefined> =>
+    tryRun(['ovs-vsctl', `--db=unix:${join(ovsRundir, 'db.sock')}`, '--timeout=3', ...argv]).then(
+      (result) => (result.code === 0 ? result.stdout.trim() : undefined),
+      () => undefined,
+    );
+  const ids = await vsctl('--format=json', 'get', 'Open_vSwitch', '.', 'external_ids');
+  const bridges = ((await vsctl('list-br')) ?? '').split('\n').filter((name) => name !== '');
+  const types = await Promise.all(bridges.map((name) => vsctl('get', 'Bridge', name, 'datapath_type')));
+  const vlan = await tryRun(['test', '-d', '/proc/net/vlan']);
+  return {
+    addresses,
+    ...(ids === undefined ? {} : { settings: settingsOf(ids) }),
+    bridges: Object.fromEntries(bridges.map((name, index) => [name, types[index]?.replaceAll('"', '') || 'system'])),
+    kernelVlans: vlan.code === 0,
+  };
+}
+
+/** Reads `{key=value, other="v:w"}`, as ovs-vsctl prints a map. */
+export function settingsOf(text: string): Record<string, string> {
+  const pairs = [...text.matchAll(/([^\s{,=]+)=(?:"((?:[^"\\]|\\.)*)"|([^,}]*))/g)];
+  return Object.fromEntries(pairs.map(([, key, quoted, plain]) => [key!.replaceAll('"', ''), quoted ?? plain ?? '']));
+}

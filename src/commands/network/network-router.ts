@@ -1,0 +1,258 @@
+// The Linux routers of a network: which router nodes get a leg in it, and with which addresses. A leg is a row; what the node
+// then does follows from it (store/router-unit.ts).
+import { refuse } from '../../api/error.ts';
+import { newId } from '../../lib/id.ts';
+import { cidr, formatIp, overlaps } from '../../lib/ip.ts';
+import { LINUX_ROUTER, isRedundant, needsLinuxRouter, servicesOf } from '../../model/network-service.ts';
+import { addressPlan, releaseAddresses } from '../../store/allocate.ts';
+import type { Tables } from '../../store/schema.ts';
+import { giveSourceNat, takeBackNetwork } from '../public/public-ip-give.ts';
+import type { Room, WriteRoom } from '../room.ts';
+
+type Network = Tables['network'];
+type Offering = Tables['networkoffering'];
+type Leg = Tables['networkrouter'];
+
+/** Of VRRP: the first leg is master while it is there. */
+const PRIORITIES = [200, 100] as const;
+
+/**
+ * Gives a network what its offering asks of Linux routers: its legs and, where they translate, its
+ * source NAT address. For a new network, and for one whose offering changes. Does nothing where no Linux router is asked for.
+ */
+export async function assignRouters(room: WriteRoom, network: Network, offering: Offering): Promise<void> {
+  if (network.vpc !== null) return;
+  await assignLegs(room, network, offering);
+  await giveSourceNat(room, network, offering);
+}
+
+/** Takes a network that goes off its routers: legs, public addresses and all their rules. */
+export async function releaseRouters(room: WriteRoom, network: Pick<Network, 'id'>): Promise<void> {
+  await takeBackNetwork(room, network.id);
+  await releaseLegs(room, network);
+}
+
+/** How many router nodes the networks of an offering have. */
+function routersWanted(offering: Pick<Offering, 'services' | 'capabilities'>): 0 | 1 | 2 {
+  if (!needsLinuxRouter(offering)) return 0;
+  return isRedundant(offering) ? 2 : 1;
+}
+
+/**
+ * Gives a network the legs that its offering asks for: none, one, or two; those it has stay. The network's gateway address and one
+ * own address per leg, the highest that are free, are taken from its range. Refuses with 533 where there are too few router nodes that are
+ * Up, Enabled and route for no overlapping CIDR.
+ */
+async function assignLegs(room: WriteRoom, network: Network, offering: Offering): Promise<void> {
+  const wanted = routersWanted(offering);
+  const legs = await legsOf(room, network.id);
+  if (wanted === 0) {
+    await releaseLegs(room, network);
+    return;
+  }
+  checkRoutable(network, offering);
+  for (const leg of legs.slice(wanted)) await removeLeg(room, leg);
+  const kept = legs.slice(0, wanted);
+  if (kept.length === wanted) return;
+  const nodes = await chooseNodes(room, network, offering, wanted, kept);
+  await takeGateway(room, network);
+  const free = PRIORITIES.filter((priority) => !kept.some((leg) => leg.priority === priority));
+  for (const [index, node] of nodes.entries()) {
+    const id = newId();
+    await room.tx.insert('networkrouter', {
+      id,
+      network: network.id,
+      host: node.id,
+      ip: await takeOwnAddress(room, network, id),
+      priority: free[index]!,
+      state: null,
+      findings: null,
+      created: new Date().toISOString(),
+    });
+  }
+}
+
+/** Takes all legs of a network away and gives their addresses back. */
+async function releaseLegs(room: WriteRoom, network: Pick<Network, 'id'>): Promise<void> {
+  const legs = await legsOf(room, network.id);
+  for (const leg of legs) await removeLeg(room, leg);
+  if (legs.length > 0) await releaseAddresses(room.tx, network.id);
+}
+
+/** The legs of a network, the master's first. */
+export async function legsOf(room: Room, network: string): Promise<Leg[]> {
+  return room.db
+    .selectFrom('networkrouter')
+    .selectAll()
+    .where('network', '=', network)
+    .orderBy('priority', 'desc')
+    .execute();
+}
+
+/**
+ * Moves a leg to another router node, address and precedence with it. Answers the node's name, or undefined where no other node is
+ * free: then nothing is changed.
+ */
+export async function moveLeg(room: WriteRoom, leg: Leg, network: Network): Promise<string | undefined> {
+  const taken = new Set((await legsOf(room, network.id)).map(({ host }) => host));
+  const node = (await nodesFor(room, network)).find((one) => one.problem === undefined && !taken.has(one.id));
+  if (node === undefined) return undefined;
+  await room.tx.update('networkrouter', leg.id, { host: node.id, state: null, findings: null });
+  return node.name;
+}
+
+/** A router needs a VLAN to reach its network by, an address to be reached at, and something to do there. */
+function checkRoutable(network: Network, offering: Offering): void {
+  if (network.segment !== 'vlan' || network.vlan === null) {
+    throw refuse(
+      'parameter',
+      `Network ${network.name} cannot have a Linux router: it is an overlay between the hypervisors, and router nodes are reached by VLANs. Use an offering whose networks are VLANs`,
+    );
+  }
+  const routes = servicesOf(offering).some(
+    ({ name, provider }) => provider === LINUX_ROUTER && (name === 'Gateway' || name === 'SourceNat'),
+  );
+  if (!routes) {
+    throw refuse(
+      'parameter',
+      `Network offering ${offering.name} names Linux routers for services but neither for Gateway nor for SourceNat: they would be nobody's gateway. Add one of the two`,
+    );
+  }
+  if (network.cidr === null || network.gateway === null) {
+    throw refuse(
+      'parameter',
+      `Network ${network.name} needs a CIDR and a gateway address: its Linux routers of offering ${offering.name} stand at that address`,
+    );
+  }
+}
+
+interface Node {
+  readonly id: string;
+  readonly name: string;
+  /** Why it can take no leg here: what it is or does. */
+  readonly problem: string | undefined;
+}
+
+async function chooseNodes(
+  room: Room,
+  network: Network,
+  offering: Offering,
+  wanted: 1 | 2,
+  kept: readonly Leg[],
+): Promise<Node[]> {
+  const nodes = (await nodesFor(room, network)).filter((node) => !kept.some((leg) => leg.host === node.id));
+  const free = nodes.filter((node) => node.problem === undefined);
+  const missing = wanted - kept.length;
+  if (free.length >= missing) return free.slice(0, missing);
+  const root = room.call.caller.role === 'admin';
+  const need = wanted === 1 ? 'a router node that is Up' : 'two router nodes that are Up';
+  const has =
+    free.length + kept.length === 0 ? 'none' : `one${root && free[0] !== undefined ? `: ${free[0].name}` : ''}`;
+  const others = nodes.filter((node) => node.problem !== undefined);
+  // Which machines there are is the operator's business; why they do not help is everybody's.
+  const why = root
+    ? others.map((node) => `${node.name} ${node.problem}`)
+    : [...Map.groupBy(others, (node) => node.problem)].map(([problem, group]) => `${group.length} ${problem}`);
+  const help = root
+    ? 'Start the agents of those that are Down, enable them (updateHost), or add one with createJoinToken kind=router'
+    : 'Choose another CIDR where one overlaps, choose another offering, or ask the operator for a router node';
+  throw refuse(
+    'capacity',
+    `Unable to make network ${network.name}: offering ${offering.name} needs ${need} and free to route for ${network.cidr}; there is ${has}${why.length === 0 ? '' : ` (${why.join(', ')})`}. ${help}`,
+  );
+}
+
+/** The router nodes of a network's zone, the least loaded first. Equal addresses of two networks cannot be told apart on one node. */
+async function nodesFor(room: Room, network: Network): Promise<Node[]> {
+  const hosts = await room.db
+    .selectFrom('host')
+    .select(['id', 'name', 'state', 'resourcestate'])
+    .where('zone', '=', network.zone)
+    .where('kind', '=', 'router')
+    .orderBy('name')
+    .execute();
+  if (hosts.length === 0) return [];
+  const legs = await room.db
+    .selectFrom('networkrouter')
+    .innerJoin('network', 'network.id', 'networkrouter.network')
+    .select(['networkrouter.host', 'network.id', 'network.cidr'])
+    .where(
+      'networkrouter.host',
+      'in',
+      hosts.map(({ id }) => id),
+    )
+    .execute();
+  const byHost = Map.groupBy(legs, ({ host }) => host);
+  const own = network.cidr === null ? undefined : cidr(network.cidr);
+  return hosts
+    .map(({ id, name, state, resourcestate }) => {
+      const here = (byHost.get(id) ?? []).filter((leg) => leg.id !== network.id);
+      const clash = here.some((leg) => leg.cidr !== null && own !== undefined && overlaps(cidr(leg.cidr), own));
+      const problem =
+        state !== 'Up'
+          ? `is ${state}`
+          : resourcestate !== 'Enabled'
+            ? `is ${resourcestate}`
+            : clash
+              ? 'routes for a network with an overlapping CIDR already'
+              : undefined;
+      return { id, name, load: here.length, problem };
+    })
+    .toSorted((a, b) => a.load - b.load);
+}
+
+async function takeGateway(room: WriteRoom, network: Network): Promise<void> {
+  const gateway = network.gateway!;
+  const row = await room.db
+    .selectFrom('address')
+    .select('owner')
+    .where('network', '=', network.id)
+    .where('ip', '=', gateway)
+    .executeTakeFirst();
+  if (row?.owner === network.id) return;
+  if (row !== undefined) {
+    throw refuse(
+      'parameter',
+      `Linux routers cannot take the gateway address ${gateway} of network ${network.name}: a member has it. Detach it first, or give it another address`,
+    );
+  }
+  await room.tx.db
+    .insertInto('address')
+    .values({ network: network.id, ip: gateway, kind: 'gateway', owner: network.id })
+    .execute();
+}
+
+const WINDOW = 64;
+
+/** The highest free address: instances are given the lowest. */
+async function takeOwnAddress(room: WriteRoom, network: Network, leg: string): Promise<string> {
+  const plan = addressPlan(network);
+  for (let top = plan.to; top >= plan.from; top -= WINDOW) {
+    const length = Math.min(WINDOW, top - plan.from + 1);
+    const window = Array.from({ length }, (_, index) => top - index);
+    const candidates = window.filter((address) => plan.refuses(address) === undefined).map(formatIp);
+    if (candidates.length === 0) continue;
+    const rows = await room.db
+      .selectFrom('address')
+      .select('ip')
+      .where('network', '=', network.id)
+      .where('ip', 'in', candidates)
+      .execute();
+    const found = candidates.find((address) => !rows.some((row) => row.ip === address));
+    if (found === undefined) continue;
+    await room.tx.db
+      .insertInto('address')
+      .values({ network: network.id, ip: found, kind: 'router', owner: leg })
+      .execute();
+    return found;
+  }
+  throw refuse(
+    'capacity',
+    `Unable to give the routers of network ${network.name} an address of their own: ${network.cidr} has none left. Each router takes one beside the gateway's; use a larger CIDR or range`,
+  );
+}
+
+async function removeLeg(room: WriteRoom, leg: Leg): Promise<void> {
+  await releaseAddresses(room.tx, leg.id);
+  await room.tx.remove('networkrouter', leg.id);
+}

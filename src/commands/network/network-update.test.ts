@@ -1,0 +1,80 @@
+// Which addresses instances get, and another offering for a network: what may change while what runs.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { addHosts } from '../../../test/support/hosts.ts';
+import { openCloud } from './network.test-support.ts';
+
+test('updateNetwork guestvmcidr reserves the rest of the CIDR, and gives it back', async () => {
+  await using cloud = await openCloud();
+  await addHosts(cloud.store, 1);
+  const id = String((await cloud.networkOf('acme-admin', 'wire', 'NoServices', { cidr: '10.1.1.0/24' }))['id']);
+  const refused = (guestvmcidr: string, text: string): Promise<void> =>
+    cloud.refused('acme-admin', 'updateNetwork', { id, guestvmcidr }, text);
+  await refused('10.1.1.0/26', 'IP Reservation cannot be applied in Allocated state');
+  await cloud.deploy('acme-admin', id, { ipaddress: '10.1.1.70', name: 'a' });
+  await refused('10.1.1.0/26', 'Active IPs like 10.1.1.70 exist outside the Guest VM CIDR. Cannot apply reservation ');
+  await refused('10.1.0.0/16', 'Guest VM CIDR  should be a subset of network CIDR : 10.1.1.0/24');
+  await cloud.refused(
+    'acme-admin',
+    'updateNetwork',
+    { id, guestvmcidr: '10.1.1.64/26', networkofferingid: cloud.offering('NoServicesSpecifyVlan') },
+    'Cannot specify guestvmcidr and networkofferingid at the same time',
+  );
+  const update = async (guestvmcidr: string): Promise<Record<string, unknown>> =>
+    (await cloud.doAs('acme-admin', 'updateNetwork', { id, guestvmcidr }))['network'] as Record<string, unknown>;
+  const made = await update('10.1.1.64/26');
+  assert.deepEqual(
+    [made['cidr'], made['networkcidr'], made['reservediprange'], made['netmask']],
+    ['10.1.1.64/26', '10.1.1.0/24', '10.1.1.0-10.1.1.63,10.1.1.128-10.1.1.255', '255.255.255.0'],
+  );
+  await cloud.deploy('acme-admin', id, { name: 'b' });
+  const addressOf = async (name: string): Promise<unknown> => {
+    const [instance] = await cloud.list('acme-admin', 'listVirtualMachines', { name });
+    const [nic] = (instance?.['nic'] ?? []) as Record<string, unknown>[];
+    return nic?.['ipaddress'];
+  };
+  assert.equal(await addressOf('b'), '10.1.1.64');
+  const all = await update('10.1.1.0/24');
+  assert.deepEqual([all['cidr'], all['networkcidr'], all['reservediprange']], ['10.1.1.0/24', undefined, undefined]);
+  await cloud.deploy('acme-admin', id, { name: 'c' });
+  assert.equal(await addressOf('c'), '10.1.1.1');
+});
+
+test('updateNetwork takes another offering where nothing runs and nobody else would route', async () => {
+  await using cloud = await openCloud();
+  await addHosts(cloud.store, 1);
+  const made = await cloud.networkOf('acme-admin', 'own', 'DefaultIsolatedNetworkOfferingWithSourceNatService');
+  const id = String(made['id']);
+  const networkofferingid = cloud.offering('DefaultIsolatedNetworkOfferingWithEgress');
+  const vm = await cloud.deploy('acme-admin', id, { name: 'vm1' });
+  const refused = (params: Record<string, string>, text: string): Promise<void> =>
+    cloud.refused('acme-admin', 'updateNetwork', { id, ...params }, text);
+  await refused(
+    { networkofferingid },
+    'All user vm of network of specified id should be stopped before changing the offering! These run in own: vm1',
+  );
+  await cloud.doAs('acme-admin', 'stopVirtualMachine', { id: vm });
+  await refused(
+    { networkofferingid: cloud.offering('LinuxRouter') },
+    'Network own is made of an overlay, networks of offering LinuxRouter of a VLAN from the pool',
+  );
+  const { id: bare } = (
+    await cloud.callAs('admin', 'createNetworkOffering', {
+      name: 'told',
+      displaytext: 'told',
+      traffictype: 'Guest',
+      guestiptype: 'Isolated',
+      supportedservices: 'Dhcp,Dns',
+      segment: 'overlay',
+      enable: true,
+    })
+  )['networkoffering'] as Record<string, string>;
+  await refused(
+    { networkofferingid: bare! },
+    'Who routes for network own cannot change: Ovn (NATTED) does with DefaultIsolatedNetworkOfferingWithSourceNatService, None (NATTED) would with told',
+  );
+  const { network } = (await cloud.doAs('acme-admin', 'updateNetwork', { id, networkofferingid })) as {
+    network: Record<string, unknown>;
+  };
+  assert.deepEqual([network['networkofferingid'], network['egressdefaultpolicy']], [networkofferingid, true]);
+});

@@ -1,0 +1,156 @@
+// Public addresses: acquiring, releasing and changing them. Listing is in public-ip-list.ts.
+import { z } from 'zod';
+import { WRITERS } from '../../api/command.ts';
+import { refuse } from '../../api/error.ts';
+import * as param from '../../api/param.ts';
+import type { Tables } from '../../store/schema.ts';
+import { visible } from '../access.ts';
+import { openZone } from '../known.ts';
+import { type Owner, forParams, ownerOf } from '../owner.ts';
+import { type Room, jobCommand } from '../room.ts';
+import { allocated, giveAddress, takeBack } from './public-ip-give.ts';
+import { heldAddress, publicIpView } from './public-ip-view.ts';
+import { needService, vpcHasNoPublicSide } from './public-service.ts';
+
+const object = { kind: 'object', key: 'ipaddress', view: publicIpView } as const;
+
+export const associateIpAddress = jobCommand({
+  name: 'associateIpAddress',
+  summary: 'Acquires a public address, for a network or for later',
+  roles: WRITERS,
+  event: 'NET.IPASSIGN',
+  answer: object,
+  params: z.object({
+    networkid: param.ref('network', 'The network it will lead to').optional(),
+    vpcid: param.ref('vpc', 'The VPC it will lead to').optional(),
+    zoneid: param.ref('zone', 'Without a network: the zone it is acquired in').optional(),
+    ipaddress: param.address('This very address').optional(),
+    isportable: param.flag('Only false: portable addresses are not offered').optional(),
+    regionid: param.integer('Accepted: there is one region').optional(),
+    fordisplay: param.flag('Only true').optional(),
+    ...forParams,
+  }),
+  async job(room, want) {
+    if (want.isportable === true) throw refuse('parameter', 'Portable addresses are not offered: leave isportable out');
+    if (want.vpcid !== undefined) {
+      const vpc = await visible(room, 'vpc', want.vpcid, 'vpcid');
+      throw vpcHasNoPublicSide(vpc.name, 'associate a public address with');
+    }
+    const network =
+      want.networkid === undefined ? undefined : await visible(room, 'network', want.networkid, 'networkid');
+    if (network !== undefined) await checkNetwork(room, network);
+    if (network === undefined && want.zoneid === undefined) {
+      throw refuse(
+        'parameter',
+        'Unable to figure out zone to assign IP to. Please specify either zoneId, or networkId, or vpcId in the call',
+      );
+    }
+    const zone = await openZone(room, network?.zone ?? want.zoneid!);
+    const owner = await holderOf(room, want, network);
+    const row = await giveAddress(room, { zone, owner, network: network?.id ?? null, wanted: want.ipaddress });
+    return {
+      id: row.id,
+      about: { type: 'IpAddress', id: row.id },
+      view: 'ipaddress',
+      ...(network === undefined ? {} : { enters: [allocated(row)] }),
+      text: `acquiring public address ${row.ip}${network === undefined ? '' : ` for network ${network.name}`}`,
+    };
+  },
+});
+
+async function checkNetwork(room: Room, network: Tables['network']): Promise<void> {
+  if (network.vpc !== null) {
+    throw refuse(
+      'parameter',
+      "Can't assign ip to the network directly when network belongs to VPC.Specify vpcId to associate ip address to VPC",
+    );
+  }
+  if (network.guesttype === 'Shared') {
+    throw refuse(
+      'parameter',
+      `Associate IP address can only be called on the shared networks in the advanced zone with Firewall/Source Nat/Static Nat/Port Forwarding/Load balancing services enabled, which is not offered: ${network.name} is Shared. Use an Isolated network`,
+    );
+  }
+  const { services } = await room.db
+    .selectFrom('networkoffering')
+    .select('services')
+    .where('id', '=', network.offering)
+    .executeTakeFirstOrThrow();
+  if (network.guesttype !== 'Isolated' || !services.includes('"SourceNat"')) {
+    throw refuse(
+      'parameter',
+      `In zone of type Advanced ip address can be associated only to the network of guest type Isolated with the SourceNat enabled: ${network.name} is of type ${network.guesttype}${network.guesttype === 'Isolated' ? ' without SourceNat' : ''}`,
+    );
+  }
+  await needService(room, network, 'SourceNat', 'an association of a public address');
+}
+
+/** An address for a network is its owner's, whoever acquires it for him. */
+async function holderOf(
+  room: Room,
+  want: Parameters<typeof ownerOf>[1],
+  network: Tables['network'] | undefined,
+): Promise<{ account: string; domain: string }> {
+  const named = want.account !== undefined || want.domainid !== undefined;
+  if (network !== undefined && !named) return network;
+  const owner: Owner = await ownerOf(room, want);
+  if (network !== undefined && network.account !== owner.account.id) {
+    throw refuse(
+      'parameter',
+      `The owner of the network is not the same as owner of the IP: network ${network.name} is another account's than ${owner.account.name}. Leave account and domainid out`,
+    );
+  }
+  return { account: owner.account.id, domain: owner.domain.id };
+}
+
+export const disassociateIpAddress = jobCommand({
+  name: 'disassociateIpAddress',
+  summary: 'Releases a public address; its rules go with it',
+  roles: WRITERS,
+  event: 'NET.IPRELEASE',
+  answer: { kind: 'success' },
+  params: z.object({ id: param.ref('publicip', 'The address') }),
+  async job(room, want) {
+    const row = await heldAddress(room, want.id, 'id');
+    if (row.issourcenat === 1) {
+      throw refuse(
+        'parameter',
+        `ip address is used for source nat purposes and can not be disassociated.: ${row.ip} goes with its network`,
+      );
+    }
+    return {
+      about: { type: 'IpAddress', id: row.id },
+      enters: [await takeBack(room, row)],
+      text: `releasing public address ${row.ip}`,
+    };
+  },
+});
+
+export const updateIpAddress = jobCommand({
+  name: 'updateIpAddress',
+  summary: 'Changes a public address: nothing of it can be changed, it is shown to its owner always',
+  roles: WRITERS,
+  event: 'NET.IPUPDATE',
+  answer: object,
+  params: z.object({
+    id: param.ref('publicip', 'The address'),
+    fordisplay: param.flag('Only true').optional(),
+    customid: param.text('Not offered').optional(),
+  }),
+  async job(room, want) {
+    const row = await heldAddress(room, want.id, 'id');
+    refuseHidden(want);
+    return { about: { type: 'IpAddress', id: row.id }, view: 'ipaddress', text: `updating public address ${row.ip}` };
+  },
+});
+
+/** What an update of an address or rule may say and cannot have. */
+export function refuseHidden(want: {
+  readonly fordisplay?: boolean | undefined;
+  readonly customid?: string | undefined;
+}): void {
+  if (want.fordisplay === false)
+    throw refuse('parameter', 'fordisplay=false is not offered: what an account has, it sees. Leave it out');
+  if (want.customid !== undefined)
+    throw refuse('parameter', 'customid is not offered: ids are given here. Leave it out');
+}

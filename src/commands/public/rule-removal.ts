@@ -1,0 +1,64 @@
+// What goes when something else goes: the rules of a public address, of a network, and of an interface of an instance. Called by
+// whoever removes these.
+import type { Tx } from '../../store/write.ts';
+
+type RuleTable = 'portforward' | 'firewallrule' | 'loadbalancer';
+
+/** Kind of the tags of each rule. */
+export const RULE_TAGS: Readonly<Record<RuleTable, string>> = {
+  portforward: 'PortForwardingRule',
+  firewallrule: 'FirewallRule',
+  loadbalancer: 'LoadBalancer',
+};
+
+/** Removes a rule with its tags, its members, and the holes in the firewall that were made for it. */
+export async function dropRule(tx: Tx, table: RuleTable, id: string): Promise<void> {
+  await tx.db.deleteFrom('tag').where('kind', '=', RULE_TAGS[table]).where('resource', '=', id).execute();
+  if (table === 'loadbalancer') {
+    const members = await tx.db.selectFrom('balancermember').select('id').where('loadbalancer', '=', id).execute();
+    for (const member of members) await tx.remove('balancermember', member.id);
+  }
+  if (table !== 'firewallrule') {
+    const holes = await tx.db.selectFrom('firewallrule').select('id').where('related', '=', id).execute();
+    for (const hole of holes) await dropRule(tx, 'firewallrule', hole.id);
+  }
+  await tx.remove(table, id);
+}
+
+/** Removes all rules of a public address. */
+export async function dropRulesOfAddress(tx: Tx, publicip: string): Promise<void> {
+  await dropAll(tx, ['portforward', 'loadbalancer', 'firewallrule'], 'publicip', publicip);
+}
+
+/** Removes all rules of a network. */
+export async function dropRulesOfNetwork(tx: Tx, network: string): Promise<void> {
+  await dropAll(tx, ['portforward', 'loadbalancer', 'firewallrule'], 'network', network);
+}
+
+async function dropAll(
+  tx: Tx,
+  tables: readonly RuleTable[],
+  column: 'publicip' | 'network',
+  value: string,
+): Promise<void> {
+  for (const table of tables) {
+    const rows = await tx.db.selectFrom(table).select('id').where(column, '=', value).execute();
+    for (const row of rows) await dropRule(tx, table, row.id);
+  }
+}
+
+/** Removes what leads to an interface that goes: its port forwards, its places in load balancers, its static NAT. */
+export async function dropRulesOfNic(tx: Tx, nic: string): Promise<void> {
+  const forwards = await tx.db.selectFrom('portforward').select('id').where('nic', '=', nic).execute();
+  for (const row of forwards) await dropRule(tx, 'portforward', row.id);
+  const members = await tx.db.selectFrom('balancermember').select('id').where('nic', '=', nic).execute();
+  for (const row of members) await tx.remove('balancermember', row.id);
+  const addresses = await tx.db.selectFrom('publicip').select('id').where('nic', '=', nic).execute();
+  for (const row of addresses) await endStaticNat(tx, row.id);
+}
+
+/** Ends the static NAT of an address, with the holes in its firewall: they were for the instance. */
+export async function endStaticNat(tx: Tx, publicip: string): Promise<void> {
+  await dropAll(tx, ['firewallrule'], 'publicip', publicip);
+  await tx.update('publicip', publicip, { nic: null, vmip: null, moved: await tx.generation() });
+}

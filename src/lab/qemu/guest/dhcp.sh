@@ -1,0 +1,30 @@
+#!/bin/sh
+# What udhcpc calls in the small guest at each turn: gives the card its address, MTU and routes, and writes /run/lease.CARD when all
+# is in place. ROLE says whether the card leads everywhere.
+lease=/run/lease.$interface
+case $1 in
+deconfig)
+  rm -f "$lease"
+  ip -4 address flush dev "$interface"
+  ip link set "$interface" up
+  ;;
+bound | renew)
+  now="$ip/$mask $router $staticroutes $mtu"
+  [ "$now" = "$(cat "$lease" 2>/dev/null)" ] && exit 0
+  [ -n "$mtu" ] && ip link set "$interface" mtu "$mtu"
+  ip -4 address flush dev "$interface"
+  ip address add "$ip/$mask" broadcast + dev "$interface"
+  # RFC 3442: with classless routes given, the router option is not to be looked at.
+  if [ -n "$staticroutes" ]; then set -- $staticroutes; else set -- ${router:+0.0.0.0/0 ${router%% *}}; fi
+  while [ $# -ge 2 ]; do
+    if [ "$ROLE" = default ] || [ "$1" != 0.0.0.0/0 ]; then ip route replace "$1" via "$2" dev "$interface"; fi
+    shift 2
+  done
+  if [ "$ROLE" = default ]; then
+    for server in $dns; do echo "nameserver $server"; done >/etc/resolv.conf
+  fi
+  echo "$now" >"$lease.new"
+  mv "$lease.new" "$lease"
+  ;;
+esac
+exit 0

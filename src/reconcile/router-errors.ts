@@ -1,0 +1,31 @@
+// Which objects a router node says it could not make true: an error of one network must end the jobs about its rules and
+// addresses, and hold up nobody else's.
+import type { Intent, RouterRole } from '../model/intent.ts';
+import type { NodeReport } from '../protocol/document.ts';
+
+/** Id of a network, leg, public address or rule -> what its node says is wrong there, with the node's name. */
+export function routerErrors(intent: Intent, reports: ReadonlyMap<string, NodeReport>): ReadonlyMap<string, string> {
+  const errors = new Map<string, string>();
+  for (const host of intent.hosts.values()) {
+    const said = reports.get(host.name)?.routers?.filter(({ error }) => error !== undefined) ?? [];
+    for (const { id, error } of said) {
+      const role = host.routers.find((each) => each.id === id);
+      if (role === undefined) continue;
+      for (const part of partsOf(role))
+        errors.set(part, `node ${host.name}, which says of network ${role.network.name}: ${error}`);
+    }
+  }
+  return errors;
+}
+
+function partsOf({ id, network, egress, publicAddresses }: RouterRole): string[] {
+  return [
+    id,
+    network.id,
+    ...egress.map((rule) => rule.id),
+    ...publicAddresses.flatMap((address) => [
+      address.id,
+      ...[...address.forwards, ...address.balancers, ...address.ingress].map((rule) => rule.id),
+    ]),
+  ];
+}

@@ -1,0 +1,206 @@
+// What agents tell of addresses that moved, kept once each, with the sentence people read and the event. An upstream that turns out to
+// keep an old entry, or to have learnt after all, changes the receipt.
+import { newId } from '../lib/id.ts';
+import type { Db, Store } from './open.ts';
+import type { ReceiptTable } from './schema.ts';
+import type { Tx } from './write.ts';
+
+/** A receipt as the node tells it. */
+export interface ToldReceipt {
+  readonly nicId?: string;
+  readonly ip: string;
+  readonly mac: string;
+  readonly moved: number;
+  readonly cause: string;
+  readonly announced: string;
+  readonly upstream?: string;
+  readonly answeredBy?: string;
+  readonly verdict?: 'learnt' | 'stale' | 'mute' | 'silent';
+  readonly afterMs?: number;
+  readonly outageMs?: number;
+}
+
+const MOVED = 'ADDRESS.MOVED';
+const STALE = 'ADDRESS.STALE';
+/** Types of the events that receipts become. */
+export const RECEIPT_EVENTS = [MOVED, STALE];
+
+interface Card {
+  readonly id: string;
+  readonly network: string;
+  readonly instance: string;
+  readonly name: string;
+  readonly account: string;
+  readonly domain: string;
+}
+
+/** What nodes said last: they repeat themselves for minutes. */
+const said = new WeakMap<Store, Map<string, string>>();
+
+/** Keeps what a node reports of cards it has, or had a moment ago; of others it may not speak. */
+export async function recordReceipts(store: Store, node: string, receipts: readonly ToldReceipt[]): Promise<void> {
+  const known = said.get(store) ?? new Map<string, string>();
+  said.set(store, known);
+  const text = JSON.stringify(receipts);
+  if (receipts.length === 0 || known.get(node) === text) return;
+  if ((await news(store.db, node, receipts)).length > 0) {
+    await store.write(async (tx) => {
+      for (const { card, told, row } of await news(tx.db, node, receipts)) await keep(tx, node, card, told, row);
+    });
+  }
+  known.set(node, text);
+}
+
+interface News {
+  readonly card: Card;
+  readonly told: ToldReceipt;
+  readonly row: ReceiptTable | undefined;
+}
+
+async function news(db: Db, node: string, receipts: readonly ToldReceipt[]): Promise<News[]> {
+  const ids = [...new Set(receipts.flatMap(({ nicId }) => nicId ?? []))];
+  if (ids.length === 0) return [];
+  const host = await db.selectFrom('host').select('id').where('name', '=', node).executeTakeFirst();
+  if (host === undefined) return [];
+  const cards = await db
+    .selectFrom('nic')
+    .innerJoin('instance', 'instance.id', 'nic.instance')
+    .select(['nic.id', 'nic.network', 'nic.instance'])
+    .select(['instance.displayname as name', 'instance.account', 'instance.domain'])
+    .where('nic.id', 'in', ids)
+    .where((eb) =>
+      eb.or([
+        eb('instance.host', '=', host.id),
+        eb('instance.lasthost', '=', host.id),
+        eb('instance.migratefrom', '=', host.id),
+      ]),
+    )
+    .execute();
+  const rows = await db.selectFrom('receipt').selectAll().where('nic', 'in', ids).where('node', '=', node).execute();
+  return receipts.flatMap((told) => {
+    const card = cards.find(({ id }) => id === told.nicId);
+    const row = rows.find(({ nic, ip, moved }) => nic === told.nicId && ip === told.ip && moved === told.moved);
+    if (card === undefined || (row !== undefined && row.verdict === (told.verdict ?? null))) return [];
+    return [{ card, told, row }];
+  });
+}
+
+async function keep(tx: Tx, node: string, card: Card, told: ToldReceipt, row: ReceiptTable | undefined): Promise<void> {
+  const text = sentenceOf(told, card.name, await earlierHolder(tx.db, card, told));
+  const found = {
+    answeredby: told.answeredBy ?? null,
+    verdict: told.verdict ?? null,
+    afterms: told.afterMs === undefined ? null : Math.round(told.afterMs),
+    outagems: told.outageMs === undefined ? null : Math.round(told.outageMs),
+    text,
+  };
+  if (row === undefined) {
+    await tx.insert('receipt', {
+      id: newId(),
+      network: card.network,
+      nic: card.id,
+      ip: told.ip,
+      mac: told.mac,
+      cause: told.cause,
+      moved: told.moved,
+      node,
+      announced: told.announced,
+      upstream: told.upstream ?? null,
+      ...found,
+      account: card.account,
+      domain: card.domain,
+      created: new Date().toISOString(),
+    });
+  } else {
+    await tx.db.updateTable('receipt').set(found).where('id', '=', row.id).execute();
+  }
+  const mended = row?.verdict === 'stale' && told.verdict === 'learnt';
+  // A machine that starts is no news; that a router does not find it is.
+  if (told.verdict !== 'stale' && told.cause === 'start' && !mended) return;
+  const type = told.verdict === 'stale' ? STALE : MOVED;
+  await tx.db
+    .insertInto('event')
+    .values({
+      id: newId(),
+      type,
+      level: type === STALE ? 'WARN' : 'INFO',
+      state: 'Completed',
+      description: text,
+      account: card.account,
+      domain: card.domain,
+      user: '',
+      parent: null,
+      resourcetype: 'VirtualMachine',
+      resource: card.instance,
+      created: new Date().toISOString(),
+      seq: await tx.next('event'),
+    })
+    .execute();
+}
+
+interface Holder {
+  readonly mac: string;
+  readonly name: string | undefined;
+}
+
+/** Who had the address before, by the MAC the upstream still uses or else by the last receipt of another card. */
+async function earlierHolder(db: Db, card: Card, told: ToldReceipt): Promise<Holder | undefined> {
+  if (told.verdict !== 'stale') return undefined;
+  let mac = told.answeredBy;
+  if (mac === undefined) {
+    const before = await db
+      .selectFrom('receipt')
+      .select('mac')
+      .where('network', '=', card.network)
+      .where('ip', '=', told.ip)
+      .where('mac', '!=', told.mac)
+      .where('moved', '<', told.moved)
+      .orderBy('moved', 'desc')
+      .executeTakeFirst();
+    mac = before?.mac;
+  }
+  if (mac === undefined) return undefined;
+  const holder = await db
+    .selectFrom('nic')
+    .innerJoin('instance', 'instance.id', 'nic.instance')
+    .select('instance.displayname as name')
+    .where('nic.network', '=', card.network)
+    .where('nic.mac', '=', mac)
+    .executeTakeFirst();
+  return { mac, name: holder?.name };
+}
+
+/** The receipt as a sentence: what was done, who answered, and what to do where an upstream did not learn. */
+export function sentenceOf(told: ToldReceipt, name: string, earlier?: Holder): string {
+  const { ip, mac, upstream, afterMs, outageMs } = told;
+  const here = `${ip} is at ${mac} (${name}) now and was announced to all on the network`;
+  if (upstream === undefined || told.verdict === undefined) return here;
+  switch (told.verdict) {
+    case 'learnt': {
+      const away = outageMs === undefined ? '' : `; it was away for ${Math.round(outageMs)} ms`;
+      return `${here}; ${upstream} had learnt it ${Math.round(afterMs ?? 0)} ms later${away}`;
+    }
+    case 'stale': {
+      const old = earlier === undefined ? 'another MAC address' : nameOfHolder(earlier);
+      const saw =
+        told.answeredBy === undefined
+          ? `${upstream} answers other addresses of ${name} and not this one: it seems to keep an old ARP entry (${old})`
+          : `${upstream} still sends what is for ${ip} to ${old}: it keeps an old ARP entry`;
+      return (
+        `${here}, but ${saw}. Traffic from there does not reach ${ip}. On ${upstream} remove the entry of ${ip} ` +
+        `(ip neigh del ${ip} dev INTERFACE; clear ip arp ${ip}), remove it from the configuration if it is a static one, or wait ` +
+        `for its ARP timeout, which is better set to some minutes`
+      );
+    }
+    case 'mute':
+      return `${here}; ${upstream} answers ARP but no echo request, so it cannot be seen whether it learnt`;
+    case 'silent':
+      return `${here}; ${upstream} does not answer, so it cannot be seen whether it learnt: see that it is up and on this network`;
+    default:
+      return told.verdict satisfies never;
+  }
+}
+
+function nameOfHolder({ mac, name }: Holder): string {
+  return name === undefined ? mac : `${mac} (${name})`;
+}

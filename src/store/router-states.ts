@@ -1,0 +1,95 @@
+// What router nodes say of the networks they route for: who is master, and what was found wrong. Written beside the intent, since
+// a takeover asks nothing of anybody; each new finding becomes an event once.
+import { newId } from '../lib/id.ts';
+import { BUILT_IN } from '../model/built-in.ts';
+import type { Store } from './open.ts';
+
+/** A leg's state as its node reports it. */
+export interface RouterState {
+  /** Of the leg. */
+  readonly id: string;
+  readonly state: 'MASTER' | 'BACKUP' | 'FAULT';
+  /** Why the network is not what it should be there. */
+  readonly error?: string;
+  /** Sentences that name node and interface. */
+  readonly findings: readonly string[];
+}
+
+/** The type of the event that a finding becomes. */
+export const FINDING_EVENT = 'ROUTER.FINDING';
+
+interface Kept {
+  readonly id: string;
+  readonly state: string | null;
+  readonly findings: string | null;
+}
+
+/**
+ * Keeps what a node reports of its legs; of others it may not speak. Writes nothing while it says the same. The events are the
+ * operator's: they name his machines.
+ */
+export async function recordRouterStates(store: Store, node: string, reported: readonly RouterState[]): Promise<void> {
+  if (reported.length === 0) return;
+  const legs = (db: Store['db']): Promise<Kept[]> =>
+    db
+      .selectFrom('networkrouter')
+      .innerJoin('host', 'host.id', 'networkrouter.host')
+      .select(['networkrouter.id', 'networkrouter.state', 'networkrouter.findings'])
+      .where('host.name', '=', node)
+      .execute();
+  if (news(await legs(store.db), reported).length === 0) return;
+  await store.write(async (tx) => {
+    for (const { leg, said } of news(await legs(tx.db), reported)) {
+      const known = new Set(findingsOf(leg));
+      await tx.db
+        .updateTable('networkrouter')
+        .set({ state: said.state, findings: textOf(said) })
+        .where('id', '=', leg.id)
+        .execute();
+      for (const finding of new Set(foundBy(said))) {
+        if (known.has(finding)) continue;
+        await tx.db
+          .insertInto('event')
+          .values({
+            id: newId(),
+            type: FINDING_EVENT,
+            level: 'WARN',
+            state: 'Completed',
+            description: finding,
+            account: BUILT_IN.adminAccount,
+            domain: BUILT_IN.rootDomain,
+            user: '',
+            parent: null,
+            resourcetype: 'DomainRouter',
+            resource: leg.id,
+            created: new Date().toISOString(),
+            seq: await tx.next('event'),
+          })
+          .execute();
+      }
+    }
+  });
+}
+
+/** What was found wrong with a leg at its node's last pass. */
+export function findingsOf(leg: Pick<Kept, 'findings'>): string[] {
+  return leg.findings === null ? [] : (JSON.parse(leg.findings) as string[]);
+}
+
+/** All that is wrong: what stands in the way first. */
+function foundBy({ error, findings }: RouterState): string[] {
+  return [...(error === undefined ? [] : [error]), ...findings];
+}
+
+function textOf(said: RouterState): string | null {
+  const found = foundBy(said);
+  return found.length === 0 ? null : JSON.stringify(found);
+}
+
+function news(legs: readonly Kept[], reported: readonly RouterState[]): { leg: Kept; said: RouterState }[] {
+  return reported.flatMap((said) => {
+    const leg = legs.find(({ id }) => id === said.id);
+    const same = leg === undefined || (leg.state === said.state && leg.findings === textOf(said));
+    return same ? [] : [{ leg, said }];
+  });
+}

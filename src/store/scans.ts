@@ -1,0 +1,226 @@
+// What scans found: who answers on a network, first and last seen, held against what is known of it. Strangers and addresses that two
+// machines use become events, once each.
+import { newId } from '../lib/id.ts';
+import { BUILT_IN } from '../model/built-in.ts';
+import { identify, inventory, type Known, nameOf, placesIn } from './inventory.ts';
+import type { Db, Store } from './open.ts';
+import type { NetworkTable, ScanTable } from './schema.ts';
+import { failJobs } from './settle.ts';
+import type { Tx } from './write.ts';
+
+/** The answer to a scan as the node tells it. */
+export interface ToldScan {
+  readonly id: string;
+  readonly error?: string;
+  readonly hosts: readonly SeenHost[];
+}
+
+interface SeenHost {
+  readonly ip: string;
+  readonly mac: string;
+  readonly vendor?: string;
+}
+
+const STRANGER = 'NETWORK.STRANGER';
+const DUPLICATE = 'NETWORK.DUPLICATE.ADDRESS';
+/** Types of the events that scans become. */
+export const SCAN_EVENTS = [STRANGER, DUPLICATE];
+
+/** Takes the answers to open scans that this node was asked to make; others are old or none of its business. */
+export async function recordScans(store: Store, node: string, scans: readonly ToldScan[]): Promise<void> {
+  if (scans.length === 0) return;
+  const answered = await open(store.db, node, scans);
+  if (answered.length === 0) return;
+  for (const { row, told } of answered)
+    if (told.error !== undefined) await failJobs(store, await jobsOf(store.db, row), told.error);
+  await store.write(async (tx) => {
+    for (const { row, told } of await open(tx.db, node, scans)) await close(tx, row, told);
+  });
+}
+
+/** Forgets what was asked and found on a network that is about to go. */
+export async function forgetScans(tx: Tx, network: string): Promise<void> {
+  const rows = await tx.db.selectFrom('scan').select('id').where('network', '=', network).execute();
+  for (const { id } of rows) await tx.remove('scan', id);
+  await tx.db.deleteFrom('sighting').where('network', '=', network).execute();
+}
+
+/** Failed before the scan is closed: afterwards nothing keeps them from being done. */
+async function jobsOf(db: Db, { id }: ScanTable): Promise<string[]> {
+  const rows = await db.selectFrom('job').select('id').where('status', '=', 0).where('instanceid', '=', id).execute();
+  return rows.map((row) => row.id);
+}
+
+async function open(
+  db: Db,
+  node: string,
+  scans: readonly ToldScan[],
+): Promise<{ readonly row: ScanTable; readonly told: ToldScan }[]> {
+  const rows = await db
+    .selectFrom('scan')
+    .innerJoin('host', 'host.id', 'scan.host')
+    .selectAll('scan')
+    .where('host.name', '=', node)
+    .where('scan.state', '=', 'Requested')
+    .where(
+      'scan.id',
+      'in',
+      scans.map(({ id }) => id),
+    )
+    .execute();
+  return rows.flatMap((row) => {
+    const told = scans.find(({ id }) => id === row.id);
+    return told === undefined ? [] : [{ row, told }];
+  });
+}
+
+async function close(tx: Tx, row: ScanTable, told: ToldScan): Promise<void> {
+  const finished = new Date().toISOString();
+  const state = told.error === undefined ? 'Done' : 'Failed';
+  await tx.update('scan', row.id, { state, error: told.error ?? null, finished });
+  const network = await tx.db.selectFrom('network').selectAll().where('id', '=', row.network).executeTakeFirst();
+  if (told.error !== undefined || network === undefined) return;
+  const known = await inventory(tx.db, { networks: [network.id] });
+  const places = await placesIn(tx.db, network);
+  for (const host of told.hosts) {
+    const place = places(host.mac) ?? known.find(({ mac }) => mac === host.mac)?.place;
+    const isNew = await sight(tx, network, host, place, finished);
+    if (isNew) await judge(tx, network, host, told.hosts, known, places);
+  }
+}
+
+/** Notes that somebody was seen; whether for the first time. */
+async function sight(
+  tx: Tx,
+  network: NetworkTable,
+  { ip, mac, vendor }: SeenHost,
+  place: string | undefined,
+  at: string,
+): Promise<boolean> {
+  const before = await tx.db
+    .selectFrom('sighting')
+    .select(['id', 'place'])
+    .where('network', '=', network.id)
+    .where('mac', '=', mac)
+    .where('ip', '=', ip)
+    .executeTakeFirst();
+  if (before !== undefined) {
+    await tx.db
+      .updateTable('sighting')
+      .set({ last: at, place: place ?? before.place, ...(vendor === undefined ? {} : { vendor }) })
+      .where('id', '=', before.id)
+      .execute();
+    return false;
+  }
+  await tx.insert('sighting', {
+    id: newId(),
+    network: network.id,
+    mac,
+    ip,
+    vendor: vendor ?? null,
+    place: place ?? null,
+    first: at,
+    last: at,
+    created: at,
+  });
+  return true;
+}
+
+/** What there is to say of somebody who is seen for the first time. */
+async function judge(
+  tx: Tx,
+  network: NetworkTable,
+  host: SeenHost,
+  hosts: readonly SeenHost[],
+  known: readonly Known[],
+  places: (mac: string) => string | undefined,
+): Promise<void> {
+  const identity = identify(known, host);
+  const who = (seen: SeenHost): { readonly name: string; readonly place: string | undefined } => {
+    const owner = identify(known, seen);
+    const ours = owner.is === 'ours' || owner.is === 'elsewhere' ? owner.known : undefined;
+    const vendor = seen.vendor === undefined ? '' : `, made by ${seen.vendor}`;
+    const name = ours === undefined ? `an unknown machine${vendor}` : nameOf(ours);
+    return { name: `${seen.mac} (${name})`, place: places(seen.mac) ?? ours?.place };
+  };
+  const own = who(host);
+  const others = hosts.filter(({ ip, mac }) => ip === host.ip && mac !== host.mac);
+  const rival = others[0];
+  if (rival !== undefined && !(await toldOfBoth(tx, network, host, others))) {
+    const other = who(rival);
+    const both = (where: (text: string, place: string | undefined) => string): string =>
+      `two machines answer for ${host.ip} in network ${network.name}: ${where(own.name, own.place)} and ${where(other.name, other.place)}`;
+    const advice = 'Whoever spoke last gets the packets, so connections fail now and then. Give one of them another address';
+    await tell(tx, network, DUPLICATE, `${both((text) => text)}. ${advice}`, `${both(withPlace)}. ${advice}`);
+  } else if (rival === undefined && identity.is === 'impostor') {
+    const owner = identity.known;
+    const text = `${host.ip} in network ${network.name} belongs to ${nameOf(owner)}${owner.mac === undefined ? '' : ` (${owner.mac})`}`;
+    const advice = 'Give it another address, or reserve this one for it';
+    await tell(
+      tx,
+      network,
+      DUPLICATE,
+      `${text}, but ${own.name} answers for it. ${advice}`,
+      `${text}${owner.place === undefined ? '' : `, ${owner.place}`}, but ${withPlace(own.name, own.place)} answers for it. ${advice}`,
+    );
+  }
+  if (identity.is === 'ours') return;
+  if (identity.is === 'elsewhere') {
+    const text = (name: string): string =>
+      `${name} uses ${host.ip} in network ${network.name}, which was not given to it; ${identity.known.ip === '' ? 'it was given none' : `its own is ${identity.known.ip}`}`;
+    await tell(tx, network, STRANGER, text(own.name), text(withPlace(own.name, own.place)));
+  } else if (!known.some(({ mac }) => mac === host.mac)) {
+    const text = (name: string): string => `${name} is in network ${network.name} with address ${host.ip}`;
+    await tell(tx, network, STRANGER, text(own.name), text(withPlace(own.name, own.place)));
+  }
+}
+
+/** Whether the other one was new in this scan, too, and came first: one event tells of both. */
+async function toldOfBoth(
+  tx: Tx,
+  network: NetworkTable,
+  host: SeenHost,
+  others: readonly SeenHost[],
+): Promise<boolean> {
+  const rows = await tx.db
+    .selectFrom('sighting')
+    .select(['mac', 'first', 'last'])
+    .where('network', '=', network.id)
+    .where('ip', '=', host.ip)
+    .execute();
+  const own = rows.find(({ mac }) => mac === host.mac);
+  return rows.some(
+    ({ mac, first }) => mac !== host.mac && first === own?.first && others.some((one) => one.mac === mac),
+  );
+}
+
+function withPlace(text: string, place: string | undefined): string {
+  return place === undefined ? text : `${text} at ${place}`;
+}
+
+/** An event for the network's owner, and one for root that says at which switch port or hypervisor, too. */
+async function tell(tx: Tx, network: NetworkTable, type: string, text: string, forRoot: string): Promise<void> {
+  const event = async (account: string, domain: string, description: string): Promise<void> => {
+    await tx.db
+      .insertInto('event')
+      .values({
+        id: newId(),
+        type,
+        level: 'WARN',
+        state: 'Completed',
+        description,
+        account,
+        domain,
+        user: '',
+        parent: null,
+        resourcetype: 'Network',
+        resource: network.id,
+        created: new Date().toISOString(),
+        seq: await tx.next('event'),
+      })
+      .execute();
+  };
+  const rootOwns = network.account === BUILT_IN.adminAccount;
+  if (!rootOwns) await event(network.account, network.domain, text);
+  if (rootOwns || forRoot !== text) await event(BUILT_IN.adminAccount, BUILT_IN.rootDomain, forRoot);
+}

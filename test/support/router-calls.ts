@@ -1,0 +1,33 @@
+// What machines of the router lab ask each other: small servers that say who they are, and who can reach whom.
+import type { RouterLab } from './router-lab.ts';
+
+export interface Calls {
+  /** A server that says its machine's name, or, as `peer`, the client's address. */
+  serve(node: string, port: number, what?: string): void;
+  /** What a server says; empty when it cannot be reached within 0.7 s. */
+  call(from: string, address: string, port: number, source?: string): Promise<string>;
+  pings(from: string, address: string): Promise<boolean>;
+  /** Gives a machine its address and default gateway. */
+  address(node: string, prefix: string, gateway: string): Promise<void>;
+}
+
+/** `lab` is asked for at each call: tests make it in `before`. */
+export function createCalls(lab: () => RouterLab): Calls {
+  return {
+    serve(node, port, what = node) {
+      const say = what === 'peer' ? 'SYSTEM:echo $SOCAT_PEERADDR' : `EXEC:echo ${what}`;
+      lab().start(node, 'socat', `TCP-LISTEN:${port},fork,reuseaddr`, say);
+    },
+    async call(from, address, port, source) {
+      const bind = source === undefined ? '' : `,bind=${source}`;
+      return (
+        await lab().on(from, 'socat', '-u', `TCP:${address}:${port},connect-timeout=0.7${bind}`, '-')
+      ).stdout.trim();
+    },
+    pings: async (from, address) => (await lab().on(from, 'ping', '-n', '-c', '1', '-W', '1', address)).code === 0,
+    async address(node, prefix, gateway) {
+      await lab().does(node, 'ip', 'addr', 'replace', prefix, 'dev', 'eth0');
+      await lab().does(node, 'ip', 'route', 'replace', 'default', 'via', gateway);
+    },
+  };
+}
