@@ -70,7 +70,7 @@ function bodyOf(host: Host, intent: Intent): Omit<NodeDocument, 'node' | 'genera
     ...(host.routers.length === 0
       ? {}
       : { routers: host.routers.map((role) => routerSpec(role, intent.fabric.underlayMtu)) }),
-    ...(host.scans.length === 0 ? {} : { scans: host.scans.map(({ networkId: _, ...scan }) => scan) }),
+    ...(host.scans.length === 0 ? {} : { scans: host.scans }),
     peers: intent.fabric.chassis.filter((chassis) => chassis.name !== host.chassis),
   };
 }

@@ -3,7 +3,8 @@
 import { type Cidr, type Ip4, cidr, first, formatIp, ip, last, parseIp, usable } from '../lib/ip.ts';
 import { type VlanRange, parseVlanRanges, vlansOf, withoutVlans } from '../model/vlan-range.ts';
 import type { Db } from './open.ts';
-import type { NetworkTable, PhysicalNetworkTable } from './schema.ts';
+import type { NetworkTable } from './schema/network.ts';
+import type { PhysicalNetworkTable } from './schema/zone.ts';
 
 /** Reading and writing inside a change. */
 interface Inside {

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { acceptJoin, hashSecret, isCurrent, markDown, recordReport } from './hosts.ts';
 import { type Store, openStore } from './open.ts';
-import type { HostTable } from './schema.ts';
+import type { HostTable } from './schema/zone.ts';
 
 const NOON = new Date('2026-11-22T12:00:00.000Z');
 const later = (seconds: number): Date => new Date(NOON.getTime() + seconds * 1000);

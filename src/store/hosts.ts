@@ -3,7 +3,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { parseIp } from '../lib/ip.ts';
 import type { Store } from './open.ts';
-import type { HostTable } from './schema.ts';
+import type { HostTable } from './schema/zone.ts';
 
 /** A report that says nothing new is written at most this often. */
 const SEEN_EVERY_MS = 10_000;

@@ -2,7 +2,7 @@
 // keep an old entry, or to have learnt after all, changes the receipt.
 import { newId } from '../lib/id.ts';
 import type { Db, Store } from './open.ts';
-import type { ReceiptTable } from './schema.ts';
+import type { ReceiptTable } from './schema/wire.ts';
 import type { Tx } from './write.ts';
 
 /** A receipt as the node tells it. */

@@ -4,7 +4,8 @@ import { newId } from '../lib/id.ts';
 import { BUILT_IN } from '../model/built-in.ts';
 import { identify, inventory, type Known, nameOf, placesIn } from './inventory.ts';
 import type { Db, Store } from './open.ts';
-import type { NetworkTable, ScanTable } from './schema.ts';
+import type { NetworkTable } from './schema/network.ts';
+import type { ScanTable } from './schema/wire.ts';
 import { failJobs } from './settle.ts';
 import type { Tx } from './write.ts';
 
@@ -150,7 +151,8 @@ async function judge(
     const other = who(rival);
     const both = (where: (text: string, place: string | undefined) => string): string =>
       `two machines answer for ${host.ip} in network ${network.name}: ${where(own.name, own.place)} and ${where(other.name, other.place)}`;
-    const advice = 'Whoever spoke last gets the packets, so connections fail now and then. Give one of them another address';
+    const advice =
+      'Whoever spoke last gets the packets, so connections fail now and then. Give one of them another address';
     await tell(tx, network, DUPLICATE, `${both((text) => text)}. ${advice}`, `${both(withPlace)}. ${advice}`);
   } else if (rival === undefined && identity.is === 'impostor') {
     const owner = identity.known;

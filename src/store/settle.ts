@@ -1,7 +1,7 @@
 // Ends jobs: in one transaction the job gets its result, the rows it was about their lasting state, and the event log its last line.
 import { newId } from '../lib/id.ts';
 import type { Store } from './open.ts';
-import type { EventTable, JobTable } from './schema.ts';
+import type { EventTable, JobTable } from './schema/record.ts';
 import type { Tx } from './write.ts';
 
 /** A generation somebody waits for, with what waits. */

@@ -3,7 +3,7 @@
 import { newId } from '../lib/id.ts';
 import { releaseAddresses } from './allocate.ts';
 import type { Db, Store } from './open.ts';
-import type { MemberTable, SwitchTable } from './schema.ts';
+import type { MemberTable, SwitchTable } from './schema/physical.ts';
 import type { Tx } from './write.ts';
 
 /** A sighting that says nothing new is written at most this often. */

@@ -71,7 +71,8 @@ export async function startSshServer(
 
 export function start(argv: readonly string[], env: Readonly<Record<string, string>> = {}): ChildProcess {
   const [program, ...args] = argv;
-  return spawn(program!, args, { stdio: 'ignore', env: { ...process.env, ...env } });
+  // netconfd leaves a file where it runs.
+  return spawn(program!, args, { stdio: 'ignore', cwd: env['HOME'] ?? '/', env: { ...process.env, ...env } });
 }
 
 export async function end(child: ChildProcess): Promise<void> {

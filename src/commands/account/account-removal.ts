@@ -1,7 +1,8 @@
 // Removes an account and everything it owns, in the order in which things hang on each other. One transaction: all or nothing.
 import { sql } from 'kysely';
 import { refuse } from '../../api/error.ts';
-import type { AccountTable, Tables } from '../../store/schema.ts';
+import type { Tables } from '../../store/schema.ts';
+import type { AccountTable } from '../../store/schema/account.ts';
 import { removeNics } from '../instance/instance-destroy.ts';
 import { releaseRouters } from '../network/network-router.ts';
 import { takeBack } from '../public/public-ip-give.ts';

@@ -2,7 +2,7 @@
 import { sql } from 'kysely';
 import { z } from 'zod';
 import * as field from '../../api/field.ts';
-import type { AccountTable } from '../../store/schema.ts';
+import type { AccountTable } from '../../store/schema/account.ts';
 import { ownersOf } from '../join.ts';
 import { roleOf } from './role.ts';
 import type { Room } from '../room.ts';

@@ -6,7 +6,7 @@ import { refuse } from '../../api/error.ts';
 import * as param from '../../api/param.ts';
 import { newId } from '../../lib/id.ts';
 import { hashPassword } from '../../store/password.ts';
-import type { AccountTable } from '../../store/schema.ts';
+import type { AccountTable } from '../../store/schema/account.ts';
 import { reaches, subtree, unknownId } from '../access.ts';
 import { removeAccount } from './account-removal.ts';
 import { accountView, showAccounts } from './account-view.ts';

@@ -6,7 +6,7 @@ import { refuse } from '../../api/error.ts';
 import * as field from '../../api/field.ts';
 import * as param from '../../api/param.ts';
 import { newId } from '../../lib/id.ts';
-import type { DomainTable } from '../../store/schema.ts';
+import type { DomainTable } from '../../store/schema/account.ts';
 import { reaches, subtree, unknownId } from '../access.ts';
 import { removeAccount, revokePorts, undedicate } from './account-removal.ts';
 import { namesOf } from '../join.ts';

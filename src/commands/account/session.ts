@@ -7,7 +7,7 @@ import { refuse } from '../../api/error.ts';
 import { compact } from '../../api/field.ts';
 import type { Db } from '../../store/open.ts';
 import { hashPassword, verifyPassword } from '../../store/password.ts';
-import type { UserTable } from '../../store/schema.ts';
+import type { UserTable } from '../../store/schema/account.ts';
 import { unseal } from '../../store/seal.ts';
 import { configured } from '../server/configuration.ts';
 import { roleOf } from './role.ts';

@@ -1,7 +1,7 @@
 // How a user is shown. The secret key is never shown: not even to the user, once it has been handed out.
 import { z } from 'zod';
 import * as field from '../../api/field.ts';
-import type { UserTable } from '../../store/schema.ts';
+import type { UserTable } from '../../store/schema/account.ts';
 import { ownersOf } from '../join.ts';
 import { roleOf } from './role.ts';
 import type { Room } from '../room.ts';

@@ -6,7 +6,7 @@ import { refuse } from '../../api/error.ts';
 import * as param from '../../api/param.ts';
 import { newId } from '../../lib/id.ts';
 import { MAX_PASSWORD, hashPassword, verifyPassword } from '../../store/password.ts';
-import type { AccountTable, UserTable } from '../../store/schema.ts';
+import type { AccountTable, UserTable } from '../../store/schema/account.ts';
 import { reaches, unknownId, visibleRows } from '../access.ts';
 import { containing, named, ownedRows, ownerParams, page, pageParams } from '../list.ts';
 import { ownerOf } from '../owner.ts';

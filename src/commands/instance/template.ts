@@ -5,7 +5,7 @@ import { EVERYBODY } from '../../api/command.ts';
 import { refuse } from '../../api/error.ts';
 import * as field from '../../api/field.ts';
 import * as param from '../../api/param.ts';
-import type { TemplateTable } from '../../store/schema.ts';
+import type { TemplateTable } from '../../store/schema/offering.ts';
 import { existing, unknownId, visibleRows } from '../access.ts';
 import { namesOf, ownerFields, ownersOf, tagView, tagsOf } from '../join.ts';
 import { containing, listParams, named, ownedRows, page, taggedRows } from '../list.ts';

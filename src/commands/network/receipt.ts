@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { EVERYBODY } from '../../api/command.ts';
 import * as field from '../../api/field.ts';
 import * as param from '../../api/param.ts';
-import type { ReceiptTable } from '../../store/schema.ts';
+import type { ReceiptTable } from '../../store/schema/wire.ts';
 import { namesOf, ownerFields, ownersOf } from '../join.ts';
 import { knownIds } from '../known.ts';
 import { containing, ownedRows, ownerParams, page, pageParams } from '../list.ts';

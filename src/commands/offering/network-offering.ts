@@ -7,7 +7,7 @@ import { refuse } from '../../api/error.ts';
 import * as field from '../../api/field.ts';
 import * as param from '../../api/param.ts';
 import { LINUX_ROUTER, ROUTER_SERVICES, type RoutedBy, routedBy, servicesOf } from '../../model/network-service.ts';
-import type { NetworkOfferingTable } from '../../store/schema.ts';
+import type { NetworkOfferingTable } from '../../store/schema/offering.ts';
 import { existing, visible } from '../access.ts';
 import { namesOf } from '../join.ts';
 import { containing, named, page, pageParams } from '../list.ts';

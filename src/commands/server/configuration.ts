@@ -6,7 +6,7 @@ import * as field from '../../api/field.ts';
 import * as param from '../../api/param.ts';
 import { parseVlanRanges } from '../../model/vlan-range.ts';
 import type { Db } from '../../store/open.ts';
-import type { ConfigurationTable } from '../../store/schema.ts';
+import type { ConfigurationTable } from '../../store/schema/record.ts';
 import { containing, named, page, pageParams } from '../list.ts';
 import { listCommand, writeCommand } from '../room.ts';
 

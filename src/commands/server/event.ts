@@ -6,7 +6,7 @@ import * as param from '../../api/param.ts';
 import { RECEIPT_EVENTS } from '../../store/receipts.ts';
 import { FINDING_EVENT } from '../../store/router-states.ts';
 import { SCAN_EVENTS } from '../../store/scans.ts';
-import type { EventTable } from '../../store/schema.ts';
+import type { EventTable } from '../../store/schema/record.ts';
 import { SWITCH_EVENTS } from '../../store/switches.ts';
 import { ownerFields, ownersOf } from '../join.ts';
 import { knownIds } from '../known.ts';

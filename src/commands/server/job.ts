@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { EVERYBODY, WRITERS } from '../../api/command.ts';
 import * as field from '../../api/field.ts';
 import * as param from '../../api/param.ts';
-import type { JobTable } from '../../store/schema.ts';
+import type { JobTable } from '../../store/schema/record.ts';
 import { visible } from '../access.ts';
 import { receiptView, receiptsOfJob } from '../network/receipt.ts';
 import { ownedRows, ownerParams, page, pageParams } from '../list.ts';

@@ -4,7 +4,7 @@ import { ROOT } from '../../api/command.ts';
 import * as field from '../../api/field.ts';
 import * as param from '../../api/param.ts';
 import { parseVlanRanges, vlansOf } from '../../model/vlan-range.ts';
-import type { PhysicalNetworkTable } from '../../store/schema.ts';
+import type { PhysicalNetworkTable } from '../../store/schema/zone.ts';
 import { existing } from '../access.ts';
 import { namesOf, ownersOf } from '../join.ts';
 import { pageOf, pageParams } from '../list.ts';

@@ -5,7 +5,7 @@ import { refuse } from '../../api/error.ts';
 import * as field from '../../api/field.ts';
 import * as param from '../../api/param.ts';
 import type { NodeFacts } from '../../protocol/document.ts';
-import type { HostTable } from '../../store/schema.ts';
+import type { HostTable } from '../../store/schema/zone.ts';
 import { existing, visible } from '../access.ts';
 import { namesOf } from '../join.ts';
 import { containing, named, page, pageParams } from '../list.ts';

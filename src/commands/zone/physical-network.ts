@@ -12,7 +12,8 @@ import {
   inVlanRanges,
   parseVlanRanges,
 } from '../../model/vlan-range.ts';
-import type { PhysicalNetworkTable, Tables } from '../../store/schema.ts';
+import type { Tables } from '../../store/schema.ts';
+import type { PhysicalNetworkTable } from '../../store/schema/zone.ts';
 import { existing } from '../access.ts';
 import { namesOf } from '../join.ts';
 import { containing, named, page, pageParams } from '../list.ts';

@@ -5,7 +5,7 @@ import { ROOT, WATCHERS } from '../../api/command.ts';
 import * as field from '../../api/field.ts';
 import * as param from '../../api/param.ts';
 import { derivedId } from '../../lib/id.ts';
-import type { ZoneTable } from '../../store/schema.ts';
+import type { ZoneTable } from '../../store/schema/zone.ts';
 import { existing, unknownId } from '../access.ts';
 import { pageOf, pageParams } from '../list.ts';
 import { type Room, listCommand } from '../room.ts';

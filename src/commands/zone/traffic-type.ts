@@ -5,7 +5,7 @@ import { refuse } from '../../api/error.ts';
 import * as field from '../../api/field.ts';
 import * as param from '../../api/param.ts';
 import { newId } from '../../lib/id.ts';
-import type { TrafficTypeTable } from '../../store/schema.ts';
+import type { TrafficTypeTable } from '../../store/schema/zone.ts';
 import { existing } from '../access.ts';
 import { containing, page, pageParams } from '../list.ts';
 import { type Room, jobCommand, listCommand } from '../room.ts';

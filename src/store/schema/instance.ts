@@ -1,0 +1,59 @@
+// Instances and their network interfaces. Columns are said here and nowhere else; what all tables have in common is in ../schema.ts.
+import type { Bit } from './bit.ts';
+
+export interface InstanceTable {
+  id: string;
+  /** i-N-VM: unique, never given twice. */
+  name: string;
+  displayname: string;
+  hostname: string;
+  zone: string;
+  account: string;
+  domain: string;
+  serviceoffering: string;
+  template: string;
+  /** Where it runs; null while stopped. */
+  host: string | null;
+  /** Where it ran last, and where its disk is therefore; the same as `host` while it runs. */
+  lasthost: string | null;
+  /** Stopped, Starting, Running, Migrating, Stopping, Destroyed, Expunging, Error. */
+  state: string;
+  /** What is wanted: running or stopped. */
+  power: string;
+  boot: number;
+  /** crypt(3) hash for the guest. */
+  passwordhash: string;
+  /** Sealed; only where the API made it up. */
+  password: string | null;
+  userdata: string | null;
+  groupname: string | null;
+  details: string | null;
+  /** The host it is being moved from, until the move is realized. */
+  migratefrom: string | null;
+  /** When it was destroyed; it is expunged some time after. */
+  destroyed: string | null;
+  created: string;
+}
+
+export interface NicTable {
+  id: string;
+  instance: string;
+  network: string;
+  /** Null in a network without addresses. */
+  ip: string | null;
+  mac: string;
+  isdefault: Bit;
+  deviceid: number;
+  /** Generation at which its place or main address last changed. */
+  moved: number;
+  created: string;
+}
+
+/** A secondary address of a network interface. */
+export interface NicAddressTable {
+  id: string;
+  nic: string;
+  ip: string;
+  moved: number;
+  created: string;
+}

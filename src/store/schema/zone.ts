@@ -1,0 +1,66 @@
+// The operator's places: zones, physical networks and their VLANs, nodes. Columns are said here and nowhere else; what all tables have in common is in ../schema.ts.
+import type { Bit } from './bit.ts';
+
+export interface ZoneTable {
+  id: string;
+  name: string;
+  dns1: string;
+  dns2: string | null;
+  internaldns1: string;
+  internaldns2: string | null;
+  networkdomain: string | null;
+  networktype: string;
+  allocationstate: string;
+  guestcidr: string | null;
+  created: string;
+}
+
+/** `name` is also OVN's name of it (network_name of localnet ports, ovn-bridge-mappings). `vlan`: ranges "a-b,c-d". */
+export interface PhysicalNetworkTable {
+  id: string;
+  zone: string;
+  name: string;
+  vlan: string;
+  state: string;
+  tags: string | null;
+  isolationmethods: string | null;
+  networkspeed: string | null;
+  broadcastdomainrange: string;
+  created: string;
+}
+
+export interface TrafficTypeTable {
+  id: string;
+  physicalnetwork: string;
+  traffictype: string;
+  kvmnetworklabel: string | null;
+  created: string;
+}
+
+/** A VLAN in use: from the pool (pool=1; then it is nobody else's) or chosen by hand. */
+export interface VlanTable {
+  physicalnetwork: string;
+  vlan: number;
+  network: string;
+  pool: Bit;
+}
+
+/** A hypervisor. `secret`: hash of the join token while it has not been used. `serial`: of the certificate it holds. */
+export interface HostTable {
+  id: string;
+  zone: string;
+  name: string;
+  underlayip: string;
+  /** Connecting (never seen), Up, Down, Alert. */
+  state: string;
+  resourcestate: string;
+  secret: string | null;
+  secretexpires: string | null;
+  serial: string | null;
+  /** JSON NodeFacts of the last report. */
+  facts: string | null;
+  lastseen: string | null;
+  /** hypervisor, or router: a Linux machine that routes for networks and carries no instances. */
+  kind: string;
+  created: string;
+}
