@@ -138,7 +138,7 @@ interface Tagged {
 async function tagsOnTheWire(world: World, { pairs, ...vlans }: Tagged): Promise<void> {
   for (const colour of ['red', 'blue'] as const) {
     const [from, to] = pairs[colour];
-    const seen = await world.tagsSeen('h2-eth0', () => world.ping(from, to), 'vlan and (icmp or arp)');
+    const seen = await world.tagsSeen('h2-eth0', () => world.ping(from, to), `ether host ${from.mac} and vlan`);
     if (seen === undefined) return world.say('       frames are not looked at: tcpdump cannot run without root here');
     const promise = `S05: ${colour}'s frames cross the switch with tag ${vlans[colour]}, and no other`;
     world.expect(promise, seen.vlans.join() === `${vlans[colour]}`, JSON.stringify(seen));

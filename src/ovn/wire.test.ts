@@ -67,8 +67,8 @@ test("openWire() answers the server's echo and notices a server that has fallen 
 
 test('openWire() keeps a quiet connection to a server that answers its echo', async () => {
   const server = await startOvsdbServer('ovn-nb');
-  const wire = await openWire(parseRemote(server.remote), { onNotification, probeMs: 20, patienceMs: 20 });
-  await wait(200);
+  const wire = await openWire(parseRemote(server.remote), { onNotification, probeMs: 20, patienceMs: 300 });
+  await wait(900);
   assert.deepEqual(await wire.request('echo', [1]), [1]);
   wire.close();
   await server.close();
