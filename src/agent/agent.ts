@@ -83,7 +83,12 @@ export async function createAgent(config: AgentConfig, log: Log): Promise<Agent>
   const facts = await readFacts(config, abilities);
   const runs = (id: string): boolean =>
     outcome?.instances.some((instance) => instance.id === id && instance.power === 'running') === true;
-  const drivers = driversOf(config, ovs, { accelerated: machines?.accelerated === true, abilities, bell: work, signal, runs, log }, log);
+  const drivers = driversOf(
+    config,
+    ovs,
+    { accelerated: machines?.accelerated === true, abilities, bell: work, signal, runs, log },
+    log,
+  );
   const loop = createLoop(drivers, work, createStepLog(config.state, config.node), log);
 
   let document = await readKept(config.state, log);

@@ -65,7 +65,7 @@ function unknownEntity(name: string, value: string): string {
   return `Invalid parameter ${name} value=${value} due to incorrect long value format, or entity does not exist or due to incorrect parameter annotation for the field in api cmd class.`;
 }
 
-const SECRET = /password|secret|userdata/;
+const SECRET = /password|secret|privatekey|userdata/;
 
 function shownValue(name: string, value: unknown): string {
   if (SECRET.test(name)) return '(hidden)';

@@ -143,8 +143,10 @@ import {
 import { attachDevice } from './physical/member-attach.ts';
 import { detachDevice } from './physical/member-detach.ts';
 import { viewMember } from './physical/member-view.ts';
+import { moveDevice } from './physical/member-move.ts';
 import { listNetworkMembers } from './physical/member.ts';
 import { createNetworkRoute, deleteNetworkRoute, listNetworkRoutes, viewNetworkRoute } from './physical/network-route.ts';
+import { checkNetworkRoute, viewRouteCheck } from './physical/route-check.ts';
 import { grantSwitchPort, revokeSwitchPort } from './physical/switch-port-grant.ts';
 import { addSwitchPort, deleteSwitchPort, listSwitchPorts, updateSwitchPort } from './physical/switch-port.ts';
 import { addSwitch, confirmSwitchChanges, deleteSwitch, listSwitches, updateSwitch } from './physical/switch.ts';
@@ -208,6 +210,7 @@ export const views: Views = {
   nicsecondaryip: viewSecondaryAddress,
   networkmember: viewMember,
   networkroute: viewNetworkRoute,
+  networkroutecheck: viewRouteCheck,
   networkacl: viewAclItem,
   networkacllist: viewAclList,
   privategateway: viewPrivateGateway,
@@ -248,8 +251,8 @@ const PLANS: readonly Plan[] = [
   [listAddressReceipts, listNetworkNeighbors, listWhoHasThisIp, listWhoHasThisMac, scanNetwork],
   [addSwitch, confirmSwitchChanges, deleteSwitch, listSwitches, updateSwitch],
   [addSwitchPort, deleteSwitchPort, listSwitchPorts, updateSwitchPort, grantSwitchPort, revokeSwitchPort],
-  [registerDevice, listDevices, updateDevice, deleteDevice, attachDevice, detachDevice, listNetworkMembers],
-  [createNetworkRoute, deleteNetworkRoute, listNetworkRoutes],
+  [registerDevice, listDevices, updateDevice, deleteDevice, attachDevice, detachDevice, moveDevice, listNetworkMembers],
+  [checkNetworkRoute, createNetworkRoute, deleteNetworkRoute, listNetworkRoutes],
   [listHypervisors, listOsCategories, listOsTypes],
   [createPhysicalNetwork, deletePhysicalNetwork, listPhysicalNetworks, updatePhysicalNetwork],
   [listClusters, listPods],

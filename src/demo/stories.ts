@@ -11,6 +11,10 @@ const STORIES: readonly { readonly number: number; readonly file: string }[] = [
   { number: 1, file: 'three-vpcs.ts' },
   { number: 3, file: 'no-router.ts' },
   { number: 4, file: 'members.ts' },
+  { number: 5, file: 'linux-router.ts' },
+  { number: 6, file: 'public-addresses.ts' },
+  { number: 7, file: 'vpn-device.ts' },
+  { number: 9, file: 'address-moves.ts' },
   { number: 10, file: 'who-is-it.ts' },
 ];
 

@@ -4,7 +4,19 @@ import { pino, type Logger } from 'pino';
 
 export type Log = Logger;
 
-const SECRET = ['password', 'secretkey', 'signature', 'sessionkey', 'token', 'apikey', 'userdata', 'cookie'];
+const SECRET = [
+  'password',
+  'secret',
+  'secretkey',
+  'privatekey',
+  'privateKey',
+  'signature',
+  'sessionkey',
+  'token',
+  'apikey',
+  'userdata',
+  'cookie',
+];
 
 /** The program's log. `name` says which program of ours writes (server, agent, lab). */
 export function createLog(name: string, level = process.env['TRUNKLINE_LOG'] ?? 'info', file?: string): Log {

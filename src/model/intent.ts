@@ -242,6 +242,14 @@ export interface Scan {
   readonly vlan: number;
   /** Name of the physical network that carries it. */
   readonly physicalNetwork: string;
+  /** Asked instead, in the name of a card: whether it reaches `target`, a host behind the member `via`. */
+  readonly probe?: {
+    readonly nicId: string;
+    readonly mac: string;
+    readonly from: string;
+    readonly via: string;
+    readonly target: string;
+  };
 }
 
 export type Network = Tier | PrivateNetwork | GuestNetwork;
@@ -338,6 +346,8 @@ export interface Host {
   readonly instances: readonly Instance[];
   readonly routers: readonly RouterRole[];
   readonly scans: readonly Scan[];
+  /** It was Up and has been silent for too long. */
+  readonly down?: true;
 }
 
 /** What all units share and rarely changes: who the hypervisors are and how large underlay packets may be. */

@@ -104,6 +104,20 @@ export interface ScanSpec {
   readonly vlan: number;
   /** Name of the physical network, as in ovn-bridge-mappings. Absent: the node's first. */
   readonly physicalNetwork?: string;
+  /** Not who is there is asked, but whether one card reaches one host behind a member. */
+  readonly probe?: ProbeSpec;
+}
+
+/** Asked in the name of a card of this node. */
+export interface ProbeSpec {
+  readonly nicId: string;
+  readonly mac: string;
+  /** Address of the card. */
+  readonly from: string;
+  /** The member, on the card's own network. */
+  readonly via: string;
+  /** The host behind it. */
+  readonly target: string;
 }
 
 export interface InstanceSpec {
@@ -184,6 +198,23 @@ export interface ScanReport {
   readonly id: string;
   readonly error?: string;
   readonly hosts: readonly { readonly ip: string; readonly mac: string; readonly vendor?: string }[];
+  /** The answer to a probe; absent for other scans. */
+  readonly probe?: ProbeReport;
+}
+
+/** What was seen at the card while it was asked. */
+export interface ProbeReport {
+  /** MAC with which the member answers ARP; absent: it does not. */
+  readonly viaMac?: string;
+  /** Whether the member answers the card's ping. */
+  readonly viaAnswers: boolean;
+  /** Whether the host behind it does. */
+  readonly targetAnswers: boolean;
+  /** Who said that the host cannot be reached. */
+  readonly unreachableBy?: string;
+  /** Whether the card's own machine answers a ping from the member, and to which MAC it answers one from the host; absent: it does not. */
+  readonly cardAnswers: boolean;
+  readonly cardSendsTo?: string;
 }
 
 export interface InstanceStatus {
@@ -264,6 +295,9 @@ export function decodeToken(text: string): JoinToken | undefined {
 
 /** The name the server's certificate carries, whatever its address is: nodes check this name, not a host name. */
 export const SERVER_NAME = 'trunkline-server';
+
+/** The most questions to the wire that one document holds; further ones wait until some of these are answered. */
+export const MAX_SCANS = 100;
 
 /** Largest body on the channel, in bytes. */
 export const MAX_BODY = 1024 * 1024;

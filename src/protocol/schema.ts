@@ -3,7 +3,15 @@
 import { z } from 'zod';
 import { isUuid } from '../lib/id.ts';
 import { parseCidr, parseIp } from '../lib/ip.ts';
-import type { JoinAnswer, JoinRequest, NodeDocument, NodeReport, ReceiptReport } from './document.ts';
+import {
+  type JoinAnswer,
+  type JoinRequest,
+  MAX_SCANS,
+  type NodeDocument,
+  type NodeReport,
+  type ProbeReport,
+  type ReceiptReport,
+} from './document.ts';
 
 const id = z.string().refine(isUuid, 'is no id (lower-case UUID)');
 const ip4 = z.string().refine((text) => parseIp(text) !== undefined, 'is no IPv4 address');
@@ -73,10 +81,11 @@ const balancer = z.object({
   sticky: z.boolean(),
   check: z
     .object({
-      intervalSeconds: z.number().positive(),
-      timeoutSeconds: z.number().positive(),
-      healthy: z.int().min(1),
-      unhealthy: z.int().min(1),
+      // Written into files as they are: no exponents, nothing a program would take for another unit.
+      intervalSeconds: z.number().min(0.05).max(86_400),
+      timeoutSeconds: z.number().min(0.05).max(86_400),
+      healthy: z.int().min(1).max(1000),
+      unhealthy: z.int().min(1).max(1000),
     })
     .exactOptional(),
   members: z.array(z.object({ ip: ip4, port })).max(1000),
@@ -146,9 +155,10 @@ export const nodeDocument: z.ZodType<NodeDocument> = z.object({
         vlan,
         // Only looked up, never an argument.
         physicalNetwork: z.string().max(255).exactOptional(),
+        probe: z.object({ nicId: id, mac, from: ip4, via: ip4, target: ip4 }).exactOptional(),
       }),
     )
-    .max(100)
+    .max(MAX_SCANS)
     .exactOptional(),
 });
 
@@ -164,6 +174,15 @@ export const receiptReport: z.ZodType<ReceiptReport> = z.object({
   verdict: z.enum(['learnt', 'stale', 'mute', 'silent']).exactOptional(),
   afterMs: z.number().min(0).exactOptional(),
   outageMs: z.number().min(0).exactOptional(),
+});
+
+export const probeReport: z.ZodType<ProbeReport> = z.object({
+  viaMac: mac.exactOptional(),
+  viaAnswers: z.boolean(),
+  targetAnswers: z.boolean(),
+  unreachableBy: ip4.exactOptional(),
+  cardAnswers: z.boolean(),
+  cardSendsTo: mac.exactOptional(),
 });
 
 export const nodeReport: z.ZodType<NodeReport> = z.object({
@@ -200,6 +219,7 @@ export const nodeReport: z.ZodType<NodeReport> = z.object({
         id,
         error: text.exactOptional(),
         hosts: z.array(z.object({ ip: ip4, mac, vendor: text.exactOptional() })).max(70_000),
+        probe: probeReport.exactOptional(),
       }),
     )
     .max(100)

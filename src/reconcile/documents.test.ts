@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Host, Instance, Intent } from '../model/intent.ts';
+import { MAX_SCANS } from '../protocol/document.ts';
 import { createDocuments } from './documents.ts';
 
 const instance: Instance = {
@@ -41,6 +42,22 @@ test('update() gives a document a new generation only when its content changed',
   assert.deepEqual(documents.update(intent(3, [host('h1', [instance]), host('h2')])), ['h1']);
   assert.equal(documents.get('h1')?.generation, 3);
   assert.equal(documents.get('h2')?.generation, 1);
+});
+
+test('update() asks a node no more at once than it takes, and the rest later', () => {
+  const documents = createDocuments();
+  const scan = (n: number): Host['scans'][number] => ({
+    id: `s${n}`,
+    networkId: 'n',
+    cidr: '10.1.1.0/24',
+    vlan: 9,
+    physicalNetwork: 'p',
+  });
+  const scans = Array.from({ length: MAX_SCANS + 5 }, (_, n) => scan(n));
+  documents.update(intent(1, [{ ...host('h1'), scans }]));
+  assert.equal(documents.get('h1')?.scans?.length, MAX_SCANS);
+  documents.update(intent(2, [{ ...host('h1'), scans: scans.slice(MAX_SCANS) }]));
+  assert.equal(documents.get('h1')?.scans?.[0]?.id, `s${MAX_SCANS}`);
 });
 
 test('update() names a node its peers, not itself', () => {

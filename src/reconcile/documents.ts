@@ -1,7 +1,7 @@
 // The node documents of the newest intent: each changes its generation only when its content changes, and rings for whoever
 // waits for it.
 import type { Host, Intent } from '../model/intent.ts';
-import type { InstanceSpec, NodeDocument } from '../protocol/document.ts';
+import { type InstanceSpec, MAX_SCANS, type NodeDocument } from '../protocol/document.ts';
 import { routerSpec } from './router-spec.ts';
 
 export interface Documents {
@@ -70,7 +70,8 @@ function bodyOf(host: Host, intent: Intent): Omit<NodeDocument, 'node' | 'genera
     ...(host.routers.length === 0
       ? {}
       : { routers: host.routers.map((role) => routerSpec(role, intent.fabric.underlayMtu)) }),
-    ...(host.scans.length === 0 ? {} : { scans: host.scans }),
+    // A node refuses a document with more, and would take none ever after.
+    ...(host.scans.length === 0 ? {} : { scans: host.scans.slice(0, MAX_SCANS) }),
     peers: intent.fabric.chassis.filter((chassis) => chassis.name !== host.chassis),
   };
 }

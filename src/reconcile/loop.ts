@@ -17,6 +17,7 @@ import { createDocuments, type Documents } from './documents.ts';
 import { routerErrors } from './router-errors.ts';
 import { createRouteWatch } from './routes.ts';
 import type { SwitchTarget, Switches } from './switches.ts';
+import { standIns } from './stand-in.ts';
 import { type Awaited, type Targets, type World, judge } from './waiting.ts';
 
 export interface ReconcileOptions {
@@ -100,6 +101,10 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
     waiting: 0,
   };
   let desired: Desired | undefined;
+  /** The intent that was compiled last. */
+  let compiled: Intent | undefined;
+  /** Nodes that count as Down. */
+  let down: ReadonlySet<string> = new Set();
   let barrier = 0;
   let lastFull = 0;
   let running: Promise<void> | undefined;
@@ -108,6 +113,7 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
     realizedAt: (chassis) => northbound.realizedAt(chassis),
     reportedBy: (node) => reports.get(node)?.generation ?? -1,
     errorOf: (node) => reports.get(node)?.error,
+    isDown: (node) => down.has(node),
     switchStanding: (id) => options.switches?.standing(id),
     errorOfInstance(id) {
       for (const report of reports.values()) {
@@ -134,6 +140,7 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
     const nodes = documents.update(intent);
     questions = questionsOf(intent);
     routing = routerErrors(intent, reports);
+    down = new Set([...intent.hosts.values()].filter((host) => host.down === true).map(({ name }) => name));
     const asked = (await options.switches?.update(intent)) ?? [];
     const applied = await northbound.apply(now, { full });
     desired = now;
@@ -151,6 +158,7 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
       awaited.set(generation, { units, targets: targetsOf(units, generation, intent, now, before), nbCfg: barrier });
     }
     touched.clear();
+    compiled = intent;
     if (full) {
       lastFull = Date.now();
       if (before !== undefined && applied.writes > 0 && applied.drift.length === 0 && fresh.dirty.size === 0)
@@ -183,6 +191,7 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
   ): Targets {
     const chassis = new Set<string>();
     const nodes = new Map<string, number>();
+    const others = new Map<string, readonly (readonly string[])[]>();
     const switches: SwitchTarget[] = [];
     for (const key of units) {
       if (key.startsWith('switch:')) {
@@ -193,10 +202,13 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
         for (const name of unit?.chassis ?? []) chassis.add(name);
       const host = key.startsWith('host:') ? intent.hosts.get(key.slice('host:'.length)) : undefined;
       const document = host === undefined ? undefined : documents.get(host.name);
-      if (document !== undefined) nodes.set(document.node, document.generation);
+      if (host === undefined || document === undefined) continue;
+      nodes.set(document.node, document.generation);
+      const networks = standIns(host, compiled?.hosts.get(host.id));
+      if (networks !== undefined) others.set(document.node, networks);
     }
     const joined = new Set(intent.fabric.chassis.map(({ name }) => name));
-    return { chassis: chassis.intersection(joined), nodes, switches };
+    return { chassis: chassis.intersection(joined), nodes, standIns: others, switches };
   }
 
   /** From before a restart: whom it concerned is not known any more, so it waits for everybody. */
@@ -209,6 +221,7 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
   async function settleRealized(intent: Intent, now: Desired): Promise<void> {
     const waiting = (await pending(store)).filter(({ generation }) => generation <= intent.generation);
     const realized: Pending[] = [];
+    const without = new Map<number, readonly string[]>();
     const confirm: number[] = [];
     for (const entry of waiting) {
       const { generation } = entry;
@@ -216,8 +229,10 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
       awaited.set(generation, target);
       const about = entry.jobs.flatMap(({ about: id }) => (id === null ? [] : [id]));
       const verdict = judge(target, world, about);
-      if (verdict.kind === 'realized') realized.push(entry);
-      else if (verdict.kind === 'confirm') confirm.push(generation);
+      if (verdict.kind === 'realized') {
+        realized.push(entry);
+        if (verdict.without !== undefined) without.set(generation, verdict.without);
+      } else if (verdict.kind === 'confirm') confirm.push(generation);
       else await failLate(entry, verdict.for);
     }
     if (confirm.length > 0) {
@@ -237,9 +252,17 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
     routes.told(states);
     for (const { generation, jobs } of realized) {
       const targets = [...(awaited.get(generation)?.targets.chassis ?? [])];
+      const silent = without.get(generation);
       awaited.delete(generation);
-      for (const job of jobs)
-        log.info({ request: job.request, job: job.id, command: job.cmd, generation, targets }, 'realized');
+      for (const job of jobs) {
+        const fields = { request: job.request, job: job.id, command: job.cmd, generation, targets };
+        if (silent === undefined) log.info(fields, 'realized');
+        else
+          log.warn(
+            { ...fields, down: silent },
+            `realized without ${silent.join(', ')}, which is Down: the other router node of each network has the change`,
+          );
+      }
     }
     const open = waiting.filter((entry) => !realized.includes(entry));
     const stillOpen = new Set(open.map(({ generation }) => generation));

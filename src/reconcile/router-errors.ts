@@ -10,7 +10,8 @@ export function routerErrors(intent: Intent, reports: ReadonlyMap<string, NodeRe
     const said = reports.get(host.name)?.routers?.filter(({ error }) => error !== undefined) ?? [];
     for (const { id, error } of said) {
       const role = host.routers.find((each) => each.id === id);
-      if (role === undefined) continue;
+      // What a silent node said last is not how it is; another one carries the network.
+      if (role === undefined || (host.down === true && role.peerNodes.length > 0)) continue;
       for (const part of partsOf(role))
         errors.set(part, `node ${host.name}, which says of network ${role.network.name}: ${error}`);
     }

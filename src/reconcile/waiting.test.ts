@@ -80,6 +80,34 @@ test('judge() waits for what a router node says is wrong about the object, and o
   assert.deepEqual(judge(change, routing, ['other']), { kind: 'realized' });
 });
 
+test('judge() does not wait for a router node that is Down where the other node of each network has the change', () => {
+  const change = (...networks: string[][]): Awaited =>
+    awaited([], [], {
+      targets: {
+        chassis: new Set(),
+        nodes: new Map([
+          ['r1', 9],
+          ['r2', 8],
+        ]),
+        standIns: new Map([
+          ['r1', networks],
+          ['r2', [['r1']]],
+        ]),
+      },
+    });
+  const standing = (r2: number, ...downs: string[]): World => ({
+    ...world({}, { r1: 5, r2 }),
+    isDown: (node) => downs.includes(node),
+  });
+  const pair = change(['r2']);
+  assert.deepEqual(judge(pair, standing(8, 'r1')), { kind: 'realized', without: ['r1'] });
+  assert.equal(judge(pair, standing(8)).kind, 'waiting', 'one that is Up is waited for');
+  assert.equal(judge(pair, standing(7, 'r1')).kind, 'waiting', 'the other has not got it yet');
+  assert.equal(judge(pair, standing(5, 'r1', 'r2')).kind, 'waiting', 'nobody has it');
+  assert.equal(judge(change(['r2'], []), standing(8, 'r1')).kind, 'waiting', 'a network that has no other node');
+  assert.equal(judge(change(['r2'], ['r3']), standing(8, 'r1')).kind, 'waiting', 'a node that was not asked');
+});
+
 test('judge() waits for the switch ports a change asked something of, and names switch, port and what is missing', () => {
   const sw = { id: 's', name: 'sw', generation: 5, ports: new Set(['p1']) };
   const change = awaited([], [], { targets: { chassis: new Set(), nodes: new Map(), switches: [sw] } });

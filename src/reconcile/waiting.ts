@@ -10,6 +10,8 @@ export interface Targets {
   readonly chassis: ReadonlySet<string>;
   /** Node -> generation its document must have reached. */
   readonly nodes: ReadonlyMap<string, number>;
+  /** Router node -> for each network concerned there, the other nodes that route for it. */
+  readonly standIns?: ReadonlyMap<string, readonly (readonly string[])[]>;
   /** Physical switches of which the change asks something. */
   readonly switches?: readonly SwitchTarget[];
 }
@@ -22,6 +24,8 @@ export interface World {
   reportedBy(node: string): number;
   /** The last thing the node said went wrong. */
   errorOf(node: string): string | undefined;
+  /** Whether the node has been silent for so long that it counts as Down. */
+  isDown?(node: string): boolean;
   /** How a physical switch stands. */
   switchStanding?(id: string): SwitchStanding | undefined;
   /** What its node says is wrong with an instance. */
@@ -35,7 +39,8 @@ export interface World {
 }
 
 export type Verdict =
-  | { readonly kind: 'realized' }
+  /** `without`: router nodes that are Down and will take the change later; others carry their networks. */
+  | { readonly kind: 'realized'; readonly without?: readonly string[] }
   /** The nodes are ready; the other chassis must confirm that they know. */
   | { readonly kind: 'confirm' }
   | { readonly kind: 'waiting'; readonly for: string };
@@ -59,9 +64,14 @@ export function judge(awaited: Awaited, world: World, about: readonly string[] =
   }
   const behind = silentChassis(targets.chassis, nbCfg, world);
   if (behind !== undefined) return { kind: 'waiting', for: behind };
+  const without: string[] = [];
   for (const [node, generation] of targets.nodes) {
     const reported = world.reportedBy(node);
     if (reported >= generation) continue;
+    if (isStoodInFor(node, targets, world)) {
+      without.push(node);
+      continue;
+    }
     const error = world.errorOf(node);
     return {
       kind: 'waiting',
@@ -83,10 +93,18 @@ export function judge(awaited: Awaited, world: World, about: readonly string[] =
     const routing = world.errorOfRouter?.(id);
     if (routing !== undefined) return { kind: 'waiting', for: routing };
   }
-  if (targets.nodes.size === 0 || targets.chassis.size === 0) return { kind: 'realized' };
+  const realized: Verdict = { kind: 'realized', ...(without.length === 0 ? {} : { without }) };
+  if (targets.nodes.size === 0 || targets.chassis.size === 0) return realized;
   if (confirmAt === undefined) return { kind: 'confirm' };
   const unconfirmed = silentChassis(targets.chassis, confirmAt, world);
-  return unconfirmed === undefined ? { kind: 'realized' } : { kind: 'waiting', for: unconfirmed };
+  return unconfirmed === undefined ? realized : { kind: 'waiting', for: unconfirmed };
+}
+
+/** Whether a silent router node is Down, and each network that the change concerns there has a node that has made it true. */
+function isStoodInFor(node: string, { nodes, standIns }: Targets, world: World): boolean {
+  const networks = standIns?.get(node);
+  if (networks === undefined || world.isDown?.(node) !== true) return false;
+  return networks.every((others) => others.some((other) => world.reportedBy(other) >= (nodes.get(other) ?? Infinity)));
 }
 
 function silentChassis(chassis: ReadonlySet<string>, nbCfg: number, world: World): string | undefined {

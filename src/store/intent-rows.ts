@@ -8,7 +8,7 @@ import type { IntentTable, Tables } from './schema.ts';
 const COLUMNS = {
   zone: ['id', 'dns1', 'dns2'],
   physicalnetwork: ['id', 'name'],
-  host: ['id', 'name', 'underlayip', 'serial', 'kind'],
+  host: ['id', 'name', 'underlayip', 'serial', 'kind', 'state'],
   vpc: ['id', 'name', 'account', 'cidr', 'networkdomain'],
   network: [
     'id',
@@ -115,7 +115,7 @@ const COLUMNS = {
     'healthcheck',
   ],
   balancermember: ['id', 'loadbalancer', 'nic', 'ip'],
-  scan: ['id', 'network', 'host', 'state'],
+  scan: ['id', 'network', 'host', 'state', 'route', 'nic', 'target'],
   publicrange: ['id', 'vlan', 'gateway', 'netmask'],
   networkoffering: ['id', 'services', 'networkmode', 'egressdefaultpolicy', 'capabilities'],
   serviceoffering: ['id', 'cpunumber', 'memory'],

@@ -199,6 +199,7 @@ export function hostUnit(rows: Rows, row: Row<'host'>, underlayMtu: number): Hos
       .map((instance) => instanceOf(rows, instance, row.name, underlayMtu)),
     routers: routerRoles(rows, row.id),
     scans: rows.scan.by('host', row.id).flatMap((scan) => scanOf(rows, scan)),
+    ...(row.state === 'Down' ? { down: true } : {}),
   };
 }
 
@@ -255,5 +256,17 @@ function scanOf(rows: Rows, row: Row<'scan'>): Scan[] {
   const segment = segmentOf(rows, network);
   if (segment.kind !== 'vlan') return [];
   const { vlan, physicalNetwork } = segment;
-  return [{ id: row.id, networkId: network.id, cidr: network.cidr, vlan, physicalNetwork }];
+  const scan = { id: row.id, networkId: network.id, cidr: network.cidr, vlan, physicalNetwork };
+  if (row.route === null) return [scan];
+  const probe = probeOf(rows, row);
+  return probe === undefined ? [] : [{ ...scan, probe }];
+}
+
+/** Undefined when the route or the card that was to ask is gone. */
+function probeOf(rows: Rows, { route, nic, target }: Row<'scan'>): Scan['probe'] {
+  const card = nic === null ? undefined : rows.nic.get(nic);
+  const to = route === null ? undefined : rows.networkroute.get(route);
+  const via = to === undefined ? undefined : rows.member.get(to.member)?.ip;
+  if (card === undefined || card.ip === null || typeof via !== 'string' || target === null) return undefined;
+  return { nicId: card.id, mac: card.mac, from: card.ip, via, target };
 }

@@ -76,6 +76,17 @@ function rolesOf(intent: Intent, host: { readonly id: string }): readonly Router
   return intent.hosts.get(host.id)?.routers ?? [];
 }
 
+test('a network with resolvers of its own is told them, and the resolver that all networks of a node share never asks them', async () => {
+  await using opened = await DATABASES[0]!.open();
+  const { store } = opened;
+  const { network, routers } = await store.write(addSetting);
+  await store.write((tx) => tx.update('network', network.id, { dns1: '203.0.113.66' }));
+  const { intent } = await createIntentCache(store).reload();
+  const [role] = rolesOf(intent, routers[0]);
+  assert.equal(role?.dnsService, false);
+  assert.deepEqual(role.network.dns, ['203.0.113.66']);
+});
+
 test('a router role says everything the node must do, and its peer what differs', async () => {
   await using opened = await DATABASES[0]!.open();
   const { store } = opened;
@@ -294,6 +305,7 @@ const OPERATIONS: readonly ((tx: Tx, at: Setting, n: number) => Promise<void>)[]
   },
   (tx, { routers }, n) => tx.update('host', routers[n % 2]!.id, { underlayip: `192.0.2.${20 + n}` }),
   (tx, { routers }, n) => tx.update('host', routers[n % 2]!.id, { name: `r${n}x` }),
+  (tx, { routers }, n) => tx.update('host', routers[n % 2]!.id, { state: n % 3 === 0 ? 'Down' : 'Up' }),
   (tx, { nic }, n) => tx.update('nic', nic.id, { ip: `10.1.1.${2 + n}` }),
   (tx, { nic }, n) => tx.update('instance', nic.instance, { hostname: `vm${n}` }),
   (tx, { network }, n) => tx.update('network', network.id, n % 2 === 0 ? { name: `n${n}` } : { dns1: '8.8.8.8' }),
@@ -324,4 +336,16 @@ test('after any changes of the public side refresh() equals a full load, and wha
     }),
     { numRuns: 15 },
   );
+});
+
+test('a router node that is Down is known to be, and keeps its roles', async () => {
+  await using opened = await DATABASES[0]!.open();
+  const { store } = opened;
+  const { routers } = await store.write(addSetting);
+  const cache = createIntentCache(store);
+  assert.equal((await cache.refresh()).intent.hosts.get(routers[0].id)?.down, undefined);
+  await store.write((tx) => tx.update('host', routers[0].id, { state: 'Down' }));
+  const { intent } = await cache.refresh();
+  assert.equal(intent.hosts.get(routers[0].id)?.down, true);
+  assert.equal(rolesOf(intent, routers[0]).length, 1);
 });

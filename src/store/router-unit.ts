@@ -52,7 +52,9 @@ function roleOf(rows: Rows, leg: Row<'networkrouter'>, network: Row<'network'>):
     mode,
     routable: mode === 'NATTED' ? [] : routable(rows, nics, members),
     dhcp: services.has('Dhcp'),
-    dnsService: services.has('Dns'),
+    // One resolver answers for all networks of a node and asks the zone's servers: a tenant's own would be asked by everybody's
+    // instances. His instances are told them by DHCP and ask them themselves.
+    dnsService: services.has('Dns') && own.length === 0,
     firewall: services.has('Firewall'),
     egressDefault: !services.has('Firewall') || offering.egressdefaultpolicy === 1 ? 'allow' : 'deny',
     egress: rules.filter((rule) => rule.direction === 'Egress').map(firewallRule),

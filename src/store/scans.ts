@@ -14,6 +14,8 @@ export interface ToldScan {
   readonly id: string;
   readonly error?: string;
   readonly hosts: readonly SeenHost[];
+  /** What a probe saw; kept as it is. */
+  readonly probe?: object;
 }
 
 interface SeenHost {
@@ -78,7 +80,9 @@ async function open(
 async function close(tx: Tx, row: ScanTable, told: ToldScan): Promise<void> {
   const finished = new Date().toISOString();
   const state = told.error === undefined ? 'Done' : 'Failed';
-  await tx.update('scan', row.id, { state, error: told.error ?? null, finished });
+  const found = told.probe === undefined ? null : JSON.stringify(told.probe);
+  await tx.update('scan', row.id, { state, error: told.error ?? null, found, finished });
+  if (row.route !== null) return;
   const network = await tx.db.selectFrom('network').selectAll().where('id', '=', row.network).executeTakeFirst();
   if (told.error !== undefined || network === undefined) return;
   const known = await inventory(tx.db, { networks: [network.id] });

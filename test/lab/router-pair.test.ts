@@ -1,12 +1,22 @@
 // Two router nodes as a pair: who has the gateway, how long a takeover takes, and that there are never two. Without a server.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { gap, ROUTERS, startRouterLab, until, type Router, type RouterLab } from '../support/router-lab.ts';
+import { after, before } from 'node:test';
+import { sleep } from '../../src/lib/sleep.ts';
+import {
+  CAN_RUN,
+  gap,
+  ROUTERS,
+  startRouterLab,
+  test,
+  until,
+  type Router,
+  type RouterLab,
+} from '../support/router-lab.ts';
 import { legs, network, open, publicAddress } from '../support/router-specs.ts';
 
 let lab: RouterLab;
 before(async () => {
-  lab = await startRouterLab();
+  if (CAN_RUN) lab = await startRouterLab();
 });
 after(async () => lab?.stop());
 
@@ -85,6 +95,7 @@ function session(): { readonly said: string[] } {
 
 test('loss of the master: a gap under half a second for private and public instances, and a session survives', async (t) => {
   for (const router of ROUTERS) await lab.does(router, 'sysctl', '-qw', 'net.netfilter.nf_conntrack_tcp_loose=0');
+  await sleep(1000); // the upstream takes no news about an ARP entry younger than a second (neigh locktime)
   const { said } = session();
   await until('the session', () => said.length > 5);
   const gaps = await Promise.all([

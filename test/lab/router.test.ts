@@ -1,14 +1,14 @@
 // A Linux router node, by its driver alone: what its networks can and cannot do, on the wire. Without a server and without OVN.
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
-import { after, before, test } from 'node:test';
+import { after, before } from 'node:test';
 import { createCalls } from '../support/router-calls.ts';
-import { startRouterLab, until, type RouterLab } from '../support/router-lab.ts';
+import { CAN_RUN, startRouterLab, test, until, type RouterLab } from '../support/router-lab.ts';
 import { network, open, publicAddress } from '../support/router-specs.ts';
 
 let lab: RouterLab;
 before(async () => {
-  lab = await startRouterLab();
+  if (CAN_RUN) lab = await startRouterLab();
 });
 after(async () => lab?.stop());
 

@@ -1,5 +1,5 @@
 // Plays a story as the demo does, in a cloud of the test's own.
-import { startCloud } from '../../src/demo/cloud.ts';
+import { type Cloud, startCloud } from '../../src/demo/cloud.ts';
 import { createProgress } from '../../src/demo/progress.ts';
 import { playStory, type Story, type Verdict } from '../../src/demo/story.ts';
 import { topologyNamed } from '../../src/lab/start.ts';
@@ -11,6 +11,8 @@ export interface Played {
   readonly broken: readonly Verdict[];
   /** All that was printed, for the message of a failed assertion. */
   said(): string;
+  /** As the story has left it: for what a test looks at besides. */
+  readonly cloud: Cloud;
 }
 
 /** Starts the lab the story needs, plays it to its end, and ends the lab with the test. Throws when a request fails. */
@@ -28,5 +30,5 @@ export async function playForTest(scope: Scope, story: Story): Promise<Played> {
   const verdicts = await playStory(story, cloud, progress).catch((error: unknown) => {
     throw new Error(`the story ended early: ${(error as Error).message}\n${said()}`, { cause: error });
   });
-  return { verdicts, broken: verdicts.filter(({ held }) => !held), said };
+  return { verdicts, broken: verdicts.filter(({ held }) => !held), said, cloud };
 }

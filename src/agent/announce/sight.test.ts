@@ -34,3 +34,17 @@ test('readSight() leaves alone what is answered to somebody else', () => {
     undefined,
   );
 });
+
+test('readSight() reads who says that a host or network cannot be reached', () => {
+  const frame = '1763783015.5 d6:0f:b0:ad:4f:f2 > 02:00:00:00:12:02, ethertype IPv4 (0x0800), length 94:';
+  const expected = { kind: 'unreachable', at: 1763783015500, by: '10.1.1.254', to: '10.1.1.1', host: '192.168.50.10' };
+  for (const what of ['host', 'net'])
+    assert.deepEqual(
+      readSight(`${frame} 10.1.1.254 > 10.1.1.1: ICMP ${what} 192.168.50.10 unreachable, length 60`),
+      expected,
+    );
+  assert.equal(
+    readSight(`${frame} 10.1.1.254 > 10.1.1.1: ICMP 10.1.1.254 udp port 53 unreachable, length 60`),
+    undefined,
+  );
+});

@@ -4,7 +4,7 @@
 import { sleep } from '../../lib/sleep.ts';
 import type { ReceiptReport } from '../../protocol/document.ts';
 import { ask, echo } from './frame.ts';
-import { type Sight, type Watch, watch } from './sight.ts';
+import { type Sight, type Watch, answersOf, watch } from './sight.ts';
 
 export interface Question {
   readonly mac: string;
@@ -71,7 +71,7 @@ export async function verify(
   const see = (sight: Sight): void => {
     if (sight.kind === 'arp') {
       if (sight.ip === upstream) upstreamMac = sight.mac;
-    } else if (sight.from === upstream) {
+    } else if (sight.kind === 'echo' && sight.from === upstream) {
       const known = echoes.get(sight.to) ?? [];
       echoes.set(sight.to, [...known, { toMac: sight.toMac, at: sight.at }]);
     }
@@ -91,10 +91,10 @@ export async function verify(
   };
   const watches: Watch[] = [];
   try {
-    watches.push(await watch(question.port, upstream, see));
+    watches.push(await watch(question.port, answersOf(upstream), see));
     await askFor(FIRST_MS);
     if (!learnt() && upstreamMac !== undefined) {
-      for (const uplink of question.uplinks) watches.push(await watch(uplink, upstream, see));
+      for (const uplink of question.uplinks) watches.push(await watch(uplink, answersOf(upstream), see));
       await askFor(SECOND_MS);
     }
   } finally {

@@ -20,6 +20,8 @@ export interface Daemon {
   readonly files: readonly DaemonFile[] | undefined;
   /** Starts it; it goes to the background by itself and outlives the agent. */
   readonly start: readonly string[];
+  /** Where what it says goes, when it cannot go to the background by itself. */
+  readonly output?: string;
   /** Makes it read its files again; undefined: only a restart does. */
   readonly signal: 'HUP' | 'USR2' | undefined;
   /** What it does here. */
@@ -71,11 +73,11 @@ function running(daemon: Daemon, files: readonly DaemonFile[], state: DaemonStat
       );
   }
   const restart = signal === undefined || before[0] !== loaded[0];
-  if (main === undefined) steps.push({ kind: 'run', argv: daemon.start, reason: `${name} does not run: ${purpose}` });
+  if (main === undefined) steps.push(startStep(daemon, `${name} does not run: ${purpose}`));
   else if (restart)
     steps.push(
       { kind: 'stop', pid: main, graceMs: GRACE_MS, reason: `${name} takes this change only at its start` },
-      { kind: 'run', argv: daemon.start, reason: `${name}: ${purpose}` },
+      startStep(daemon, `${name}: ${purpose}`),
     );
   else steps.push({ kind: 'run', argv: ['kill', `-${signal}`, String(main)], reason: `${name} reads its files again` });
   steps.push({
@@ -87,6 +89,10 @@ function running(daemon: Daemon, files: readonly DaemonFile[], state: DaemonStat
     routine: true,
   });
   return steps;
+}
+
+function startStep({ start: argv, output }: Daemon, reason: string): Step {
+  return output === undefined ? { kind: 'run', argv, reason } : { kind: 'launch', argv, output, reason };
 }
 
 function stopped({ name }: Daemon, state: DaemonState, mark: string): Step[] {

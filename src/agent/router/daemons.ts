@@ -43,7 +43,15 @@ export function daemonsOf(specs: readonly RouterSpec[], context: RouterContext):
                 load: 'restart',
               },
             ],
-      start: ['dnsmasq', '-C', path('dnsmasq.conf'), `--pid-file=${path('dnsmasq.pid')}`],
+      // Where nobody may change groups, only its debugging mode leaves them alone; it stays in the foreground then.
+      ...(context.privileged ? {} : { output: path('dnsmasq.log') }),
+      start: [
+        'dnsmasq',
+        ...(context.privileged ? [] : ['--no-daemon']),
+        '-C',
+        path('dnsmasq.conf'),
+        `--pid-file=${path('dnsmasq.pid')}`,
+      ],
       signal: 'HUP',
     },
     {

@@ -34,6 +34,7 @@ export function routerContext(
   room: Pick<RouterRoom, 'abilities'>,
 ): RouterContext {
   const { inside, outside, vlans, bridge, directory, gateway } = router;
+  const privileged = isPrivileged();
   return {
     node: config.node,
     inside,
@@ -46,7 +47,8 @@ export function routerContext(
     underlay: config.underlay,
     ...(gateway === undefined ? {} : { gateway }),
     ipvs: room.abilities['ipvs'] === true,
-    canDropRoot: canDropRoot(directory),
+    privileged,
+    canDropRoot: privileged && isOpen(directory),
   };
 }
 
@@ -126,13 +128,13 @@ export function createRouterDriver(context: RouterContext, room: Pick<RouterRoom
   }
 }
 
-/** Daemons read their folder again after they gave up being root: it is to be open to them, and other users are to exist. */
-function canDropRoot(directory: string): boolean {
-  const users = readFileSync('/proc/self/uid_map', 'utf8')
-    .trim()
-    .split('\n')
-    .map((line) => Number(line.trim().split(/\s+/)[2]));
-  if (users.reduce((sum, count) => sum + count, 0) < 65_536) return false;
+/** Whether this is the machine's own root: every user is known, by the same number. */
+function isPrivileged(): boolean {
+  return /^\s*0\s+0\s+4294967295\s*$/.test(readFileSync('/proc/self/uid_map', 'utf8'));
+}
+
+/** Daemons read their folder again after they gave up being root: it is to be open to them. */
+function isOpen(directory: string): boolean {
   mkdirSync(directory, { recursive: true });
   for (let path = directory; path !== '/'; path = dirname(path)) if ((statSync(path).mode & 0o001) === 0) return false;
   return true;

@@ -10,6 +10,7 @@ import { conntrackdConf } from './conntrackd.ts';
 import { dnsmasqFiles } from './dnsmasq.ts';
 import { haproxyConf } from './haproxy.ts';
 import { keepalivedConf } from './keepalived.ts';
+import type { RouterSpec } from '../../protocol/document.ts';
 import type { RouterContext } from './names.ts';
 import { ruleset } from './ruleset.ts';
 import { blue, CONTEXT, open, red } from './sample.test-support.ts';
@@ -66,4 +67,39 @@ test('conntrackdConf() speaks to a group where there is more than one peer', () 
   const text = conntrackdConf([blue, other], CONTEXT)!;
   assert.match(text, /Multicast \{\n {4}IPv4_address 225\.0\.0\.50/);
   assert.doesNotMatch(text, /IPv4_Destination_Address/);
+});
+
+test('ruleset() lets nobody speak under the address of a network whose prefix he says is behind his device', async (t) => {
+  const address = blue.publicAddresses[0]!;
+  const plain = { ...address, ingress: [], forwards: [], balancers: [] };
+  const victim: RouterSpec = {
+    ...blue,
+    publicAddresses: [plain, { ...plain, ip: '203.0.113.11', sourceNat: false, staticNat: '10.1.1.11' }],
+  };
+  const greedy: RouterSpec = {
+    ...red,
+    id: '10000000-0000-4000-8000-000000000077',
+    vlan: 77,
+    routes: [{ cidr: '10.0.0.0/8', via: red.gateway }],
+    publicAddresses: [{ ...plain, ip: '203.0.113.77' }],
+  };
+  const text = ruleset([greedy, victim], [], CONTEXT);
+  const [own, other] = [`0x${(0x7a000000 + 1234).toString(16)}`, `0x${(0x7a000000 + 77).toString(16)}`];
+  assert.ok(text.includes(`${own} . 10.1.1.0/24 : 203.0.113.10`), 'it speaks under its own address still');
+  assert.ok(text.includes(`${own} . 10.1.1.11 : 203.0.113.11`));
+  assert.ok(text.includes(`${other} . 10.0.0.0/8 : 203.0.113.77`));
+  assert.doesNotMatch(text, /ip saddr map @tl_(?:sources|static_out)(?<!ct mark \. ip saddr map @tl_(?:sources|static_out))/);
+  const folder = mkdtempSync(join(tmpdir(), 'router-files-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  writeFileSync(join(folder, 'rules.nft'), text);
+  const argv = ['unshare', '--user', '--map-root-user', '--net', 'nft', '-c', '-f', join(folder, 'rules.nft')];
+  const said = await tryRun(argv, { env });
+  assert.equal(said.code, 0, said.stderr);
+});
+
+test('ruleset() lets a routed network send outside what is its own, not what it says is behind its members', () => {
+  const office: RouterSpec = { ...open, routes: [{ cidr: '198.18.0.0/24', via: open.gateway }] };
+  const leaving = /set tl_may_leave \{[^}]*?elements = \{ ([^}]*) \}/.exec(ruleset([office], [], CONTEXT))?.[1] ?? '';
+  assert.match(leaving, new RegExp(office.cidr.replaceAll('.', '\\.')));
+  assert.doesNotMatch(leaving, /198\.18/);
 });

@@ -165,6 +165,10 @@ function settingsOf(spec: RouterSpec, context: RouterContext): Item[] {
       `sources of ${device} are checked by the network's own table`,
     ],
     [
+      `${setting('ipv4.conf', device, 'proxy_arp')}=0`,
+      `who asks on ${device} is in ${spoken(spec.name)} and asks its members themselves`,
+    ],
+    [
       `${setting('ipv6.conf', device, 'disable_ipv6')}=1`,
       `${spoken(spec.name)} has no IPv6 here: no link-local address either`,
     ],
@@ -174,7 +178,9 @@ function settingsOf(spec: RouterSpec, context: RouterContext): Item[] {
     words,
     owner: spec.id,
     reason,
-    lost: changed(words, device),
+    lost: words.includes('.proxy_arp=')
+      ? `proxy_arp was switched on on ${device}, the wrong side: requests from outside arrive on ${context.outside}; switched off again`
+      : changed(words, device),
   }));
 }
 

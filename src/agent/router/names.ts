@@ -21,7 +21,9 @@ export interface RouterContext {
   readonly gateway?: string;
   /** Whether the kernel balances (IPVS). */
   readonly ipvs: boolean;
-  /** Whether daemons can give up being root: not in a user namespace that knows only root. */
+  /** Whether root here is the machine's root, and not one of a user namespace, whom the kernel refuses some things. */
+  readonly privileged: boolean;
+  /** Whether daemons can give up being root and still read their files. */
   readonly canDropRoot: boolean;
 }
 

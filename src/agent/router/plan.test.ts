@@ -160,6 +160,31 @@ test('planRouters() says once what somebody took away, and nothing of what the d
   assert.deepEqual(planned(world, [renumbered], memory).found, []);
 });
 
+test('S17: planRouters() switches proxy ARP off where nobody asks for what is outside, and says on which side', () => {
+  const world = newWorld();
+  const { plan } = settle(world, [red], kernel);
+  world.settings.set('net.ipv4.conf.eth1/88.proxy_arp', '1');
+  const again = planned(world, [red], { held: plan.holds });
+  assert.deepEqual(again.found, [
+    {
+      owner: red.id,
+      text: 'r1: proxy_arp was switched on on eth1.88, the wrong side: requests from outside arrive on eth0; switched off again',
+    },
+  ]);
+  assert.equal(settle(world, [red], kernel).plan.work.length, 0);
+});
+
+test('S21: a routed network with private addresses is warned about, one with public addresses is not', () => {
+  const findings = (...specs: RouterSpec[]): readonly string[] =>
+    planned(newWorld(), specs).routers.flatMap((status) => status.findings);
+  const inside = { ...open, cidr: '10.77.0.0/25', ip: '10.77.0.2', gateway: '10.77.0.1', routable: ['10.77.0.9'] };
+  assert.deepEqual(findings(open, red), []);
+  assert.match(
+    findings(inside).join(),
+    /^r1: network open is routed and nobody translates it, but its addresses 10\.77\.0\.0\/25 are private \(RFC 1918\)/,
+  );
+});
+
 test('planRouters() leaves a half-finished takeover to keepalived, for a while', () => {
   const world = newWorld();
   settle(world, [open], CONTEXT);

@@ -59,7 +59,8 @@ export function planRouters(
   if (draft.work.length === 0) {
     planNetworks(draft, links, room);
     if (draft.work.length === 0 || !memory.patient) planDaemons(draft, room);
-    if (draft.work.length === 0) planRemovals(draft, room);
+    // What is gone must not wait for a network that never comes right: its VLAN may be somebody else's next.
+    if (draft.work.length === 0 || !memory.patient) planRemovals(draft, room);
   }
   return {
     work: draft.work,

@@ -166,7 +166,7 @@ async function readDaemons(directory: string): Promise<Map<DaemonName, DaemonSta
 
 async function readNotes(directory: string): Promise<Map<string, string>> {
   const names = (await readdir(directory).catch(() => [])).filter((name) =>
-    /^(notify|announce|forget|guard|drops|rules\.nft|(state|proxies)\.n[0-9]+|[a-z.]+\.new)$/.test(name),
+    /^(notify|announce|forget|guard|drops|dnsmasq\.log|rules\.nft|(state|proxies)\.n[0-9]+|[a-z.]+\.new)$/.test(name),
   );
   const texts = await Promise.all(names.map((name) => readFile(`${directory}/${name}`, 'utf8').catch(() => undefined)));
   return new Map(names.flatMap((name, index) => (texts[index] === undefined ? [] : [[name, texts[index]] as const])));

@@ -15,7 +15,7 @@ import {
   type RouterContext,
 } from './names.ts';
 import { among, ASKED_PORT, chain, disjoint, named, quoted, restricts, ruleMatch, range } from './nft.ts';
-import { behind, translate } from './translation.ts';
+import { behind, mayLeave, translate } from './translation.ts';
 
 export const TABLE = 'trunkline_router';
 
@@ -30,11 +30,6 @@ export function ruleset(specs: readonly RouterSpec[], closing: readonly string[]
   const open = routed.filter((spec) => !spec.firewall);
   const nat = translate(specs, context.ipvs);
   const addresses = specs.flatMap((spec) => spec.publicAddresses.map((address) => ({ spec, address })));
-  const leave = [
-    ...nat.sources.map((element) => element.split(' ')[0]!),
-    ...nat.staticOut.map((element) => `${element.split(' ')[0]}/32`),
-    ...routed.flatMap(behind),
-  ];
   const device = (spec: RouterSpec): string => quoted(insideDevice(spec.vlan, context));
   const own = specs.flatMap((spec) => [spec.ip, spec.gateway].map((address) => `${device(spec)} . ${address}`));
 
@@ -44,7 +39,7 @@ export function ruleset(specs: readonly RouterSpec[], closing: readonly string[]
     ...named('set', 'tl_outside', 'ifname', outside),
     ...named('set', 'tl_closing', 'ifname', closing.map(quoted)),
     ...named('set', 'tl_private', 'ipv4_addr', disjoint(natted.map((spec) => spec.cidr)), true),
-    ...named('set', 'tl_may_leave', 'ipv4_addr', disjoint(leave), true),
+    ...named('set', 'tl_may_leave', 'mark . ipv4_addr', specs.flatMap(mayLeave), true),
     ...named(
       'set',
       'tl_public',
@@ -64,10 +59,10 @@ export function ruleset(specs: readonly RouterSpec[], closing: readonly string[]
     ...named('set', 'tl_routed', 'ifname', routed.map(device)),
     ...named('set', 'tl_served', 'ipv4_addr . inet_proto . inet_service', nat.served),
     ...named('map', 'tl_static_in', 'ipv4_addr : ipv4_addr', nat.staticIn),
-    ...named('map', 'tl_static_out', 'ipv4_addr : ipv4_addr', nat.staticOut),
+    ...named('map', 'tl_static_out', 'mark . ipv4_addr : ipv4_addr', nat.staticOut),
     ...named('map', 'tl_forwards', 'ipv4_addr . inet_proto . inet_service : ipv4_addr', nat.forwards, true),
     ...named('map', 'tl_shifted', 'ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service', nat.shifted),
-    ...named('map', 'tl_sources', 'ipv4_addr : ipv4_addr', disjointSources(nat.sources), true),
+    ...named('map', 'tl_sources', 'mark . ipv4_addr : ipv4_addr', nat.sources, true),
     ...specs.flatMap((spec) => egress(spec)),
     ...addresses.flatMap(({ spec, address }) => ingress(spec, address)),
     ...named(
@@ -107,6 +102,8 @@ export function ruleset(specs: readonly RouterSpec[], closing: readonly string[]
     ...chain('tl_forward', 'type filter hook forward priority filter; policy accept;', [
       'iifname @tl_closing drop',
       'oifname @tl_closing drop',
+      // The node forwards since it routes: that is no way from outside to where the hypervisors and the server are.
+      ...underlay(context).map((one) => `iifname @tl_outside oifname ${quoted(one)} ct state new drop`),
       'iifname != @tl_inside oifname != @tl_inside accept',
       'meta nfproto ipv6 drop',
       'ct state established,related accept',
@@ -115,7 +112,7 @@ export function ruleset(specs: readonly RouterSpec[], closing: readonly string[]
       'iifname vmap @tl_from',
       'ct status dnat ct original ip daddr vmap @tl_to',
       'oifname @tl_open accept',
-      'iifname @tl_inside oifname @tl_outside ip saddr @tl_may_leave accept',
+      'iifname @tl_inside oifname @tl_outside ct mark . ip saddr @tl_may_leave accept',
       'drop',
     ]),
     ...chain('tl_snat', 'type nat hook postrouting priority srcnat; policy accept;', [
@@ -129,8 +126,9 @@ export function ruleset(specs: readonly RouterSpec[], closing: readonly string[]
       ),
     ]),
     ...chain('tl_speak_as', undefined, [
-      'snat ip to ip saddr map @tl_static_out',
-      'snat ip to ip saddr map @tl_sources',
+      // By the network that asked, too: another one may have the same addresses behind a member.
+      'snat ip to ct mark . ip saddr map @tl_static_out',
+      'snat ip to ct mark . ip saddr map @tl_sources',
     ]),
     ...chain('tl_input', 'type filter hook input priority filter; policy accept;', [
       'iifname @tl_closing drop',
@@ -157,12 +155,9 @@ export function ruleset(specs: readonly RouterSpec[], closing: readonly string[]
   ].join('\n');
 }
 
-/** Sources whose prefix lies in another's: the first one counts, since nft takes no overlapping intervals. */
-function disjointSources(elements: readonly string[]): string[] {
-  const byPrefix = new Map(
-    elements.map((element) => [element.split(' ')[0]!, element]).toReversed() as [string, string][],
-  );
-  return disjoint([...byPrefix.keys()]).map((prefix) => byPrefix.get(prefix)!);
+/** The device of the node's own traffic, where it is not the one that leads outside. */
+function underlay({ underlay: { device }, outside }: RouterContext): string[] {
+  return device === outside ? [] : [device];
 }
 
 /** What instances may ask for outside: a list of exceptions from the network's rule. */

@@ -10,6 +10,7 @@ export const CONTEXT: RouterContext = {
   directory: '/var/lib/router',
   underlay: { device: 'br-vlan', ip: '192.0.2.21' },
   ipvs: false,
+  privileged: true,
   canDropRoot: true,
 };
 

@@ -69,9 +69,10 @@ for address in $addresses; do
   printf 'neigh %s proxy %s dev %s protocol ${PROTOCOL}\\n' "$verb" "$address" "$device"
 done | ip -force -batch - 2>/dev/null
 if [ "$verb" = add ]; then
-  for again in 1 2; do
+  # A Linux upstream takes no news about an entry younger than a second (neigh/default/locktime).
+  for again in 1 2 3 4; do
     ./announce "$device" $addresses
-    sleep 1
+    sleep 0.4
   done
 fi
 exit 0

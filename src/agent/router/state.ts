@@ -1,5 +1,5 @@
 // What can be said of a network on this node: who holds its gateway, and what keeps it from being well. Pure.
-import { cidr, formatHost, ip } from '../../lib/ip.ts';
+import { cidr, formatCidr, formatHost, ip, isPrivate } from '../../lib/ip.ts';
 import type { RouterSpec, RouterStatus } from '../../protocol/document.ts';
 import { insideDevice, instanceOf, isPair, outsideDevices, spoken, type RouterContext } from './names.ts';
 import { wayOut } from './item.ts';
@@ -43,6 +43,10 @@ export function lasting(spec: RouterSpec, actual: Actual, context: RouterContext
   }
   if (wayOut(spec, context) === undefined && spec.mode === 'NATTED')
     found.push(`${node}: network ${spoken(spec.name)} has no public address: nothing of it gets outside`);
+  if (spec.mode === 'ROUTED' && isPrivate(cidr(spec.cidr)))
+    found.push(
+      `${node}: network ${spoken(spec.name)} is routed and nobody translates it, but its addresses ${formatCidr(cidr(spec.cidr))} are private (RFC 1918): who is outside has no way to them unless the routers there are told that they are behind ${node}`,
+    );
   for (const { ip: address, balancers } of spec.publicAddresses)
     for (const balancer of balancers.filter((one) => byNft(one, context.ipvs))) {
       const where = `${node}: the balancer ${address}:${balancer.publicPort}/udp`;

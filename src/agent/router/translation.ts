@@ -2,18 +2,19 @@
 // datagrams, which neither haproxy nor, often, the kernel can balance.
 import { cidr, formatCidr } from '../../lib/ip.ts';
 import type { BalancerSpec, PublicAddressSpec, RouterSpec } from '../../protocol/document.ts';
-import { range } from './nft.ts';
+import { hex, markOf } from './names.ts';
+import { disjoint, range } from './nft.ts';
 
 export interface Translation {
   /** Public address: instance. */
   readonly staticIn: string[];
-  /** Instance: public address. */
+  /** Network . instance: public address. */
   readonly staticOut: string[];
   /** Public address . protocol . ports: instance; the port stays. */
   readonly forwards: string[];
   /** Public address . protocol . port: instance . port. */
   readonly shifted: string[];
-  /** Prefix: the public address it speaks under. */
+  /** Network . prefix: the public address it speaks under. What is behind a member of one network may be another network's. */
   readonly sources: string[];
   /** Rules that choose a member for a new flow. */
   readonly balanced: string[];
@@ -34,13 +35,14 @@ export function translate(specs: readonly RouterSpec[], ipvs: boolean): Translat
   for (const spec of specs) {
     const source = spec.publicAddresses.find(({ sourceNat }) => sourceNat);
     if (source !== undefined && spec.mode === 'NATTED')
-      for (const prefix of behind(spec)) all.sources.push(`${prefix} : ${source.ip}`);
+      for (const prefix of disjoint(behind(spec))) all.sources.push(`${ofNetwork(spec, prefix)} : ${source.ip}`);
     for (const address of spec.publicAddresses) {
       if (address.staticNat !== undefined) {
         all.staticIn.push(`${address.ip} : ${address.staticNat}`);
         // An instance with two of them speaks under the first.
-        if (!all.staticOut.some((element) => element.startsWith(`${address.staticNat} `)))
-          all.staticOut.push(`${address.staticNat} : ${address.ip}`);
+        const speaker = ofNetwork(spec, address.staticNat);
+        if (!all.staticOut.some((element) => element.startsWith(`${speaker} `)))
+          all.staticOut.push(`${speaker} : ${address.ip}`);
       }
       forwardsOf(address, all);
       for (const balancer of address.balancers) {
@@ -51,6 +53,22 @@ export function translate(specs: readonly RouterSpec[], ipvs: boolean): Translat
     }
   }
   return all;
+}
+
+/** An address or prefix of a network, as a key that no other network's packets have: the mark says who asked. */
+function ofNetwork(spec: RouterSpec, prefix: string): string {
+  return `${hex(markOf(spec.vlan))} . ${prefix}`;
+}
+
+/**
+ * What of a network may go outside: what is translated, and where nobody translates the network's own addresses. What is behind its
+ * members there is whatever its owner says, and would leave in the name of others.
+ */
+export function mayLeave(spec: RouterSpec): string[] {
+  const statics = spec.publicAddresses.flatMap(({ staticNat }) => (staticNat === undefined ? [] : [`${staticNat}/32`]));
+  const translated = spec.mode === 'NATTED' && spec.publicAddresses.some(({ sourceNat }) => sourceNat);
+  const own = translated ? behind(spec) : spec.mode === 'ROUTED' ? [formatCidr(cidr(spec.cidr))] : [];
+  return disjoint([...own, ...statics]).map((prefix) => ofNetwork(spec, prefix));
 }
 
 /** Whether nftables balances it: datagrams where the kernel has no IPVS. */

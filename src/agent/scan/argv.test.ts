@@ -1,7 +1,8 @@
 // Lines as arp-scan 1.10 prints them.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { readHosts, scanArgv, scanMs } from './argv.ts';
+import { MAX_BODY } from '../../protocol/document.ts';
+import { fitting, readHosts, scanArgv, scanMs } from './argv.ts';
 
 const spec = { id: '10000000-0000-4000-8000-000000000000', cidr: '10.1.1.7/24', vlan: 1234 };
 
@@ -33,4 +34,26 @@ test('scanArgv() asks the whole prefix, tagged, and without an address', () => {
 
 test('scanMs() leaves a /20 the time that its rate needs', () => {
   assert.ok(scanMs({ cidr: '10.0.0.0/20' }) > 4096 * 2 * 2);
+});
+
+test('readHosts() believes nobody a hundred MACs, and what it gives fits into a report, whoever answers', () => {
+  const hex = (n: number): string => n.toString(16).padStart(2, '0');
+  const lines = Array.from({ length: 4096 * 5 }, (_, n) => {
+    const address = `10.1.${(n >> 8) & 15}.${n & 255}`;
+    return `${address}|02:00:00:00:${hex((n >> 8) & 255)}:${hex(n >> 12)}|1234|${'V'.repeat(300)}`;
+  });
+  const hosts = readHosts(lines.join('\n'), 1234);
+  const perAddress = Map.groupBy(hosts, ({ ip }) => ip);
+  assert.ok([...perAddress.values()].every((all) => all.length <= 4));
+  assert.ok(JSON.stringify({ id: spec.id, hosts }).length < MAX_BODY, 'one scan fits');
+});
+
+test('fitting() leaves what is too much for one report to the next, and never leaves the first', () => {
+  const big = (id: string) => ({ id, hosts: [], error: 'x'.repeat(MAX_BODY / 2) });
+  assert.deepEqual(
+    fitting([big('a'), big('b'), big('c')]).map(({ id }) => id),
+    ['a'],
+  );
+  assert.equal(fitting([{ id: 'a', hosts: [], error: 'x'.repeat(MAX_BODY) }]).length, 1);
+  assert.equal(fitting([]).length, 0);
 });

@@ -1,13 +1,15 @@
 // Questions to the wire: each scan of the document is made once, and its answer reported until the document drops it. A scan holds
-// up nothing else: it takes seconds.
+// up nothing else: it takes seconds. So does a probe of what is behind a member, which is one, too.
 import type { Bell } from '../../lib/bell.ts';
 import type { Log } from '../../lib/log.ts';
 import { run } from '../../lib/run.ts';
-import type { NodeDocument, ScanReport, ScanSpec } from '../../protocol/document.ts';
+import type { NodeDocument, ProbeSpec, ScanReport, ScanSpec } from '../../protocol/document.ts';
+import { type AnnounceContext, sendArgv } from '../announce/plan.ts';
 import type { OvsConfig } from '../config.ts';
 import type { Driver } from '../driver.ts';
 import type { OvsClient, OvsLayout } from '../ovsdb.ts';
-import { readHosts, scanArgv, scanMs } from './argv.ts';
+import { fitting, handArgv, readHosts, scanArgv, scanMs } from './argv.ts';
+import { probe } from './probe.ts';
 
 /** The bridge that leads to a physical network, by ovn-bridge-mappings (`physnet1:br-ex,…`); undefined where the node has none. */
 export function bridgeOf(layout: OvsLayout, physicalNetwork: string | undefined): string | undefined {
@@ -45,6 +47,45 @@ export function createScanner(config: OvsConfig, ovs: OvsClient, { bell, signal,
     }
   }
 
+  async function probeOnce(id: string, spec: ProbeSpec): Promise<ScanReport> {
+    try {
+      const found = [...ovs.read().ports].find(([, { externalIds }]) => externalIds['iface-id'] === spec.nicId);
+      const [device, port] = found ?? [];
+      if (device === undefined || port?.ofport === undefined || port.externalIds['ovn-installed'] !== 'true') {
+        const error = `${config.node} cannot ask in the name of ${spec.from}: its card is not plugged in there (yet). Ask again when its instance runs`;
+        return { id, error, hosts: [] };
+      }
+      const { ofport } = port;
+      const context: Pick<AnnounceContext, 'rundir'> = config.ovs;
+      const send = async (argv: readonly string[]): Promise<void> => void (await run(argv, { timeoutMs: 5000 }));
+      const ways = {
+        port: device,
+        asCard: (frames: readonly string[]) => send(sendArgv(ofport, frames, context)),
+        toCard: (frames: readonly string[]) => send(handArgv(ofport, frames, context)),
+      };
+      return { id, hosts: [], probe: await probe(spec, ways, signal) };
+    } catch (error) {
+      const { message } = error as Error;
+      return {
+        id,
+        error: `${config.node} cannot ask in the name of ${spec.from}: ${message}`.slice(0, 2000),
+        hosts: [],
+      };
+    }
+  }
+
+  async function answer(spec: ScanSpec, what: (spec: ScanSpec) => Promise<ScanReport>): Promise<void> {
+    if (signal.aborted || !asked.has(spec.id)) return;
+    const found = await what(spec);
+    if (signal.aborted) return;
+    answers.set(spec.id, found);
+    log.info(
+      { scan: spec.id, vlan: spec.vlan, hosts: found.hosts.length, probe: found.probe, err: found.error },
+      spec.probe === undefined ? 'scanned' : 'probed',
+    );
+    bell.ring();
+  }
+
   return {
     name: 'scans',
     async look(document: NodeDocument) {
@@ -55,16 +96,11 @@ export function createScanner(config: OvsConfig, ovs: OvsClient, { bell, signal,
       for (const spec of wanted) {
         if (asked.has(spec.id)) continue;
         asked.add(spec.id);
-        turn = turn.then(async () => {
-          if (signal.aborted || !asked.has(spec.id)) return;
-          const answer = await scan(spec);
-          if (signal.aborted) return;
-          answers.set(spec.id, answer);
-          log.info({ scan: spec.id, vlan: spec.vlan, hosts: answer.hosts.length, err: answer.error }, 'scanned');
-          bell.ring();
-        });
+        const { probe: asking } = spec;
+        if (asking === undefined) turn = turn.then(() => answer(spec, scan));
+        else void answer(spec, () => probeOnce(spec.id, asking)); // a handful of frames need not wait for their turn
       }
-      return { work: [], waits: [], instances: [], scans: [...answers.values()] };
+      return { work: [], waits: [], instances: [], scans: fitting(answers.values()) };
     },
   };
 }

@@ -2,6 +2,7 @@
 import { sql } from 'kysely';
 import { refuse } from '../../api/error.ts';
 import type { Tables } from '../../store/schema.ts';
+import { forgetScans } from '../../store/scans.ts';
 import type { AccountTable } from '../../store/schema/account.ts';
 import { removeNics } from '../instance/instance-destroy.ts';
 import { releaseRouters } from '../network/network-router.ts';
@@ -81,6 +82,7 @@ async function removeParts(room: WriteRoom, table: (typeof OWNED)[number], id: s
   if (table === 'instance') await removeNics(room.tx, id);
   if (table === 'acl') await parts('aclitem', 'acl');
   if (table === 'network') await releaseRouters(room, { id });
+  if (table === 'network') await forgetScans(room.tx, id);
   if (table === 'network') await db.deleteFrom('vlan').where('network', '=', id).execute();
   if (table === 'network') await db.deleteFrom('address').where('network', '=', id).execute();
   await db.deleteFrom('address').where('owner', '=', id).execute();

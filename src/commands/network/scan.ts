@@ -7,7 +7,7 @@ import * as field from '../../api/field.ts';
 import * as param from '../../api/param.ts';
 import { newId } from '../../lib/id.ts';
 import { cidr } from '../../lib/ip.ts';
-import { type Identity, identify, inventory, placesIn } from '../../store/inventory.ts';
+import { type Identity, type Known, identify, inventory, placesIn } from '../../store/inventory.ts';
 import type { NetworkTable } from '../../store/schema/network.ts';
 import type { ScanTable, SightingTable } from '../../store/schema/wire.ts';
 import { readNumber } from '../../store/setting.ts';
@@ -86,6 +86,10 @@ export const scanNetwork = jobCommand({
       id,
       network: network.id,
       host,
+      route: null,
+      nic: null,
+      target: null,
+      found: null,
       state: 'Requested',
       error: null,
       account: network.account,
@@ -122,7 +126,12 @@ function refuseUnscannable(network: NetworkTable): void {
 
 async function refuseTooMany({ tx, db }: WriteRoom, network: NetworkTable): Promise<void> {
   const now = Date.now();
-  const scans = await db.selectFrom('scan').selectAll().where('network', '=', network.id).execute();
+  const scans = await db
+    .selectFrom('scan')
+    .selectAll()
+    .where('network', '=', network.id)
+    .where('route', 'is', null)
+    .execute();
   for (const scan of scans.filter(({ state }) => state === 'Requested')) {
     if (now - Date.parse(scan.created) < LOST_MS) {
       throw refuse(
@@ -252,7 +261,7 @@ async function showNeighbors(room: Room, rows: readonly SightingTable[]): Promis
   return rows.map((row) => {
     const all = known.get(row.network) ?? [];
     const identity = identify(all, row);
-    const owner = identity.is === 'stranger' ? undefined : identity.known.owner;
+    const owner = identity.is === 'stranger' ? undefined : shownOwner(identity.known, root);
     return field.compact<NeighborView>({
       id: row.id,
       networkid: row.network,
@@ -269,6 +278,11 @@ async function showNeighbors(room: Room, rows: readonly SightingTable[]): Promis
       lastseen: field.clientDate(row.last),
     });
   });
+}
+
+/** Which machine a router is is the operator's business, as in listNetworkMembers. */
+function shownOwner({ id, kind, owner }: Known, root: boolean): Known['owner'] {
+  return kind === 'router' && !root ? { id, name: 'router' } : owner;
 }
 
 /** Of instances we know the hypervisor; all others are where a switch sees them. */

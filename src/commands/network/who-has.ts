@@ -80,8 +80,7 @@ async function show(room: Room, all: readonly Known[]): Promise<WhoHas[]> {
       networkname: network?.name,
       vpcuuid: network?.vpc,
       vpcname: network?.vpc == null ? undefined : vpcs.get(network.vpc),
-      virtualmachineuuid: known.owner.id,
-      virtualmachinename: known.owner.name,
+      ...holderOf(room, known),
       virtualmachinetype: TYPES[known.kind],
       // Which VLAN carries a network is the operator's business.
       broadcasturi: room.call.caller.role === 'admin' && network?.vlan != null ? `vlan://${network.vlan}` : undefined,
@@ -92,6 +91,14 @@ async function show(room: Room, all: readonly Known[]): Promise<WhoHas[]> {
       domainname: domains.get(known.domain),
     });
   });
+}
+
+/** Who has it. Which machine a router is is the operator's business, as in listNetworkMembers. */
+function holderOf(room: Room, known: Known): Pick<WhoHas, 'virtualmachineuuid' | 'virtualmachinename'> {
+  const hidden = known.kind === 'router' && room.call.caller.role !== 'admin';
+  return hidden
+    ? { virtualmachineuuid: known.id, virtualmachinename: 'router' }
+    : { virtualmachineuuid: known.owner.id, virtualmachinename: known.owner.name };
 }
 
 /** Public addresses, and whom they lead to. */

@@ -248,7 +248,7 @@ export const updateDevice = writeCommand({
     if (want.kind !== undefined) patch.kind = readKind(want.kind);
     if (want.switchportid !== undefined && want.switchportid !== row.switchport) {
       patch.switchport = await checkPort(room, want.switchportid);
-      await refuseInNetwork(room, row, 'plug it in elsewhere');
+      await refuseInNetwork(room, row, 'say that it is plugged in elsewhere', 'moveDevice moves it with its networks');
     }
     if (want.macaddress !== undefined) {
       const mac = want.macaddress === '' ? null : readMac(want.macaddress);
@@ -277,7 +277,12 @@ export const deleteDevice = writeCommand({
   },
 });
 
-async function refuseInNetwork(room: Room, device: Device, doing: string): Promise<void> {
+async function refuseInNetwork(
+  room: Room,
+  device: Device,
+  doing: string,
+  instead = 'detachDevice first',
+): Promise<void> {
   const members = await room.db
     .selectFrom('member')
     .innerJoin('network', 'network.id', 'member.network')
@@ -287,5 +292,5 @@ async function refuseInNetwork(room: Room, device: Device, doing: string): Promi
     .execute();
   if (members.length === 0) return;
   const names = members.map(({ name, state }) => (state === 'Detaching' ? `${name} (being detached)` : name));
-  throw refuse('inUse', `Can't ${doing}: device ${device.name} is in network ${some(names)}. detachDevice first`);
+  throw refuse('inUse', `Can't ${doing}: device ${device.name} is in network ${some(names)}. ${instead}`);
 }

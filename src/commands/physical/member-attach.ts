@@ -112,7 +112,8 @@ async function portFor(room: Room, device: Tables['device'], id: string | undefi
   return port;
 }
 
-function checkWire(network: Network, on: Tables['switch'], port: Port): void {
+/** Refuses a port whose switch cannot carry the network. */
+export function checkWire(network: Network, on: Tables['switch'], port: Port): void {
   if (network.segment !== 'vlan' || network.vlan === null) {
     throw refuse(
       'parameter',
@@ -150,7 +151,7 @@ async function refuseTwice(room: Room, network: Network, device: Tables['device'
 }
 
 /** A port is untagged for one network, or tagged for any number: a device that knows VLANs is told so for all of them. */
-async function checkPort(
+export async function checkPort(
   room: Room,
   network: Network,
   device: Tables['device'],

@@ -31,11 +31,19 @@ export interface ReceiptTable {
   created: string;
 }
 
-/** A question to the wire: who is there? Asked by the node `host`. */
+/**
+ * A question to the wire, asked by the node `host`: who is there? Or, where `route` is set, whether the card `nic` reaches `target`
+ * behind the member of that network route; the answer is in `found`.
+ */
 export interface ScanTable {
   id: string;
   network: string;
   host: string;
+  route: string | null;
+  nic: string | null;
+  target: string | null;
+  /** JSON: what was seen, as the node tells it. */
+  found: string | null;
   /** Requested, Done, Failed. */
   state: string;
   error: string | null;
