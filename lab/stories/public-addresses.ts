@@ -43,6 +43,7 @@ export const story: Story = {
     await proxyOff(scene);
     await proxyOnTheWrongSide(scene);
     await privateRange(scene);
+    await noneDied(world);
   },
 };
 
@@ -87,10 +88,8 @@ async function begin(world: World, tenant: Tenant): Promise<Scene> {
   const networkid = text(field(made, 'network'), 'id');
   const vlan = await tenant.vlanOf(networkid);
   world.say(`the operator has made network open for ${ACCOUNT}: ${CIDR} on VLAN ${vlan}, offering ${OFFERING}`);
-  const [vm1, vm2] = await Promise.all([
-    tenant.instance('vm1', networkid, 'h1'),
-    tenant.instance('vm2', networkid, 'h2'),
-  ]);
+  const vm1 = await tenant.instance('vm1', networkid, 'h1');
+  const vm2 = await tenant.instance('vm2', networkid, 'h2');
   const router = (await routersOf(world, networkid))[0]!;
   await routersAre(world, networkid, `${router.node} MASTER`);
   world.say(`vm1 has ${vm1.address} and vm2 ${vm2.address}; ${router.node} is their router`);
@@ -228,4 +227,10 @@ async function privateRange({ world, tenant }: Scene): Promise<void> {
   const [router] = await routersOf(world, networkid);
   const shown = router?.findings.some((finding) => finding.includes('RFC 1918')) === true;
   world.expect('S21: listRouters shows it, too', shown, JSON.stringify(router));
+}
+
+async function noneDied(world: World): Promise<void> {
+  const events = rows(await world.operator('listEvents', { type: 'ROUTER.FINDING', listall: 'true' }), 'event');
+  const died = events.map((event) => text(event, 'description')).filter((each) => / had died/.test(each));
+  world.expect('no daemon of a router node has died meanwhile', died.length === 0, died.join('; '));
 }

@@ -6,7 +6,14 @@ import { createBackoff } from '../lib/backoff.ts';
 import { createBell, type Bell } from '../lib/bell.ts';
 import { createLog, type Log } from '../lib/log.ts';
 import { sleep } from '../lib/sleep.ts';
-import { mayTake, PATHS, type NodeDocument, type NodeReport, type RouterStatus } from '../protocol/document.ts';
+import {
+  mayTake,
+  PATHS,
+  type InstanceStatus,
+  type NodeDocument,
+  type NodeReport,
+  type RouterStatus,
+} from '../protocol/document.ts';
 import { nodeDocument, whatIsWrong } from '../protocol/schema.ts';
 import { readAbilities, type Abilities } from './ability.ts';
 import { hasOvs, readConfig, type AgentConfig, type OvsConfig } from './config.ts';
@@ -202,7 +209,7 @@ export async function createAgent(config: AgentConfig, log: Log): Promise<Agent>
         const report: NodeReport = {
           node: config.node,
           generation: realized,
-          instances: outcome.instances,
+          instances: outcome.instances.map(told),
           facts: facts(attemptRead(ovs)),
           ...(config.router === undefined ? {} : { routers: outcome.routers.map(shortened) }),
           ...(outcome.receipts.length === 0 ? {} : { receipts: outcome.receipts }),
@@ -283,6 +290,15 @@ async function checkMountNamespace(): Promise<void> {
   throw new Error(
     'the agent runs in a mount namespace of its own (as under `ip netns exec`), where the instances it makes would be lost: start it with `nsenter --net=/run/netns/NAME`',
   );
+}
+
+/** What is wrong with an instance may quote a long command; a report with a text that is too long is refused as a whole. */
+function told({ error, note, ...status }: InstanceStatus): InstanceStatus {
+  return {
+    ...status,
+    ...(error === undefined ? {} : { error: error.slice(0, 2000) }),
+    ...(note === undefined ? {} : { note: note.slice(0, 2000) }),
+  };
 }
 
 /** A report's texts have an end; a hundred findings say enough. */

@@ -134,18 +134,18 @@ import {
   updateUser,
   viewUser,
 } from './account/user.ts';
-import {
-  deleteDevice,
-  listDevices,
-  registerDevice,
-  updateDevice,
-} from './physical/device.ts';
+import { deleteDevice, listDevices, registerDevice, updateDevice } from './physical/device.ts';
 import { attachDevice } from './physical/member-attach.ts';
 import { detachDevice } from './physical/member-detach.ts';
 import { viewMember } from './physical/member-view.ts';
 import { moveDevice } from './physical/member-move.ts';
 import { listNetworkMembers } from './physical/member.ts';
-import { createNetworkRoute, deleteNetworkRoute, listNetworkRoutes, viewNetworkRoute } from './physical/network-route.ts';
+import {
+  createNetworkRoute,
+  deleteNetworkRoute,
+  listNetworkRoutes,
+  viewNetworkRoute,
+} from './physical/network-route.ts';
 import { checkNetworkRoute, viewRouteCheck } from './physical/route-check.ts';
 import { grantSwitchPort, revokeSwitchPort } from './physical/switch-port-grant.ts';
 import { addSwitchPort, deleteSwitchPort, listSwitchPorts, updateSwitchPort } from './physical/switch-port.ts';

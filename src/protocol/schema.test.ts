@@ -49,6 +49,20 @@ const hostile: readonly (readonly [string, unknown])[] = [
   ['a peer that is no address', { ...good, peers: [{ name: 'h2', underlayIp: '192.0.2.12; reboot' }] }],
   ['a node name with a slash', { ...good, node: 'h1/CN=h2' }],
   ['a generation below zero', { ...good, generation: -1 }],
+  [
+    'a filter behind an address to be asked',
+    {
+      ...good,
+      scans: [
+        {
+          id: instance.id,
+          cidr: '10.1.1.0/24',
+          vlan: 7,
+          probe: { nicId: nic.id, mac: nic.mac, from: '10.1.1.1', via: '10.1.1.254 or ip', target: '192.168.50.10' },
+        },
+      ],
+    },
+  ],
 ];
 
 for (const [what, value] of hostile) {

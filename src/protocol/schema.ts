@@ -206,13 +206,17 @@ export const nodeReport: z.ZodType<NodeReport> = z.object({
     abilities: z.record(z.string().max(40), z.union([z.literal(true), text])).exactOptional(),
   }),
   routers: z
-    .array(z.object({ id, state: z.enum(['MASTER', 'BACKUP', 'FAULT']), error: text.exactOptional(), findings: z.array(text).max(100) }))
+    .array(
+      z.object({
+        id,
+        state: z.enum(['MASTER', 'BACKUP', 'FAULT']),
+        error: text.exactOptional(),
+        findings: z.array(text).max(100),
+      }),
+    )
     .max(4094)
     .exactOptional(),
-  receipts: z
-    .array(receiptReport)
-    .max(1000)
-    .exactOptional(),
+  receipts: z.array(receiptReport).max(1000).exactOptional(),
   scans: z
     .array(
       z.object({

@@ -77,6 +77,9 @@ async function open(
   });
 }
 
+/** First sightings of one scan that get an event each: a hostile device can invent thousands. */
+const MAX_NEWS = 20;
+
 async function close(tx: Tx, row: ScanTable, told: ToldScan): Promise<void> {
   const finished = new Date().toISOString();
   const state = told.error === undefined ? 'Done' : 'Failed';
@@ -87,10 +90,17 @@ async function close(tx: Tx, row: ScanTable, told: ToldScan): Promise<void> {
   if (told.error !== undefined || network === undefined) return;
   const known = await inventory(tx.db, { networks: [network.id] });
   const places = await placesIn(tx.db, network);
+  let news = 0;
   for (const host of told.hosts) {
     const place = places(host.mac) ?? known.find(({ mac }) => mac === host.mac)?.place;
     const isNew = await sight(tx, network, host, place, finished);
-    if (isNew) await judge(tx, network, host, told.hosts, known, places);
+    if (!isNew) continue;
+    if (news < MAX_NEWS) await judge(tx, network, host, told.hosts, known, places);
+    news++;
+  }
+  if (news > MAX_NEWS) {
+    const text = `${news - MAX_NEWS} more addresses were seen for the first time in network ${network.name}: listNetworkNeighbors shows them`;
+    await tell(tx, network, STRANGER, text, text);
   }
 }
 

@@ -97,6 +97,7 @@ export async function sweep(store: Store, jobMs: number, seenGeneration: number)
     await tx.db.deleteFrom('session').where('expires', '<', new Date().toISOString()).execute();
     const old = new Date(Date.now() - RECEIPT_MS).toISOString();
     await tx.db.deleteFrom('receipt').where('created', '<', old).execute();
+    await tx.db.deleteFrom('sighting').where('last', '<', old).execute();
     await tx.db.deleteFrom('scan').where('state', '!=', 'Requested').where('finished', '<', old).execute();
   });
 }

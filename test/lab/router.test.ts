@@ -128,6 +128,17 @@ test('a machine gets its address, router, name server, routes and names from the
   ]);
   const name = await lab.does('vm1', 'busybox', 'nslookup', 'vm2.blue.example', '10.1.1.1');
   assert.match(name, /Address(?: 1)?: 10\.1\.1\.12/);
+
+  const pid = (): Promise<string> => lab.does('r1', 'cat', `${lab.state}/r1/router/dnsmasq.pid`);
+  const before = await pid();
+  const dhcp = blue.dhcp!;
+  const more = [...dhcp.leases, { mac: '02:00:00:00:00:19', ip: '10.1.1.19', hostname: 'vm9' }];
+  await lab.want('r1', { ...blue, dhcp: { ...dhcp, leases: more } }, red);
+  await until('the new name', async () =>
+    /10\.1\.1\.19/.test((await lab.on('vm1', 'busybox', 'nslookup', 'vm9.blue.example', '10.1.1.1')).stdout),
+  );
+  assert.equal(await pid(), before, 'a machine more is no reason to start dnsmasq anew');
+  assert.deepEqual(lab.outcome('r1').routers[0]!.findings, []);
 });
 
 test('S18: instances reach the outside under their public address, and under their own one where they have it', async () => {

@@ -76,10 +76,19 @@ function ranges(spec: RouterSpec): string[] {
   ];
 }
 
+/**
+ * No tags: they come from the range, and Debian 12's dnsmasq (2.90-4~deb12u2) dies when it reads this file again after a machine with
+ * one got its lease. A machine in another network than its own is not `known` there, so it gets nothing.
+ */
 function leases(spec: RouterSpec): string[] {
   return (spec.dhcp?.leases ?? []).map(
-    ({ mac, ip, hostname }) => `${[mac, `set:${tag(spec)}`, ip, ...(hostname === '' ? [] : [hostname])].join(',')}\n`,
+    ({ mac, ip, hostname }) => `${[mac, ip, ...(isKeyword(hostname) ? [] : [hostname])].join(',')}\n`,
   );
+}
+
+/** What dnsmasq(8), dhcp-host, takes for something else than a name: a machine called `ignore` would get no address at all. */
+function isKeyword(hostname: string): boolean {
+  return /^(|ignore|infinite|[0-9]+[smhdw]?)$/.test(hostname);
 }
 
 function names(spec: RouterSpec): string[] {

@@ -88,7 +88,10 @@ test('ruleset() lets nobody speak under the address of a network whose prefix he
   assert.ok(text.includes(`${own} . 10.1.1.0/24 : 203.0.113.10`), 'it speaks under its own address still');
   assert.ok(text.includes(`${own} . 10.1.1.11 : 203.0.113.11`));
   assert.ok(text.includes(`${other} . 10.0.0.0/8 : 203.0.113.77`));
-  assert.doesNotMatch(text, /ip saddr map @tl_(?:sources|static_out)(?<!ct mark \. ip saddr map @tl_(?:sources|static_out))/);
+  assert.doesNotMatch(
+    text,
+    /ip saddr map @tl_(?:sources|static_out)(?<!ct mark \. ip saddr map @tl_(?:sources|static_out))/,
+  );
   const folder = mkdtempSync(join(tmpdir(), 'router-files-'));
   t.after(() => rmSync(folder, { recursive: true }));
   writeFileSync(join(folder, 'rules.nft'), text);
@@ -102,4 +105,11 @@ test('ruleset() lets a routed network send outside what is its own, not what it 
   const leaving = /set tl_may_leave \{[^}]*?elements = \{ ([^}]*) \}/.exec(ruleset([office], [], CONTEXT))?.[1] ?? '';
   assert.match(leaving, new RegExp(office.cidr.replaceAll('.', '\\.')));
   assert.doesNotMatch(leaving, /198\.18/);
+});
+
+test('dnsmasqFiles() gives an address to a machine whose name is a word of dnsmasq', () => {
+  const lease = { mac: '02:00:00:00:00:13', ip: '10.1.1.13', hostname: 'ignore' };
+  const files = dnsmasqFiles([{ ...blue, dhcp: { ...blue.dhcp!, leases: [lease] } }], CONTEXT);
+  assert.equal(files?.hosts, '02:00:00:00:00:13,10.1.1.13\n');
+  assert.match(files.names, /ignore\.blue\.example/);
 });

@@ -103,6 +103,16 @@ test('S11: a sub-interface that carries another VLAN than its name says is made 
   );
 });
 
+test('planRouters() takes away what is gone though another network never comes right', () => {
+  const world = newWorld();
+  settle(world, [red, open], kernel);
+  for (const { steps } of planned(world, [red]).work) for (const step of steps) act(world, step, kernel);
+  world.links.set('eth1.88', { ...world.links.get('eth1.88')!, up: false });
+  const targets = (patient: boolean): string[] => planned(world, [red], { patient }).work.map(({ target }) => target);
+  assert.ok(targets(true).includes(red.id) && !targets(true).includes('eth1.77'), 'at first all wait for it');
+  assert.ok(targets(false).includes('eth1.77'), targets(false).join());
+});
+
 test('a device of the same name that is not ours is an error of that network alone, and is left alone', () => {
   const world = newWorld();
   const foreign = { up: true, carrier: true, vlan: 88, below: 'eth1' };

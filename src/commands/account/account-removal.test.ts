@@ -1,6 +1,7 @@
 // What goes with an account, what stays, and what stands in the way.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { newId } from '../../lib/id.ts';
 import { type Cloud, openCloud } from '../../../test/support/cloud.ts';
 import { refused } from '../../../test/support/refused.ts';
 import {
@@ -17,6 +18,19 @@ before(async () => {
   cloud = await openCloud();
 });
 after(() => cloud[Symbol.asyncDispose]());
+
+/** What a scan of a network leaves behind. */
+async function leaveScan(network: string, owner: { accountId: string; domainId: string }): Promise<void> {
+  const created = new Date().toISOString();
+  const { id: host } = await cloud.store.db.selectFrom('host').select('id').executeTakeFirstOrThrow();
+  const asked = { id: newId(), network, host, route: null, nic: null, target: null, found: null, error: null };
+  const ended = { state: 'Done', account: owner.accountId, domain: owner.domainId, finished: created, created };
+  const seen = { ip: '172.16.0.9', mac: '02:00:00:00:00:09', vendor: null, place: null };
+  await cloud.store.write(async (tx) => {
+    await tx.insert('scan', { ...asked, ...ended });
+    await tx.insert('sighting', { id: newId(), network, ...seen, first: created, last: created, created });
+  });
+}
 
 test('deleteAccount removes all that an account owns and nothing of others; deleteAccount of what others use is refused', async () => {
   await addHosts(cloud);
@@ -54,6 +68,7 @@ test('deleteAccount removes all that an account owns and nothing of others; dele
   assert.equal((await cloud.callAs('acme-user', 'listVPCs'))['count'], 1, 'the refusal left everything');
 
   await cloud.doAs('acme-admin', 'deletePrivateGateway', { id: gateway });
+  await leaveScan(shared, other);
   assert.deepEqual(await cloud.doAs('acme-admin', 'deleteAccount', { id: other.accountId }), { success: true });
   const { db } = cloud.store;
   for (const table of ['vpc', 'network', 'privategateway', 'staticroute', 'instance', 'tag', 'user'] as const) {
@@ -66,6 +81,8 @@ test('deleteAccount removes all that an account owns and nothing of others; dele
   assert.deepEqual(await db.selectFrom('nic').select('id').execute(), []);
   assert.deepEqual(await db.selectFrom('address').selectAll().execute(), []);
   assert.deepEqual(await db.selectFrom('vlan').selectAll().execute(), []);
+  assert.deepEqual(await db.selectFrom('scan').selectAll().execute(), []);
+  assert.deepEqual(await db.selectFrom('sighting').selectAll().execute(), []);
   assert.deepEqual(
     (await db.selectFrom('vpc').select('id').execute()).map((row) => row.id),
     [mine],

@@ -26,6 +26,7 @@ const OWNED = [
 /** Removes the account. Refuses where something of another account stands on what would go, and names it. */
 export async function removeAccount(room: WriteRoom, account: AccountTable): Promise<void> {
   await refuseNeeded(room, account);
+  await refusePluggedIn(room, account);
   await revokePorts(room, 'account', account.id);
   const { db } = room.tx;
   for (const table of OWNED) {
@@ -42,6 +43,24 @@ export async function removeAccount(room: WriteRoom, account: AccountTable): Pro
   await db.deleteFrom('tag').where('account', '=', account.id).execute();
   await db.deleteFrom('user').where('account', '=', account.id).execute();
   await room.tx.remove('account', account.id);
+}
+
+/** A device stays in its VLAN until the switch has let go of it, and the VLAN would be somebody else's by then. */
+async function refusePluggedIn(room: WriteRoom, account: AccountTable): Promise<void> {
+  const rows = await room.db
+    .selectFrom('member')
+    .innerJoin('device', 'device.id', 'member.device')
+    .innerJoin('network', 'network.id', 'member.network')
+    .select(['device.name', 'network.name as network'])
+    .where('member.account', '=', account.id)
+    .orderBy('device.name')
+    .execute();
+  if (rows.length === 0) return;
+  const named = rows.slice(0, 5).map(({ name, network }) => `${name} in network ${network}`);
+  throw refuse(
+    'failed',
+    `Can't delete account ${account.name}: devices of it are plugged in (${named.join(', ')}${rows.length > 5 ? ', …' : ''}). detachDevice first, and wait until the switch has let go`,
+  );
 }
 
 /** Switch ports that were granted to what goes are granted to nobody. */

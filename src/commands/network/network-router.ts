@@ -8,6 +8,7 @@ import { addressPlan, releaseAddresses } from '../../store/allocate.ts';
 import type { Tables } from '../../store/schema.ts';
 import { giveSourceNat, takeBackNetwork } from '../public/public-ip-give.ts';
 import type { Room, WriteRoom } from '../room.ts';
+import { refuseForeignNames } from './network-names.ts';
 
 type Network = Tables['network'];
 type Offering = Tables['networkoffering'];
@@ -22,6 +23,7 @@ const PRIORITIES = [200, 100] as const;
  */
 export async function assignRouters(room: WriteRoom, network: Network, offering: Offering): Promise<void> {
   if (network.vpc !== null) return;
+  await refuseForeignNames(room, network, offering);
   await assignLegs(room, network, offering);
   await giveSourceNat(room, network, offering);
 }

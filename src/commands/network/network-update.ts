@@ -6,7 +6,7 @@ import * as param from '../../api/param.ts';
 import { cidr, contains, covers, formatCidr, ip, sameCidr } from '../../lib/ip.ts';
 import { addressPlan } from '../../store/allocate.ts';
 import type { Tables } from '../../store/schema.ts';
-import { visible } from '../access.ts';
+import { existing, visible } from '../access.ts';
 import { checkNetworkDomain } from '../known.ts';
 import { type Room, jobCommand } from '../room.ts';
 import { refuseSharedBy } from './network-access.ts';
@@ -14,6 +14,7 @@ import { checkExclusion } from './network-address.ts';
 import { checkedOffering } from './network-offering-change.ts';
 import { assignRouters } from './network-router.ts';
 import { networkView } from './network-view.ts';
+import { refuseForeignNames } from './network-names.ts';
 
 export const updateNetwork = jobCommand({
   name: 'updateNetwork',
@@ -46,7 +47,11 @@ export const updateNetwork = jobCommand({
     const patch: Partial<Tables['network']> = {};
     if (want.name !== undefined && want.name !== '') patch.name = want.name;
     if (want.displaytext !== undefined) patch.displaytext = want.displaytext;
-    if (want.networkdomain !== undefined) patch.networkdomain = checkedDomain(network, want.networkdomain);
+    if (want.networkdomain !== undefined) {
+      patch.networkdomain = checkedDomain(network, want.networkdomain);
+      const offering = await existing(room, 'networkoffering', network.offering);
+      await refuseForeignNames(room, { ...network, ...patch }, offering);
+    }
     if (want.dns1 !== undefined || want.dns2 !== undefined) {
       if (network.cidr === null || network.guesttype === 'Private')
         throw refuse('parameter', `Network of type ${network.guesttype} does not support setting DNS servers`);

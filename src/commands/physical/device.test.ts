@@ -25,7 +25,7 @@ test('registerDevice reads MAC addresses in the usual forms and refuses groups, 
   await cloud.callAs('globex-admin', 'registerDevice', { name: 'a', macaddress: '52:54:00:12:34:56' });
 });
 
-test('deleteAccount takes devices, routes and memberships along and gives granted ports back', async () => {
+test('deleteAccount is refused while a device is plugged in; afterwards it takes devices along and gives granted ports back', async () => {
   await using cloud = await openPhysical();
   const { domainid } = await office(cloud);
   const made = await cloud.callAs('acme-admin', 'createAccount', {
@@ -44,9 +44,10 @@ test('deleteAccount takes devices, routes and memberships along and gives grante
   const networkid = await cloud.network('acme-admin', 'theirs', '10.7.0.0/24', owner);
   const deviceid = await cloud.device('acme-admin', 'd', owner);
   await cloud.attach('acme-admin', networkid, deviceid, { switchportid: port });
-  await cloud.doAs('acme-admin', 'createNetworkRoute', { networkid, deviceid, cidr: '192.168.9.0/24' });
-  await cloud.doAs('acme-admin', 'deleteAccount', { id });
+  await cloud.refused('acme-admin', 'deleteAccount', { id }, 'd in network theirs', 530);
+  await cloud.callAs('acme-admin', 'detachDevice', { networkid, deviceid });
   await cloud.follow();
+  await cloud.doAs('acme-admin', 'deleteAccount', { id });
   assert.equal(cloud.table.ports.get('p2')?.untagged, 999);
   const row = await cloud.store.db
     .selectFrom('switchport')

@@ -24,7 +24,7 @@ export const SWITCH_DRIVERS: Readonly<Record<string, DriverKind>> = {
   linux: {
     address: 'HOST or HOST:PORT of its ssh server',
     reads: new RegExp(`^${HOST}(:[0-9]{1,5})?$`),
-    options: ['user', 'bridge', 'hostKey'],
+    options: ['user', 'bridge', 'hostKey', 'sudo'],
   },
   netconf: {
     address: 'HOST or HOST:PORT of its ssh server',

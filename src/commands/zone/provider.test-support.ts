@@ -89,8 +89,8 @@ export async function putNetwork(
     restartrequired: 0,
     displaynetwork: 1,
     implicit: 0,
-      shared: null,
-      guestcidr: null,
+    shared: null,
+    guestcidr: null,
     created: new Date().toISOString(),
     ...more,
   };
