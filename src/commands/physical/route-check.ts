@@ -57,6 +57,10 @@ export const checkNetworkRoute = jobCommand({
   }),
   async job(room, want) {
     const route = await visible(room, 'networkroute', want.id);
+    const instance =
+      want.virtualmachineid === undefined
+        ? undefined
+        : await visible(room, 'instance', want.virtualmachineid, 'virtualmachineid');
     if (!contains(cidr(route.cidr), ip(want.ipaddress)))
       throw refuse(
         'parameter',
@@ -66,7 +70,7 @@ export const checkNetworkRoute = jobCommand({
     if (network.segment !== 'vlan')
       throw refuse('parameter', `Route ${route.cidr} cannot be checked: network ${network.name} is on no wire`);
     await refuseSecond(room, route);
-    const card = await askingCard(room, network, want.virtualmachineid);
+    const card = await askingCard(room, network, instance);
     const id = newId();
     await room.tx.insert('scan', {
       id,
@@ -110,8 +114,11 @@ interface AskingCard {
 }
 
 /** A card of the network whose instance runs on a hypervisor that is up. */
-async function askingCard(room: Room, network: Tables['network'], wanted: string | undefined): Promise<AskingCard> {
-  const instance = wanted === undefined ? undefined : await visible(room, 'instance', wanted, 'virtualmachineid');
+async function askingCard(
+  room: Room,
+  network: Tables['network'],
+  instance: Tables['instance'] | undefined,
+): Promise<AskingCard> {
   let query = room.db
     .selectFrom('nic')
     .innerJoin('instance', 'instance.id', 'nic.instance')
