@@ -70,7 +70,9 @@ export function createLoop(drivers: readonly Driver[], bell: Bell, steps: StepLo
       });
     const error = [...failing.values()][0]?.error ?? long[0]?.what;
     // An instance or a network that is broken says so itself and holds up nobody else's.
-    const broken = new Set([...instances, ...routers].filter((status) => status.error !== undefined).map(({ id }) => id));
+    const broken = new Set(
+      [...instances, ...routers].filter((status) => status.error !== undefined).map(({ id }) => id),
+    );
     const open = [...work, ...waits].map(({ target }) => target).concat([...failing.keys()]);
     const settled = open.every((target) => target !== undefined && broken.has(target));
     const receipts = plans.flatMap((plan) => plan.receipts ?? []);

@@ -179,7 +179,10 @@ function exists(path: string): Promise<boolean> {
 }
 
 async function stop(pid: number, graceMs: number): Promise<void> {
-  for (const [signal, ms] of [['SIGTERM', graceMs], ['SIGKILL', STOP_MS]] as const) {
+  for (const [signal, ms] of [
+    ['SIGTERM', graceMs],
+    ['SIGKILL', STOP_MS],
+  ] as const) {
     try {
       process.kill(pid, signal);
     } catch (error) {
