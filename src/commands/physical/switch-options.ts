@@ -112,7 +112,7 @@ function readKey(text: string): string {
   );
 }
 
-/** Password and private key, sealed; null when there are none. */
+/** The private key, sealed; null when there is none. A password is refused: switches are logged in to by key. */
 export function sealSecret(
   room: Room,
   driver: string,
@@ -121,9 +121,7 @@ export function sealSecret(
   if (password === undefined && privatekey === undefined) return null;
   if (!SWITCH_DRIVERS[driver]!.options.includes('user'))
     throw refuse('parameter', `Driver ${driver} logs in nowhere: leave password and privatekey out`);
-  const secret = {
-    ...(password === undefined ? {} : { password }),
-    ...(privatekey === undefined ? {} : { privateKey: readKey(privatekey) }),
-  };
-  return seal(room.store.sealKey, JSON.stringify(secret));
+  if (password !== undefined)
+    throw refuse('parameter', `Driver ${driver} logs in by key, never by password: give privatekey instead`);
+  return seal(room.store.sealKey, JSON.stringify({ privateKey: readKey(privatekey ?? '') }));
 }

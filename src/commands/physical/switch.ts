@@ -21,7 +21,7 @@ const driverParams = {
     .freeMap('What the driver needs besides, as details[0].bridge=br0: bridge, rundir, hostKey, model, dialect')
     .optional(),
   username: param.text('Who the driver logs in as').optional(),
-  password: param.text('The password; never shown again').optional(),
+  password: param.text('Refused: switches are logged in to by key').optional(),
   privatekey: param.text('The private key in PEM form, encoded in base64; never shown again', 16_384).optional(),
   nativevlan: param
     .integer('VLAN of untagged frames on ports nobody has attached: no network can have it', {
