@@ -20,13 +20,13 @@ LAB_PROGRAMS='
   busybox=busybox-static dropbear=dropbear-bin ip=iproute2 ping=iputils-ping ethtool=ethtool
   openssl=openssl tcpdump=tcpdump unshare=util-linux setpriv=util-linux sysctl=procps
   keepalived=keepalived nft=nftables dnsmasq=dnsmasq-base haproxy=haproxy conntrackd=conntrackd conntrack=conntrack
-  arping=iputils-arping arp-scan=arp-scan traceroute=traceroute wg=wireguard-tools wireguard-go=wireguard-go'
+  arping=iputils-arping arp-scan=arp-scan traceroute=traceroute socat=socat wg=wireguard-tools wireguard-go=wireguard-go'
 
 # What only the tests need besides: guests under QEMU and libvirt, and servers that switches are driven through.
 TEST_PROGRAMS='
   qemu-system-x86_64=qemu-system-x86 virsh=libvirt-clients libvirtd=libvirt-daemon
   /usr/lib/*/libvirt/connection-driver/libvirt_driver_qemu.so=libvirt-daemon-driver-qemu
-  ssh=openssh-client sshd=openssh-server netconfd=netconfd socat=socat mke2fs=e2fsprogs modprobe=kmod ipvsadm=ipvsadm curl=curl'
+  ssh=openssh-client sshd=openssh-server netconfd=netconfd mke2fs=e2fsprogs modprobe=kmod ipvsadm=ipvsadm curl=curl'
 
 missing_packages() { # PROGRAM=PACKAGE...: the packages of the programs that are not there, each once
   local entry program
