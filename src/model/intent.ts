@@ -1,6 +1,8 @@
 // The intent: everything tenants and operators asked for that has a consequence on the network, as one frozen snapshot.
 // It is cut into units (a VPC, a network, the fabric), because the compiler remembers its answer per unit: a unit that
 // did not change is the same object as before.
+import type { RouterRole } from './router-role.ts';
+import type { Switch } from './switch.ts';
 
 /** A named set of packet filter rules, first match in ascending `number`. `none`: no list attached (in: drop, out: free). */
 export interface AclList {
@@ -105,133 +107,6 @@ export interface NetworkRoute {
   readonly cidr: string;
   /** Address of the member in the network. */
   readonly via: string;
-}
-
-/** A VLAN that a switch port must carry, and the networks on whose account. */
-export interface PortVlan {
-  readonly vlan: number;
-  /** Names of the networks, for reasons and findings. */
-  readonly networks: readonly string[];
-}
-
-/** `set`: its VLANs are ours to write. `check`: somebody else's, read and compared. Ports that are neither are not in the intent. */
-export interface SwitchPort {
-  readonly id: string;
-  readonly name: string;
-  readonly mode: 'set' | 'check';
-  /** Who is behind it, for reasons: `hypervisor h1`, `device fileserver`. */
-  readonly behind: string;
-  /** The cable of a hypervisor or router: only the VLANs of our networks are ours there, not its untagged one. */
-  readonly trunk: boolean;
-  /** VLAN of untagged frames; absent: the switch's native VLAN. */
-  readonly untagged?: PortVlan;
-  readonly tagged: readonly PortVlan[];
-}
-
-export interface Switch {
-  readonly id: string;
-  readonly name: string;
-  readonly driver: 'ovsdb' | 'linux' | 'netconf' | 'instructions';
-  readonly address: string;
-  /** JSON text, as the driver understands it. */
-  readonly options: string;
-  /** Sealed JSON text. */
-  readonly secret?: string;
-  readonly nativeVlan: number;
-  /** false: it is only looked at. */
-  readonly apply: boolean;
-  /** Driver `instructions`: the generation that the network team has confirmed. */
-  readonly confirmed: number;
-  readonly ports: readonly SwitchPort[];
-}
-
-/** What a network asks of one router node: everything that node must do for it. */
-export interface RouterRole {
-  /** Of the leg. */
-  readonly id: string;
-  readonly network: {
-    readonly id: string;
-    readonly name: string;
-    readonly cidr: string;
-    readonly vlan: number;
-    readonly domainName: string;
-    readonly dns: readonly string[];
-  };
-  /** The node's own address in the network. */
-  readonly ip: string;
-  /** The address instances use as gateway; shared by the pair. */
-  readonly gateway: string;
-  readonly priority: number;
-  /** The other nodes of the pair: their own addresses in the network. */
-  readonly peers: readonly string[];
-  /** The same nodes by name, with the address they have outside of all networks: for what the pair tells each other. */
-  readonly peerNodes: readonly { readonly name: string; readonly underlayIp: string }[];
-  /** ROUTED: nothing is translated, and `routable` addresses are answered for on the outside. */
-  readonly mode: 'NATTED' | 'ROUTED';
-  readonly routable: readonly string[];
-  readonly dhcp: boolean;
-  readonly dnsService: boolean;
-  /** Whether what comes in to public addresses needs a rule (service Firewall). */
-  readonly firewall: boolean;
-  readonly egressDefault: 'allow' | 'deny';
-  readonly egress: readonly FirewallRule[];
-  readonly leases: readonly { readonly mac: string; readonly ip: string; readonly hostname: string }[];
-  readonly routes: readonly NetworkRoute[];
-  readonly publicAddresses: readonly PublicAddress[];
-}
-
-export interface PublicAddress {
-  readonly id: string;
-  readonly ip: string;
-  readonly netmask: string;
-  readonly gateway: string;
-  /** Absent: untagged on the outside interface. */
-  readonly vlan?: number;
-  readonly sourceNat: boolean;
-  /** Private address it is translated to, one to one. */
-  readonly staticNat?: string;
-  readonly forwards: readonly PortForward[];
-  readonly balancers: readonly Balancer[];
-  readonly ingress: readonly FirewallRule[];
-}
-
-export interface PortForward {
-  readonly id: string;
-  readonly protocol: 'tcp' | 'udp';
-  readonly publicPort: number;
-  readonly publicEndPort: number;
-  readonly privatePort: number;
-  readonly ip: string;
-  /** Empty: from everywhere. */
-  readonly cidrs: readonly string[];
-}
-
-export interface FirewallRule {
-  readonly id: string;
-  readonly protocol: 'tcp' | 'udp' | 'icmp' | 'all';
-  readonly startPort?: number;
-  readonly endPort?: number;
-  readonly icmpType?: number;
-  readonly icmpCode?: number;
-  readonly cidrs: readonly string[];
-  readonly destinationCidrs: readonly string[];
-}
-
-export interface Balancer {
-  readonly id: string;
-  readonly protocol: 'tcp' | 'udp';
-  readonly publicPort: number;
-  readonly algorithm: 'roundrobin' | 'leastconn' | 'source';
-  /** Empty: from everywhere. */
-  readonly cidrs: readonly string[];
-  readonly sticky: boolean;
-  readonly check?: {
-    readonly intervalSeconds: number;
-    readonly timeoutSeconds: number;
-    readonly healthy: number;
-    readonly unhealthy: number;
-  };
-  readonly members: readonly { readonly ip: string; readonly port: number }[];
 }
 
 /** A question to the wire that a node is to ask: who is in this network? */

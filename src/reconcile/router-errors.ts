@@ -1,6 +1,7 @@
 // Which objects a router node says it could not make true: an error of one network must end the jobs about its rules and
 // addresses, and hold up nobody else's.
-import type { Intent, RouterRole } from '../model/intent.ts';
+import type { Intent } from '../model/intent.ts';
+import type { RouterRole } from '../model/router-role.ts';
 import type { NodeReport } from '../protocol/document.ts';
 
 /** Id of a network, leg, public address or rule -> what its node says is wrong there, with the node's name. */

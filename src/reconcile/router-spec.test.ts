@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { newId } from '../lib/id.ts';
-import type { Host, Intent, RouterRole } from '../model/intent.ts';
+import type { Host, Intent } from '../model/intent.ts';
+import type { RouterRole } from '../model/router-role.ts';
 import type { NodeReport } from '../protocol/document.ts';
 import { nodeDocument } from '../protocol/schema.ts';
 import { routerErrors } from './router-errors.ts';

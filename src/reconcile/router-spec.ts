@@ -1,6 +1,6 @@
 // What a router node's document says of one network: the intent's role in the document's words. Pure.
 import { cidr, formatCidr, lengthOfNetmask } from '../lib/ip.ts';
-import type { PublicAddress, RouterRole } from '../model/intent.ts';
+import type { PublicAddress, RouterRole } from '../model/router-role.ts';
 import type { PublicAddressSpec, RouterSpec } from '../protocol/document.ts';
 
 /** `mtu`: bytes of an IP packet that fit through the network's VLAN. */

@@ -1,7 +1,8 @@
 // Which nodes can do without a router node that is Down: the others of the networks that a change concerns.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Host, RouterRole } from '../model/intent.ts';
+import type { Host } from '../model/intent.ts';
+import type { RouterRole } from '../model/router-role.ts';
 import { standIns } from './stand-in.ts';
 
 function role(id: string, peers: readonly string[], more: Partial<RouterRole> = {}): RouterRole {

@@ -1,6 +1,7 @@
 // Who can stand in for a router node that is Down: where each network that a change concerns has another node, that node carries the
 // traffic, and nobody needs to wait for the silent one. It takes its document when it is back.
-import type { Host, RouterRole } from '../model/intent.ts';
+import type { Host } from '../model/intent.ts';
+import type { RouterRole } from '../model/router-role.ts';
 
 /**
  * For each network that a change concerns at this router node, the names of its other nodes. `was`: the node before the change. Where

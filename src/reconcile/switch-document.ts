@@ -1,7 +1,7 @@
 // From a switch of the intent to the document its driver follows, and from what the driver reports to how each port fares. Pure:
 // apart from switches.ts, which does the looking.
 import { hash } from 'node:crypto';
-import type { PortVlan, Switch, SwitchPort } from '../model/intent.ts';
+import type { PortVlan, Switch, SwitchPort } from '../model/switch.ts';
 import { carries, wrongWith } from '../protocol/port-state.ts';
 import type { PortSpec, SwitchActual, SwitchDocument, SwitchFinding, SwitchReport } from '../protocol/switch.ts';
 

@@ -1,6 +1,7 @@
 // The intent, kept up to date: a full load once, afterwards only what the `change` table says was touched. Units that were not
 // touched stay the same objects, which is what the compiler's memory lives from.
-import type { GuestNetwork, Host, Intent, PrivateNetwork, Switch, UnitKey, Vpc } from '../model/intent.ts';
+import type { GuestNetwork, Host, Intent, PrivateNetwork, UnitKey, Vpc } from '../model/intent.ts';
+import type { Switch } from '../model/switch.ts';
 import { fabricUnit, hostUnit, networkUnit, vpcUnit } from './intent-units.ts';
 import { type Row, type Rows, type Touched, completeOfferings, loadRows, rereadRows } from './intent-rows.ts';
 import type { Db, Store } from './open.ts';

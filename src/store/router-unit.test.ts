@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import type { Intent, RouterRole, UnitKey } from '../model/intent.ts';
+import type { Intent, UnitKey } from '../model/intent.ts';
+import type { RouterRole } from '../model/router-role.ts';
 import { createIntentCache } from './load.ts';
 import {
   balancerMemberRow,

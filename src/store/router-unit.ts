@@ -1,5 +1,5 @@
 // From rows to what a network asks of a Linux router node: addresses, translations, rules, leases. Pure.
-import type { Balancer, FirewallRule, PortForward, PublicAddress, RouterRole } from '../model/intent.ts';
+import type { Balancer, FirewallRule, PortForward, PublicAddress, RouterRole } from '../model/router-role.ts';
 import { LINUX_ROUTER, servicesOf } from '../model/network-service.ts';
 import type { Row, Rows } from './intent-rows.ts';
 

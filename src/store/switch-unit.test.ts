@@ -1,7 +1,7 @@
 // From rows to the unit of a switch: which VLANs a port must carry, and which of a network's changes concern which switch.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Switch } from '../model/intent.ts';
+import type { Switch } from '../model/switch.ts';
 import { createIntentCache } from './load.ts';
 import type { Store } from './open.ts';
 import {

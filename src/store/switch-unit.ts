@@ -1,5 +1,5 @@
 // From rows to the unit of a physical switch: which VLANs each of its ports must carry, and on whose account. Pure.
-import type { PortVlan, Switch, SwitchPort } from '../model/intent.ts';
+import type { PortVlan, Switch, SwitchPort } from '../model/switch.ts';
 import { needsEveryHypervisor } from './intent-units.ts';
 import type { Row, Rows } from './intent-rows.ts';
 
