@@ -3,6 +3,7 @@
 import { newId } from '../lib/id.ts';
 import { BUILT_IN } from '../model/built-in.ts';
 import type { Store } from './open.ts';
+import type { Tx } from './write.ts';
 
 /** A leg's state as its node reports it. */
 export interface RouterState {
@@ -17,9 +18,12 @@ export interface RouterState {
 
 /** The type of the event that a finding becomes. */
 export const FINDING_EVENT = 'ROUTER.FINDING';
+/** The type of the event that another node of a pair is master. */
+export const TAKEOVER_EVENT = 'ROUTER.TAKEOVER';
 
 interface Kept {
   readonly id: string;
+  readonly network: string;
   readonly state: string | null;
   readonly findings: string | null;
 }
@@ -34,7 +38,7 @@ export async function recordRouterStates(store: Store, node: string, reported: r
     db
       .selectFrom('networkrouter')
       .innerJoin('host', 'host.id', 'networkrouter.host')
-      .select(['networkrouter.id', 'networkrouter.state', 'networkrouter.findings'])
+      .select(['networkrouter.id', 'networkrouter.network', 'networkrouter.state', 'networkrouter.findings'])
       .where('host.name', '=', node)
       .execute();
   if (news(await legs(store.db), reported).length === 0) return;
@@ -46,29 +50,53 @@ export async function recordRouterStates(store: Store, node: string, reported: r
         .set({ state: said.state, findings: textOf(said) })
         .where('id', '=', leg.id)
         .execute();
-      for (const finding of new Set(foundBy(said))) {
-        if (known.has(finding)) continue;
-        await tx.db
-          .insertInto('event')
-          .values({
-            id: newId(),
-            type: FINDING_EVENT,
-            level: 'WARN',
-            state: 'Completed',
-            description: finding,
-            account: BUILT_IN.adminAccount,
-            domain: BUILT_IN.rootDomain,
-            user: '',
-            parent: null,
-            resourcetype: 'DomainRouter',
-            resource: leg.id,
-            created: new Date().toISOString(),
-            seq: await tx.next('event'),
-          })
-          .execute();
-      }
+      for (const finding of new Set(foundBy(said)))
+        if (!known.has(finding))
+          await tell(tx, leg, ROOT, { type: FINDING_EVENT, level: 'WARN', description: finding });
+      if (said.state === 'MASTER' && leg.state !== null && leg.state !== 'MASTER') await tellTakeover(tx, leg, node);
     }
   });
+}
+
+const ROOT = { account: BUILT_IN.adminAccount, domain: BUILT_IN.rootDomain };
+
+/** The node announced the gateway's address by itself; this is for whoever looks for what happened. His nodes are the operator's business. */
+async function tellTakeover(tx: Tx, leg: Kept, node: string): Promise<void> {
+  const network = await tx.db
+    .selectFrom('network')
+    .select(['name', 'gateway', 'account', 'domain'])
+    .where('id', '=', leg.network)
+    .executeTakeFirst();
+  if (network === undefined) return;
+  const say = (who: string): string =>
+    `${who} is master for network ${network.name} now: it has announced ${network.gateway ?? 'its gateway'}, and open connections go on`;
+  await tell(tx, leg, ROOT, { type: TAKEOVER_EVENT, level: 'WARN', description: say(node) });
+  if (network.account === ROOT.account) return;
+  await tell(tx, leg, network, { type: TAKEOVER_EVENT, level: 'WARN', description: say('the other router') });
+}
+
+async function tell(
+  tx: Tx,
+  leg: Kept,
+  to: { readonly account: string; readonly domain: string },
+  event: { readonly type: string; readonly level: string; readonly description: string },
+): Promise<void> {
+  await tx.db
+    .insertInto('event')
+    .values({
+      id: newId(),
+      ...event,
+      state: 'Completed',
+      account: to.account,
+      domain: to.domain,
+      user: '',
+      parent: null,
+      resourcetype: 'DomainRouter',
+      resource: leg.id,
+      created: new Date().toISOString(),
+      seq: await tx.next('event'),
+    })
+    .execute();
 }
 
 /** What was found wrong with a leg at its node's last pass. */

@@ -217,6 +217,23 @@ test('recordRouterStates keeps what a node says of its own legs, and tells each 
   assert.equal(await generation(), before, 'a report is no change of intent');
 });
 
+test('recordRouterStates tells of a takeover: the node to root, and that there was one to the owner', async () => {
+  await using cloud = await openCloud();
+  const id = await cloud.net('acme-admin', 'web');
+  const leg = String((await routersOf(cloud, id))[0]?.['id']);
+  const says = (state: 'MASTER' | 'BACKUP'): Promise<void> =>
+    recordRouterStates(cloud.store, 'r1', [{ id: leg, state, findings: [] }]);
+  const told = async (who: 'admin' | 'acme-admin'): Promise<unknown[]> =>
+    (await cloud.list(who, 'listEvents', { type: 'ROUTER.TAKEOVER' })).map((event) => event['description']);
+  await says('MASTER');
+  assert.deepEqual(await told('admin'), [], 'its first word is no takeover');
+  await says('BACKUP');
+  for (let times = 0; times < 3; times++) await says('MASTER');
+  assert.equal((await told('admin')).length, 1);
+  assert.match(String((await told('admin'))[0]), /^r1 is master for network web now: it has announced 10\./);
+  assert.match(String((await told('acme-admin'))[0]), /^the other router is master for network web now/);
+});
+
 test('instances are never placed on router nodes', async () => {
   await using cloud = await openCloud();
   const networkid = await cloud.net('acme-admin', 'web');

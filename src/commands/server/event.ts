@@ -4,7 +4,7 @@ import { EVERYBODY, type Registry } from '../../api/command.ts';
 import * as field from '../../api/field.ts';
 import * as param from '../../api/param.ts';
 import { RECEIPT_EVENTS } from '../../store/receipts.ts';
-import { FINDING_EVENT } from '../../store/router-states.ts';
+import { FINDING_EVENT, TAKEOVER_EVENT } from '../../store/router-states.ts';
 import { SCAN_EVENTS } from '../../store/scans.ts';
 import type { EventTable } from '../../store/schema/record.ts';
 import { SWITCH_EVENTS } from '../../store/switches.ts';
@@ -97,7 +97,14 @@ function endOf(iso: string): string {
 }
 
 /** Types of events that no command causes. */
-const OWN_TYPES = [...SWITCH_EVENTS, 'STATIC.ROUTE.STATE', FINDING_EVENT, ...RECEIPT_EVENTS, ...SCAN_EVENTS];
+const OWN_TYPES = [
+  ...SWITCH_EVENTS,
+  'STATIC.ROUTE.STATE',
+  FINDING_EVENT,
+  TAKEOVER_EVENT,
+  ...RECEIPT_EVENTS,
+  ...SCAN_EVENTS,
+];
 
 /** The command that names every type of event there can be. */
 export function listEventTypes(all: () => Registry): Plan {
