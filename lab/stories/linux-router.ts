@@ -259,7 +259,19 @@ async function masterIsLost(scene: Scene): Promise<void> {
   await oneAnswers(scene, 'afterwards');
   const said = await routerFinding(world, /^r1: eth0 /);
   world.expect('the cable is named', /^r1: eth0 has no carrier: nothing gets outside or in$/.test(said), said);
+  await receipt(scene);
   await bothAnswer(world, 'S15: r2 balances as r1 did');
+}
+
+/** The node asked the router outside whether it learnt, and the tenant can read what it said. */
+async function receipt({ world, networkid }: Scene): Promise<void> {
+  const find = async (): Promise<object | undefined> =>
+    rows(await world.as(ACCOUNT)('listAddressReceipts', { networkid, ipaddress: PUBLIC }), 'addressreceipt').find(
+      (one) => text(one, 'cause') === 'takeover' && text(one, 'result') === 'learnt',
+    );
+  const found = await world.waitFor('a receipt of the takeover', find, 15_000).catch(() => undefined);
+  world.expect('S52: the takeover has a receipt: the upstream learnt where the public address is', found !== undefined);
+  if (found !== undefined) world.say(`       "${text(found, 'description')}"`);
 }
 
 async function masterReturns(scene: Scene): Promise<void> {

@@ -174,9 +174,12 @@ export interface RouterStatus {
 }
 
 export interface ReceiptReport {
+  /** The card it came to, or the leg of a router. */
   readonly nicId?: string;
+  readonly routerId?: string;
   readonly ip: string;
   readonly mac: string;
+  /** Generation of the move; for a takeover, which nobody asked for, its time in milliseconds. */
   readonly moved: number;
   readonly cause: 'start' | 'address' | 'migration' | 'takeover';
   /** ISO instant. */

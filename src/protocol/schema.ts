@@ -164,6 +164,7 @@ export const nodeDocument: z.ZodType<NodeDocument> = z.object({
 
 export const receiptReport: z.ZodType<ReceiptReport> = z.object({
   nicId: id.exactOptional(),
+  routerId: id.exactOptional(),
   ip: ip4,
   mac,
   moved: generation,

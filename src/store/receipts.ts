@@ -8,6 +8,7 @@ import type { Tx } from './write.ts';
 /** A receipt as the node tells it. */
 export interface ToldReceipt {
   readonly nicId?: string;
+  readonly routerId?: string;
   readonly ip: string;
   readonly mac: string;
   readonly moved: number;
@@ -25,10 +26,13 @@ const STALE = 'ADDRESS.STALE';
 /** Types of the events that receipts become. */
 export const RECEIPT_EVENTS = [MOVED, STALE];
 
+/** What an address came to: a card of an instance, or a router's leg in a network. */
 interface Card {
   readonly id: string;
+  readonly leg: boolean;
   readonly network: string;
-  readonly instance: string;
+  /** Of the instance, or of the network. */
+  readonly about: string;
   readonly name: string;
   readonly account: string;
   readonly domain: string;
@@ -58,31 +62,60 @@ interface News {
 }
 
 async function news(db: Db, node: string, receipts: readonly ToldReceipt[]): Promise<News[]> {
-  const ids = [...new Set(receipts.flatMap(({ nicId }) => nicId ?? []))];
-  if (ids.length === 0) return [];
   const host = await db.selectFrom('host').select('id').where('name', '=', node).executeTakeFirst();
   if (host === undefined) return [];
-  const cards = await db
+  const cards = [
+    ...(await cardsAt(db, host.id, [...new Set(receipts.flatMap(({ nicId }) => nicId ?? []))])),
+    ...(await legsAt(db, host.id, [...new Set(receipts.flatMap(({ routerId }) => routerId ?? []))])),
+  ];
+  const moves = [...new Set(receipts.map(({ moved }) => moved))];
+  const rows = await db
+    .selectFrom('receipt')
+    .selectAll()
+    .where('moved', 'in', moves)
+    .where('node', '=', node)
+    .execute();
+  return receipts.flatMap((told) => {
+    const card = cards.find(({ id, leg }) => id === (leg ? told.routerId : told.nicId));
+    const row = rows.find(
+      ({ nic, ip, moved }) => nic === (told.nicId ?? null) && ip === told.ip && moved === told.moved,
+    );
+    if (card === undefined || (row !== undefined && row.verdict === (told.verdict ?? null))) return [];
+    return [{ card, told, row }];
+  });
+}
+
+/** Legs of the routers that this node has. */
+async function legsAt(db: Db, host: string, ids: readonly string[]): Promise<Card[]> {
+  if (ids.length === 0) return [];
+  const rows = await db
+    .selectFrom('networkrouter')
+    .innerJoin('network', 'network.id', 'networkrouter.network')
+    .select(['networkrouter.id', 'network.id as network', 'network.name', 'network.account', 'network.domain'])
+    .where('networkrouter.id', 'in', ids)
+    .where('networkrouter.host', '=', host)
+    .execute();
+  return rows.map(({ name, ...row }) => ({ ...row, leg: true, about: row.network, name: `router of network ${name}` }));
+}
+
+/** Cards that this node has, or had a moment ago. */
+async function cardsAt(db: Db, host: string, ids: readonly string[]): Promise<Card[]> {
+  if (ids.length === 0) return [];
+  const rows = await db
     .selectFrom('nic')
     .innerJoin('instance', 'instance.id', 'nic.instance')
-    .select(['nic.id', 'nic.network', 'nic.instance'])
+    .select(['nic.id', 'nic.network', 'nic.instance as about'])
     .select(['instance.displayname as name', 'instance.account', 'instance.domain'])
     .where('nic.id', 'in', ids)
     .where((eb) =>
       eb.or([
-        eb('instance.host', '=', host.id),
-        eb('instance.lasthost', '=', host.id),
-        eb('instance.migratefrom', '=', host.id),
+        eb('instance.host', '=', host),
+        eb('instance.lasthost', '=', host),
+        eb('instance.migratefrom', '=', host),
       ]),
     )
     .execute();
-  const rows = await db.selectFrom('receipt').selectAll().where('nic', 'in', ids).where('node', '=', node).execute();
-  return receipts.flatMap((told) => {
-    const card = cards.find(({ id }) => id === told.nicId);
-    const row = rows.find(({ nic, ip, moved }) => nic === told.nicId && ip === told.ip && moved === told.moved);
-    if (card === undefined || (row !== undefined && row.verdict === (told.verdict ?? null))) return [];
-    return [{ card, told, row }];
-  });
+  return rows.map((row) => ({ ...row, leg: false }));
 }
 
 async function keep(tx: Tx, node: string, card: Card, told: ToldReceipt, row: ReceiptTable | undefined): Promise<void> {
@@ -98,7 +131,7 @@ async function keep(tx: Tx, node: string, card: Card, told: ToldReceipt, row: Re
     await tx.insert('receipt', {
       id: newId(),
       network: card.network,
-      nic: card.id,
+      nic: card.leg ? null : card.id,
       ip: told.ip,
       mac: told.mac,
       cause: told.cause,
@@ -130,8 +163,8 @@ async function keep(tx: Tx, node: string, card: Card, told: ToldReceipt, row: Re
       domain: card.domain,
       user: '',
       parent: null,
-      resourcetype: 'VirtualMachine',
-      resource: card.instance,
+      resourcetype: card.leg ? 'Network' : 'VirtualMachine',
+      resource: card.about,
       created: new Date().toISOString(),
       seq: await tx.next('event'),
     })

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before } from 'node:test';
 import { sleep } from '../../src/lib/sleep.ts';
+import type { ReceiptReport } from '../../src/protocol/document.ts';
 import {
   CAN_RUN,
   gap,
@@ -110,6 +111,12 @@ test('loss of the master: a gap under half a second for private and public insta
   assert.deepEqual(
     said.map(Number),
     said.map((_, index) => index + 1),
+  );
+  const receipts = (): readonly ReceiptReport[] => lab.outcome('r2')?.receipts ?? [];
+  await until('S52: receipts of what r2 took over: the upstream learnt', () =>
+    ['203.0.113.10', '203.0.113.11'].every((address) =>
+      receipts().some(({ ip, cause, verdict }) => ip === address && cause === 'takeover' && verdict === 'learnt'),
+    ),
   );
 });
 

@@ -8,6 +8,7 @@ import type { NodeDocument, RouterStatus } from '../../protocol/document.ts';
 import type { Abilities } from '../ability.ts';
 import type { AgentConfig, RouterConfig } from '../config.ts';
 import type { Driver, Plan } from '../driver.ts';
+import { createArrivals, heldBy } from './arrival.ts';
 import { itemsOf } from './item.ts';
 import type { RouterContext } from './names.ts';
 import { planRouters, type RouterPlan } from './plan.ts';
@@ -53,6 +54,7 @@ export function routerContext(
 }
 
 export function createRouterDriver(context: RouterContext, room: Pick<RouterRoom, 'bell' | 'signal'>): Driver {
+  const arrivals = createArrivals(room.bell);
   let held = new Set<string>();
   let baseline: Actual['rules'];
   let open: number | undefined;
@@ -106,7 +108,8 @@ export function createRouterDriver(context: RouterContext, room: Pick<RouterRoom
       held = new Set([...held, ...plan.holds].filter((key) => plan.work.length > 0 || plan.holds.has(key)));
       letGo = new Map(plan.letGo.map(({ words, sure }) => [words, sure ? now : (letGo.get(words) ?? now)]));
       remember(plan, now);
-      return { ...plan, routers: plan.routers.map((status) => withTold(status)) };
+      const receipts = arrivals.look(heldBy(document.routers ?? [], actual, context), now);
+      return { ...plan, receipts, routers: plan.routers.map((status) => withTold(status)) };
     },
   };
 

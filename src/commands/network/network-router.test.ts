@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Body } from '../../../test/support/cloud.ts';
+import { type ToldReceipt, recordReceipts } from '../../store/receipts.ts';
 import { recordRouterStates } from '../../store/router-states.ts';
 import { type PublicCloud, openCloud } from '../public/public.test-support.ts';
 import { NOBODY, unknown } from './network.test-support.ts';
@@ -232,6 +233,38 @@ test('recordRouterStates tells of a takeover: the node to root, and that there w
   assert.equal((await told('admin')).length, 1);
   assert.match(String((await told('admin'))[0]), /^r1 is master for network web now: it has announced 10\./);
   assert.match(String((await told('acme-admin'))[0]), /^the other router is master for network web now/);
+});
+
+test('recordReceipts keeps what a node says of its own legs: a takeover, and whether the upstream learnt', async () => {
+  await using cloud = await openCloud();
+  const id = await cloud.net('acme-admin', 'web');
+  const routerId = String((await routersOf(cloud, id))[0]?.['id']);
+  const receipt: ToldReceipt = {
+    routerId,
+    ip: '203.0.113.10',
+    mac: '02:00:00:00:00:01',
+    moved: 1_790_000_000_000,
+    cause: 'takeover',
+    announced: new Date(1_790_000_000_000).toISOString(),
+    upstream: '203.0.113.1',
+    verdict: 'learnt',
+    answeredBy: '02:00:00:00:00:01',
+    afterMs: 12,
+  };
+  await recordReceipts(cloud.store, 'r2', [receipt]);
+  const listed = (): Promise<Body[]> => cloud.list('acme-admin', 'listAddressReceipts', { networkid: id });
+  assert.deepEqual(await listed(), [], 'the leg is not r2’s');
+  for (let times = 0; times < 3; times++) await recordReceipts(cloud.store, 'r1', [receipt]);
+  const [kept, ...others] = await listed();
+  assert.deepEqual(others, []);
+  assert.deepEqual(
+    [kept?.['cause'], kept?.['result'], kept?.['afterms'], kept?.['nicid']],
+    ['takeover', 'learnt', 12, undefined],
+  );
+  assert.match(
+    String(kept?.['description']),
+    /203\.0\.113\.10 is at 02:00:00:00:00:01 \(router of network web\) now.*203\.0\.113\.1 had learnt it 12 ms later/,
+  );
 });
 
 test('instances are never placed on router nodes', async () => {
