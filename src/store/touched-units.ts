@@ -62,6 +62,9 @@ export function unitsOf(rows: Rows, touched: Touched): Set<UnitKey> {
       break;
     case 'host':
       units.add('fabric').add(`host:${touched.id}`);
+      // Both ends of a move are told of each other, and where the instance's ports are follows from both.
+      for (const row of rows.instance.by('host', touched.id)) if (row.migratefrom !== null) instance(row);
+      for (const row of rows.instance.by('migratefrom', touched.id)) instance(row);
       switches(switchesAtHost(rows, touched.id));
       // The other router of a pair is told name and address of this one.
       for (const leg of rows.networkrouter.by('host', touched.id)) routers(leg.network);
