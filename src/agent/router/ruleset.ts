@@ -1,6 +1,5 @@
 // The node's rules as one nftables table, from all its networks: who may speak with whom, and under which address. Replaced as a
 // whole, in one transaction, so that no packet ever sees half of it. Pure.
-import { cidr, formatCidr } from '../../lib/ip.ts';
 import type { PublicAddressSpec, RouterSpec } from '../../protocol/document.ts';
 import {
   hex,
@@ -196,9 +195,4 @@ function ingress(spec: RouterSpec, address: PublicAddressSpec): string[] {
     ),
     ...(spec.firewall ? [...address.ingress.map((rule) => `${ruleMatch(rule)}accept`), 'drop'] : ['accept']),
   ]);
-}
-
-/** The private prefixes of the networks, for sentences. */
-export function prefixOf(spec: RouterSpec): string {
-  return formatCidr(cidr(spec.cidr));
 }

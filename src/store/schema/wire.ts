@@ -8,9 +8,9 @@ export interface ReceiptTable {
   nic: string | null;
   ip: string;
   mac: string;
-  /** Why it was announced: start, migration, address, takeover, member, staticnat. */
+  /** Why it was announced: start, address, migration, takeover. */
   cause: string;
-  /** The generation of the move. */
+  /** The generation of the move; of a takeover, which nobody asked for, its time in milliseconds. */
   moved: number;
   /** Who announced. */
   node: string;
