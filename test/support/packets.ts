@@ -1,6 +1,5 @@
 // Frames byte by byte, sent and seen in a guest's own network namespace or on a lab node: for tests of what must not pass.
 import { spawn } from 'node:child_process';
-import { createInterface } from 'node:readline';
 import { insideArgv } from '../../src/lab/exec.ts';
 import { enter, sandboxEnv } from '../../src/lab/sandbox.ts';
 import type { Lab } from '../../src/lab/start.ts';
@@ -51,10 +50,19 @@ async function listen([program, ...argv]: string[], work: () => Promise<unknown>
   const child = spawn(program!, argv, { env: sandboxEnv(), stdio: ['ignore', 'pipe', 'inherit'] });
   const frames: Frame[] = [];
   const ready = Promise.withResolvers<void>();
-  createInterface(child.stdout).on('line', (line) => {
-    if (line === 'ready') return ready.resolve();
-    const [vlan, hex] = line.split(' ');
-    frames.push({ vlan: vlan === '-' ? undefined : Number(vlan), bytes: Buffer.from(hex!, 'hex') });
+  // Line by line, by hand: where the listener is stopped in the middle of a frame, what there is of it is no frame.
+  let begun = '';
+  child.stdout.setEncoding('latin1').on('data', (chunk: string) => {
+    const lines = (begun + chunk).split('\n');
+    begun = lines.pop()!;
+    for (const line of lines) {
+      if (line === 'ready') {
+        ready.resolve();
+        continue;
+      }
+      const [vlan, hex] = line.split(' ');
+      frames.push({ vlan: vlan === '-' ? undefined : Number(vlan), bytes: Buffer.from(hex!, 'hex') });
+    }
   });
   const ended = new Promise<void>((resolve) => {
     child.on('close', () => {
