@@ -22,7 +22,10 @@ export function vlan(tag: number): Segment {
 }
 
 export function fabricOf(...names: readonly string[]): Fabric {
-  return { chassis: names.map((name, i) => ({ name, underlayIp: `192.0.2.${11 + i}` })), underlayMtu: 1500 };
+  return {
+    chassis: names.map((name, i) => ({ name, underlayIp: `192.0.2.${11 + i}`, kind: 'hypervisor' as const })),
+    underlayMtu: 1500,
+  };
 }
 
 export const THREE_HOSTS = fabricOf('hv1', 'hv2', 'hv3');

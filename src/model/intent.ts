@@ -1,6 +1,7 @@
 // The intent: everything tenants and operators asked for that has a consequence on the network, as one frozen snapshot.
 // It is cut into units (a VPC, a network, the fabric), because the compiler remembers its answer per unit: a unit that
 // did not change is the same object as before.
+import type { PublicSide } from './public-side.ts';
 import type { RouterRole } from './router-role.ts';
 import type { Switch } from './switch.ts';
 
@@ -41,6 +42,8 @@ export interface Nic {
   readonly host?: string;
   /** Name of the hypervisor it is being moved from, until it runs on `host`. */
   readonly movingFrom?: string;
+  /** Most it may send, and receive, in Mbit/s; absent: all it can. */
+  readonly rateMbit?: number;
 }
 
 /** The segment a network lives on: a tagged VLAN of a physical network, or an overlay tunnel between the hypervisors. */
@@ -91,6 +94,8 @@ export interface GuestNetwork extends NetworkBase {
   readonly members: readonly Member[];
   /** Networks behind members: announced to instances by DHCP. */
   readonly routes: readonly NetworkRoute[];
+  /** Where OVN routes. */
+  readonly publicSide?: PublicSide;
 }
 
 /** A physical machine in a network: its address is never handed out, and other members find it on the wire. */
@@ -160,6 +165,9 @@ export interface Vpc {
   readonly tiers: readonly Tier[];
   readonly gateways: readonly PrivateGateway[];
   readonly routes: readonly StaticRoute[];
+  readonly publicSide?: PublicSide;
+  /** Lists mean what they say, at private gateways, too (offering capability): see gateway-list.ts of the compiler. */
+  readonly strictLists?: true;
 }
 
 /** An instance as its hypervisor must run it. */
@@ -208,11 +216,17 @@ export interface MovedAddress {
   readonly moved: number;
 }
 
-/** A hypervisor or a router node that has joined. */
+/**
+ * hypervisor: carries instances. router: a Linux machine that routes for networks, without OVN. gateway: OVN's, carries the public side of
+ * routers. witness: OVN's, so that a group of two gateways has a majority.
+ */
+export type NodeKind = 'hypervisor' | 'router' | 'gateway' | 'witness';
+
+/** A node that has joined. */
 export interface Host {
   readonly id: string;
   readonly name: string;
-  readonly kind: 'hypervisor' | 'router';
+  readonly kind: NodeKind;
   /** OVN's name for it (system-id): the same as `name`. Router nodes have no OVN. */
   readonly chassis: string;
   /** Address of its tunnel endpoint. */
@@ -225,10 +239,19 @@ export interface Host {
   readonly down?: true;
 }
 
-/** What all units share and rarely changes: who the hypervisors are and how large underlay packets may be. */
+/** A node that runs OVN. */
+export interface Chassis {
+  readonly name: string;
+  readonly underlayIp: string;
+  readonly kind: Exclude<NodeKind, 'router'>;
+  /** In maintenance, or about to be: carries router ports only if nobody else can. */
+  readonly leaving?: true;
+}
+
+/** What all units share and rarely changes: who runs OVN and how large underlay packets may be. */
 export interface Fabric {
   /** In a stable order: by name. */
-  readonly chassis: readonly { readonly name: string; readonly underlayIp: string }[];
+  readonly chassis: readonly Chassis[];
   /** MTU of the network between the hypervisors, in bytes. */
   readonly underlayMtu: number;
 }

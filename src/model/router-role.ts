@@ -1,5 +1,6 @@
-// What a network asks of a Linux router node, and the public addresses that lead into it. Part of the intent (intent.ts).
+// What a network asks of a Linux router node. Part of the intent (intent.ts).
 import type { NetworkRoute } from './intent.ts';
+import type { FirewallRule, PublicAddress } from './public-side.ts';
 
 /** What a network asks of one router node: everything that node must do for it. */
 export interface RouterRole {
@@ -34,58 +35,4 @@ export interface RouterRole {
   readonly leases: readonly { readonly mac: string; readonly ip: string; readonly hostname: string }[];
   readonly routes: readonly NetworkRoute[];
   readonly publicAddresses: readonly PublicAddress[];
-}
-
-export interface PublicAddress {
-  readonly id: string;
-  readonly ip: string;
-  readonly netmask: string;
-  readonly gateway: string;
-  /** Absent: untagged on the outside interface. */
-  readonly vlan?: number;
-  readonly sourceNat: boolean;
-  /** Private address it is translated to, one to one. */
-  readonly staticNat?: string;
-  readonly forwards: readonly PortForward[];
-  readonly balancers: readonly Balancer[];
-  readonly ingress: readonly FirewallRule[];
-}
-
-export interface PortForward {
-  readonly id: string;
-  readonly protocol: 'tcp' | 'udp';
-  readonly publicPort: number;
-  readonly publicEndPort: number;
-  readonly privatePort: number;
-  readonly ip: string;
-  /** Empty: from everywhere. */
-  readonly cidrs: readonly string[];
-}
-
-export interface FirewallRule {
-  readonly id: string;
-  readonly protocol: 'tcp' | 'udp' | 'icmp' | 'all';
-  readonly startPort?: number;
-  readonly endPort?: number;
-  readonly icmpType?: number;
-  readonly icmpCode?: number;
-  readonly cidrs: readonly string[];
-  readonly destinationCidrs: readonly string[];
-}
-
-export interface Balancer {
-  readonly id: string;
-  readonly protocol: 'tcp' | 'udp';
-  readonly publicPort: number;
-  readonly algorithm: 'roundrobin' | 'leastconn' | 'source';
-  /** Empty: from everywhere. */
-  readonly cidrs: readonly string[];
-  readonly sticky: boolean;
-  readonly check?: {
-    readonly intervalSeconds: number;
-    readonly timeoutSeconds: number;
-    readonly healthy: number;
-    readonly unhealthy: number;
-  };
-  readonly members: readonly { readonly ip: string; readonly port: number }[];
 }

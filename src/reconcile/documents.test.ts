@@ -26,7 +26,10 @@ function host(name: string, instances: readonly Instance[] = []): Host {
 function intent(generation: number, hosts: readonly Host[]): Intent {
   return {
     generation,
-    fabric: { chassis: hosts.map(({ name, underlayIp }) => ({ name, underlayIp })), underlayMtu: 1500 },
+    fabric: {
+      chassis: hosts.map(({ name, underlayIp }) => ({ name, underlayIp, kind: 'hypervisor' as const })),
+      underlayMtu: 1500,
+    },
     vpcs: new Map(),
     networks: new Map(),
     switches: new Map(),

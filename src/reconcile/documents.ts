@@ -72,6 +72,8 @@ function bodyOf(host: Host, intent: Intent): Omit<NodeDocument, 'node' | 'genera
       : { routers: host.routers.map((role) => routerSpec(role, intent.fabric.underlayMtu)) }),
     // A node refuses a document with more, and would take none ever after.
     ...(host.scans.length === 0 ? {} : { scans: host.scans.slice(0, MAX_SCANS) }),
-    peers: intent.fabric.chassis.filter((chassis) => chassis.name !== host.chassis),
+    peers: intent.fabric.chassis.flatMap(({ name, underlayIp }) =>
+      name === host.chassis ? [] : [{ name, underlayIp }],
+    ),
   };
 }

@@ -41,6 +41,8 @@ function role(more: Partial<RouterRole> = {}): RouterRole {
       {
         id: newId(),
         ip: '203.0.113.10',
+        range: newId(),
+        physicalNetwork: 'physnet1',
         netmask: '255.255.255.128',
         gateway: '203.0.113.1',
         vlan: 77,
@@ -53,6 +55,8 @@ function role(more: Partial<RouterRole> = {}): RouterRole {
             publicEndPort: 2222,
             privatePort: 22,
             ip: '10.1.1.2',
+            nicId: newId(),
+            networkId: newId(),
             cidrs: [],
           },
         ],

@@ -1,6 +1,7 @@
 // What a router node's document says of one network: the intent's role in the document's words. Pure.
 import { cidr, formatCidr, lengthOfNetmask } from '../lib/ip.ts';
-import type { PublicAddress, RouterRole } from '../model/router-role.ts';
+import type { PublicAddress } from '../model/public-side.ts';
+import type { RouterRole } from '../model/router-role.ts';
 import type { PublicAddressSpec, RouterSpec } from '../protocol/document.ts';
 
 /** `mtu`: bytes of an IP packet that fit through the network's VLAN. */
@@ -29,6 +30,27 @@ export function routerSpec(role: RouterRole, mtu: number): RouterSpec {
   };
 }
 
-function publicSpec({ netmask, ...rest }: PublicAddress): PublicAddressSpec {
-  return { ...rest, prefixLength: lengthOfNetmask(netmask) ?? 32 };
+function publicSpec(address: PublicAddress): PublicAddressSpec {
+  const { ip, netmask, gateway, vlan, sourceNat, staticNat, ingress } = address;
+  return {
+    ip,
+    prefixLength: lengthOfNetmask(netmask) ?? 32,
+    gateway,
+    ...(vlan === undefined ? {} : { vlan }),
+    sourceNat,
+    ...(staticNat === undefined ? {} : { staticNat }),
+    ingress,
+    forwards: address.forwards.map(({ protocol, publicPort, publicEndPort, privatePort, ip: to, cidrs }) => ({
+      protocol,
+      publicPort,
+      publicEndPort,
+      privatePort,
+      ip: to,
+      cidrs,
+    })),
+    balancers: address.balancers.map((balancer) => ({
+      ...balancer,
+      members: balancer.members.map(({ ip: to, port }) => ({ ip: to, port })),
+    })),
+  };
 }

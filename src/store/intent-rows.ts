@@ -8,8 +8,8 @@ import type { IntentTable, Tables } from './schema.ts';
 const COLUMNS = {
   zone: ['id', 'dns1', 'dns2'],
   physicalnetwork: ['id', 'name'],
-  host: ['id', 'name', 'underlayip', 'serial', 'kind', 'state'],
-  vpc: ['id', 'name', 'account', 'cidr', 'networkdomain'],
+  host: ['id', 'name', 'underlayip', 'serial', 'kind', 'state', 'resourcestate'],
+  vpc: ['id', 'name', 'account', 'zone', 'cidr', 'networkdomain', 'offering', 'gatewayturn', 'gatewayavoid'],
   network: [
     'id',
     'name',
@@ -27,6 +27,11 @@ const COLUMNS = {
     'networkdomain',
     'dns1',
     'dns2',
+    'gatewayturn',
+    'gatewayavoid',
+    'serviceip',
+    'ip6cidr',
+    'ip6gateway',
   ],
   privategateway: ['id', 'vpc', 'network', 'ip', 'acl'],
   staticroute: ['id', 'vpc', 'cidr', 'nexthop'],
@@ -56,7 +61,7 @@ const COLUMNS = {
     'serviceoffering',
     'migratefrom',
   ],
-  nic: ['id', 'instance', 'network', 'ip', 'mac', 'isdefault', 'deviceid', 'moved'],
+  nic: ['id', 'instance', 'network', 'ip', 'ip6', 'mac', 'isdefault', 'deviceid', 'moved'],
   nicaddress: ['id', 'nic', 'ip', 'moved'],
   switch: [
     'id',
@@ -75,7 +80,7 @@ const COLUMNS = {
   device: ['id', 'name', 'mac'],
   networkroute: ['id', 'network', 'cidr', 'member'],
   networkrouter: ['id', 'network', 'host', 'ip', 'priority'],
-  publicip: ['id', 'publicrange', 'ip', 'network', 'vpc', 'issourcenat', 'nic', 'vmip', 'moved'],
+  publicip: ['id', 'publicrange', 'ip', 'network', 'vpc', 'issourcenat', 'nic', 'vmip', 'acl', 'state', 'moved'],
   portforward: [
     'id',
     'publicip',
@@ -92,6 +97,7 @@ const COLUMNS = {
   firewallrule: [
     'id',
     'direction',
+    'family',
     'network',
     'publicip',
     'protocol',
@@ -115,12 +121,25 @@ const COLUMNS = {
     'healthcheck',
   ],
   balancermember: ['id', 'loadbalancer', 'nic', 'ip'],
+  internalbalancer: ['id', 'network', 'sourceip', 'protocol', 'publicport', 'privateport', 'algorithm'],
+  internalmember: ['id', 'internalbalancer', 'nic', 'ip'],
   scan: ['id', 'network', 'host', 'state', 'route', 'nic', 'target'],
-  publicrange: ['id', 'vlan', 'gateway', 'netmask'],
-  networkoffering: ['id', 'services', 'networkmode', 'egressdefaultpolicy', 'capabilities'],
-  serviceoffering: ['id', 'cpunumber', 'memory'],
+  publicrange: ['id', 'physicalnetwork', 'vlan', 'gateway', 'netmask', 'ip6cidr', 'ip6gateway'],
+  networkoffering: [
+    'id',
+    'services',
+    'networkmode',
+    'egressdefaultpolicy',
+    'capabilities',
+    'networkrate',
+    'internetprotocol',
+  ],
+  vpcoffering: ['id', 'services', 'redundant', 'capabilities', 'internetprotocol'],
+  serviceoffering: ['id', 'cpunumber', 'memory', 'networkrate'],
 } as const satisfies {
-  [T in IntentTable | 'networkoffering' | 'serviceoffering' | 'publicrange']: readonly (keyof Tables[T])[];
+  [
+    T in IntentTable | 'networkoffering' | 'vpcoffering' | 'serviceoffering' | 'publicrange'
+  ]: readonly (keyof Tables[T])[];
 };
 
 type LoadedTable = keyof typeof COLUMNS;
@@ -148,14 +167,17 @@ const INDEXES = {
   device: [],
   networkroute: ['network', 'member'],
   networkrouter: ['network', 'host'],
-  publicip: ['network', 'vpc', 'nic'],
+  publicip: ['network', 'vpc', 'nic', 'acl'],
   portforward: ['publicip', 'network', 'nic'],
   firewallrule: ['publicip', 'network'],
   loadbalancer: ['publicip', 'network'],
   balancermember: ['loadbalancer', 'nic'],
+  internalbalancer: ['network'],
+  internalmember: ['internalbalancer', 'nic'],
   scan: ['host', 'network'],
   publicrange: [],
   networkoffering: [],
+  vpcoffering: [],
   serviceoffering: [],
 } as const satisfies { [T in LoadedTable]: readonly (keyof Row<T>)[] };
 
@@ -173,7 +195,7 @@ export interface RowSet<T extends LoadedTable> {
 export type Rows = { readonly [T in LoadedTable]: RowSet<T> };
 
 /** Offerings and public ranges are no intent: what matters of them here never changes, so they are read when first needed. */
-const OFFERINGS = ['networkoffering', 'serviceoffering', 'publicrange'] as const;
+const OFFERINGS = ['networkoffering', 'vpcoffering', 'serviceoffering', 'publicrange'] as const;
 
 /** Reads everything. */
 export async function loadRows(db: Db): Promise<Rows> {
@@ -223,6 +245,7 @@ export async function rereadRows<T extends IntentTable>(
 export async function completeOfferings(db: Db, rows: Rows, touched: readonly Touched[]): Promise<void> {
   const missing = touched.some(
     (one) =>
+      (one.table === 'vpc' && one.is !== undefined && rows.vpcoffering.get(one.is.offering) === undefined) ||
       (one.table === 'network' && one.is !== undefined && rows.networkoffering.get(one.is.offering) === undefined) ||
       (one.table === 'instance' &&
         one.is !== undefined &&

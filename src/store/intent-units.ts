@@ -2,6 +2,7 @@
 import {
   type AclItem,
   type AclList,
+  type Chassis,
   type Fabric,
   type GuestNetwork,
   type Host,
@@ -17,8 +18,9 @@ import {
   type Vpc,
   mtuOf,
 } from '../model/intent.ts';
-import { LINUX_ROUTER, routedBy, servicesOf as offeredServices } from '../model/network-service.ts';
+import { LINUX_ROUTER, capabilitiesOf, routedBy, servicesOf as offeredServices } from '../model/network-service.ts';
 import type { Row, Rows } from './intent-rows.ts';
+import { networkSide, vpcSide } from './public-unit.ts';
 import { routerRoles, routesOf } from './router-unit.ts';
 
 /** What a foreign key holds is there: the database sees to it. */
@@ -27,16 +29,25 @@ function known<T>(row: T | undefined, what: string): T {
   return row;
 }
 
+/** States of a host that is going out of use: CloudStack's names. */
+const LEAVING: ReadonlySet<string> = new Set(['PrepareForMaintenance', 'Maintenance']);
+
 export function fabricUnit(rows: Rows, underlayMtu: number): Fabric {
   const chassis = [...rows.host.all()]
-    .filter((host) => host.serial !== null && host.kind === 'hypervisor')
-    .map((host) => ({ name: host.name, underlayIp: host.underlayip }))
+    .filter((host) => host.serial !== null && host.kind !== 'router')
+    .map((host): Chassis => ({
+      name: host.name,
+      underlayIp: host.underlayip,
+      kind: host.kind as Chassis['kind'],
+      ...(LEAVING.has(host.resourcestate) ? { leaving: true } : {}),
+    }))
     .toSorted((a, b) => (a.name < b.name ? -1 : 1));
   return { chassis, underlayMtu };
 }
 
 /** A VPC with all that hangs on its router. Private networks come from `privateNetwork`, so that all VPCs share one object. */
 export function vpcUnit(rows: Rows, row: Row<'vpc'>, privateNetwork: (id: string) => PrivateNetwork): Vpc {
+  const publicSide = vpcSide(rows, row, (id) => aclList(rows, id));
   return {
     id: row.id,
     name: row.name,
@@ -53,7 +64,15 @@ export function vpcUnit(rows: Rows, row: Row<'vpc'>, privateNetwork: (id: string
     routes: rows.staticroute
       .by('vpc', row.id)
       .map(({ id, vpc, cidr, nexthop }) => ({ id, vpcId: vpc, cidr, nextHop: nexthop })),
+    ...(publicSide === undefined ? {} : { publicSide }),
+    ...(isStrict(rows, row) ? { strictLists: true } : {}),
   };
+}
+
+/** Offering capability `Strict` of NetworkACL. */
+function isStrict(rows: Rows, row: Row<'vpc'>): boolean {
+  const offering = rows.vpcoffering.get(row.offering);
+  return offering !== undefined && capabilitiesOf(offering).NetworkACL?.['Strict'] === 'true';
 }
 
 function tier(rows: Rows, row: Row<'network'>, vpc: Row<'vpc'>): Tier {
@@ -75,10 +94,13 @@ export function networkUnit(rows: Rows, row: Row<'network'>): PrivateNetwork | G
     const cidr = known(row.cidr ?? undefined, `no CIDR of Private network ${row.id}`);
     return { ...common, kind: 'private', cidr, dhcp: false, members };
   }
+  const routed = row.gateway !== null && routedByOvn(rows, row);
+  const publicSide = routed ? networkSide(rows, row, (id) => aclList(rows, id)) : undefined;
   return {
     ...common,
     kind: 'guest',
-    routed: row.gateway !== null && routedByOvn(rows, row),
+    routed,
+    ...(publicSide === undefined ? {} : { publicSide }),
     ...(row.cidr === null ? {} : { cidr: row.cidr }),
     ...(row.gateway === null ? {} : { gateway: row.gateway }),
     members: rows.member.by('network', row.id).map((member) => ({
@@ -143,6 +165,18 @@ function segmentOf(rows: Rows, row: Row<'network'>): Segment {
   return { kind: 'vlan', vlan: row.vlan, physicalNetwork: physical.name };
 }
 
+/**
+ * Mbit/s, as CloudStack decides it: an instance's first card has what its size says, any other, and a first one whose size says
+ * nothing, what the network's offering says. 0 and less: no limit.
+ */
+function rateOf(rows: Rows, nic: Row<'nic'>, instance: Row<'instance'>): { readonly rateMbit?: number } {
+  const size = nic.isdefault === 1 ? rows.serviceoffering.get(instance.serviceoffering)?.networkrate : null;
+  const network = rows.network.get(nic.network);
+  const offering = network === undefined ? undefined : rows.networkoffering.get(network.offering);
+  const rate = size ?? offering?.networkrate ?? 0;
+  return rate > 0 ? { rateMbit: rate } : {};
+}
+
 function nicOf(rows: Rows, row: Row<'nic'>): Nic {
   const instance = known(rows.instance.get(row.instance), `instance ${row.instance}`);
   const host = instance.host === null ? undefined : known(rows.host.get(instance.host), `host ${instance.host}`);
@@ -157,6 +191,7 @@ function nicOf(rows: Rows, row: Row<'nic'>): Nic {
     hostname: instance.hostname,
     ...(host === undefined ? {} : { host: host.name }),
     ...(host === undefined || from === undefined ? {} : { movingFrom: from.name }),
+    ...rateOf(rows, row, instance),
   };
 }
 
@@ -191,7 +226,7 @@ export function hostUnit(rows: Rows, row: Row<'host'>, underlayMtu: number): Hos
   return {
     id: row.id,
     name: row.name,
-    kind: row.kind === 'router' ? 'router' : 'hypervisor',
+    kind: row.kind as Host['kind'],
     chassis: row.name,
     underlayIp: row.underlayip,
     instances: [...rows.instance.by('lasthost', row.id), ...rows.instance.by('migratefrom', row.id)]

@@ -70,7 +70,10 @@ for (const database of DATABASES) {
       await tx.insert('nic', nic);
     });
     const { intent } = await createIntentCache(store).reload();
-    assert.deepEqual(intent.fabric, { chassis: [{ name: 'h1', underlayIp: '192.0.2.1' }], underlayMtu: 1500 });
+    assert.deepEqual(intent.fabric, {
+      chassis: [{ name: 'h1', underlayIp: '192.0.2.1', kind: 'hypervisor' }],
+      underlayMtu: 1500,
+    });
     const unit = intent.vpcs.get(vpc.id)!;
     assert.deepEqual(unit.tiers[0], {
       kind: 'tier',

@@ -17,6 +17,8 @@ export function rangeRow(more: Partial<Tables['publicrange']> = {}): Tables['pub
     physicalnetwork: WORLD.physical,
     network: null,
     vlan: null,
+    ip6cidr: null,
+    ip6gateway: null,
     startip: '203.0.113.10',
     endip: '203.0.113.250',
     gateway: '203.0.113.1',
@@ -34,7 +36,7 @@ export function publicIpRow(
   network: string | null,
   more: Partial<Tables['publicip']> = {},
 ): Tables['publicip'] {
-  const plain = { vpc: null, issourcenat: 0 as const, nic: null, vmip: null, state: 'Allocated', moved: 0 };
+  const plain = { vpc: null, acl: null, issourcenat: 0 as const, nic: null, vmip: null, state: 'Allocated', moved: 0 };
   return { id: newId(), publicrange, ip, ...OWNER, network, ...plain, created, ...more };
 }
 
@@ -57,6 +59,7 @@ export function firewallRow(
   return {
     id: newId(),
     direction: publicip === null ? 'Egress' : 'Ingress',
+    family: 4,
     network,
     publicip,
     protocol: 'tcp',

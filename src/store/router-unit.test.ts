@@ -118,7 +118,14 @@ test('a router role says everything the node must do, and its peer what differs'
   });
   const { intent } = await createIntentCache(store).reload();
   const [role] = rolesOf(intent, routers[0]);
-  const outside = { netmask: '255.255.255.0', gateway: '203.0.113.1', vlan: 77 };
+  const outside = {
+    range: range.id,
+    physicalNetwork: 'physnet1',
+    netmask: '255.255.255.0',
+    gateway: '203.0.113.1',
+    vlan: 77,
+  };
+  const card = { nicId: nic.id, networkId: network.id };
   const expected: RouterRole = {
     id: legs[0].id,
     network: {
@@ -166,6 +173,7 @@ test('a router role says everything the node must do, and its peer what differs'
             publicEndPort: 2222,
             privatePort: 22,
             ip: '10.1.1.2',
+            ...card,
             cidrs: ['192.0.2.0/24', '198.51.100.0/24'],
           },
         ],
@@ -178,7 +186,7 @@ test('a router role says everything the node must do, and its peer what differs'
             cidrs: [],
             sticky: true,
             check: { intervalSeconds: 5, timeoutSeconds: 2, healthy: 2, unhealthy: 3 },
-            members: [{ ip: '10.1.1.2', port: 8080 }],
+            members: [{ ip: '10.1.1.2', port: 8080, ...card }],
           },
         ],
         ingress: [
@@ -191,6 +199,7 @@ test('a router role says everything the node must do, and its peer what differs'
         ...outside,
         sourceNat: false,
         staticNat: '10.1.1.2',
+        staticNatNic: nic.id,
         forwards: [],
         balancers: [],
         ingress: [],

@@ -1,7 +1,8 @@
 // From rows to what a network asks of a Linux router node: addresses, translations, rules, leases. Pure.
-import type { Balancer, FirewallRule, PortForward, PublicAddress, RouterRole } from '../model/router-role.ts';
+import type { RouterRole } from '../model/router-role.ts';
 import { LINUX_ROUTER, servicesOf } from '../model/network-service.ts';
 import type { Row, Rows } from './intent-rows.ts';
+import { firewallRule, publicAddress } from './public-unit.ts';
 
 /** All roles of one router node. Networks without a VLAN or a gateway have no leg: the commands see to it. */
 export function routerRoles(rows: Rows, host: string): RouterRole[] {
@@ -57,7 +58,7 @@ function roleOf(rows: Rows, leg: Row<'networkrouter'>, network: Row<'network'>):
     dnsService: services.has('Dns') && own.length === 0,
     firewall: services.has('Firewall'),
     egressDefault: !services.has('Firewall') || offering.egressdefaultpolicy === 1 ? 'allow' : 'deny',
-    egress: rules.filter((rule) => rule.direction === 'Egress').map(firewallRule),
+    egress: rules.filter((rule) => rule.direction === 'Egress' && rule.family === 4).map(firewallRule),
     leases: nics.flatMap(({ mac, ip, instance }) =>
       ip === null ? [] : [{ mac, ip, hostname: rows.instance.get(instance)?.hostname ?? '' }],
     ),
@@ -80,74 +81,4 @@ function routable(rows: Rows, nics: readonly Row<'nic'>[], members: readonly Row
     ...rows.nicaddress.by('nic', nic.id).map(({ ip }) => ip),
   ]);
   return [...ofNics, ...members.flatMap(({ ip }) => (ip === null ? [] : [ip]))];
-}
-
-function publicAddress(rows: Rows, row: Row<'publicip'>): PublicAddress[] {
-  const range = rows.publicrange.get(row.publicrange);
-  if (range === undefined) return [];
-  return [
-    {
-      id: row.id,
-      ip: row.ip,
-      netmask: range.netmask,
-      gateway: range.gateway,
-      ...(range.vlan === null ? {} : { vlan: range.vlan }),
-      sourceNat: row.issourcenat === 1,
-      ...(row.vmip === null ? {} : { staticNat: row.vmip }),
-      forwards: rows.portforward.by('publicip', row.id).map(portForward),
-      balancers: rows.loadbalancer.by('publicip', row.id).map((balancer) => balancerOf(rows, balancer)),
-      ingress: rows.firewallrule.by('publicip', row.id).map(firewallRule),
-    },
-  ];
-}
-
-const listOf = (text: string): string[] =>
-  text
-    .split(',')
-    .map((part) => part.trim())
-    .filter((part) => part !== '');
-
-function portForward(row: Row<'portforward'>): PortForward {
-  return {
-    id: row.id,
-    protocol: row.protocol === 'udp' ? 'udp' : 'tcp',
-    publicPort: row.publicport,
-    publicEndPort: row.publicendport,
-    privatePort: row.privateport,
-    ip: row.vmip,
-    cidrs: listOf(row.cidrlist),
-  };
-}
-
-function firewallRule(row: Row<'firewallrule'>): FirewallRule {
-  return {
-    id: row.id,
-    protocol: row.protocol as FirewallRule['protocol'],
-    ...(row.startport === null ? {} : { startPort: row.startport }),
-    ...(row.endport === null ? {} : { endPort: row.endport }),
-    ...(row.icmptype === null ? {} : { icmpType: row.icmptype }),
-    ...(row.icmpcode === null ? {} : { icmpCode: row.icmpcode }),
-    cidrs: listOf(row.cidrlist),
-    destinationCidrs: listOf(row.destcidrlist),
-  };
-}
-
-function balancerOf(rows: Rows, row: Row<'loadbalancer'>): Balancer {
-  const check = row.healthcheck === null ? undefined : checkOf(row.healthcheck);
-  return {
-    id: row.id,
-    protocol: row.protocol === 'udp' ? 'udp' : 'tcp',
-    publicPort: row.publicport,
-    algorithm: row.algorithm as Balancer['algorithm'],
-    cidrs: listOf(row.cidrlist),
-    sticky: row.stickiness !== null,
-    ...(check === undefined ? {} : { check }),
-    members: rows.balancermember.by('loadbalancer', row.id).map(({ ip }) => ({ ip, port: row.privateport })),
-  };
-}
-
-/** Only what the node needs to know: the text holds the policy's id and description, too. */
-function checkOf(text: string): NonNullable<Balancer['check']> {
-  const { intervalSeconds, timeoutSeconds, healthy, unhealthy } = JSON.parse(text) as NonNullable<Balancer['check']>;
-  return { intervalSeconds, timeoutSeconds, healthy, unhealthy };
 }

@@ -1,7 +1,15 @@
 // The tables, as types. One dialect-neutral schema for SQLite and PostgreSQL: booleans are 0/1, instants are ISO 8601 text in
 // UTC, lists and objects are JSON text. Ids are lower-case UUIDs. What each column means is said here and nowhere else.
-import type { DomainTable, AccountTable, UserTable, SessionTable } from './schema/account.ts';
-import type { ZoneTable, PhysicalNetworkTable, TrafficTypeTable, VlanTable, HostTable } from './schema/zone.ts';
+import type { DomainTable, AccountTable, UserTable, SessionTable, ResourceLimitTable } from './schema/account.ts';
+import type {
+  ZoneTable,
+  PhysicalNetworkTable,
+  TrafficTypeTable,
+  VlanTable,
+  HostTable,
+  GuestPrefixTable,
+  GatewayClaimTable,
+} from './schema/zone.ts';
 import type {
   ServiceOfferingTable,
   DiskOfferingTable,
@@ -20,7 +28,15 @@ import type {
   NetworkRouteTable,
   NetworkRouterTable,
 } from './schema/network.ts';
-import type { InstanceTable, NicTable, NicAddressTable } from './schema/instance.ts';
+import type {
+  InstanceTable,
+  NicTable,
+  NicAddressTable,
+  SshKeyPairTable,
+  AffinityGroupTable,
+  AffinityMemberTable,
+  VolumeTable,
+} from './schema/instance.ts';
 import type { SwitchTable, SwitchPortTable, DeviceTable, MemberTable } from './schema/physical.ts';
 import type {
   PublicRangeTable,
@@ -29,6 +45,8 @@ import type {
   FirewallRuleTable,
   LoadBalancerTable,
   BalancerMemberTable,
+  InternalBalancerTable,
+  InternalMemberTable,
 } from './schema/public.ts';
 import type { ReceiptTable, ScanTable, SightingTable } from './schema/wire.ts';
 import type {
@@ -78,6 +96,15 @@ export interface Tables {
   loadbalancer: LoadBalancerTable;
   balancermember: BalancerMemberTable;
   nicaddress: NicAddressTable;
+  sshkeypair: SshKeyPairTable;
+  affinitygroup: AffinityGroupTable;
+  affinitymember: AffinityMemberTable;
+  volume: VolumeTable;
+  resourcelimit: ResourceLimitTable;
+  internalbalancer: InternalBalancerTable;
+  internalmember: InternalMemberTable;
+  guestprefix: GuestPrefixTable;
+  gatewayclaim: GatewayClaimTable;
   receipt: ReceiptTable;
   scan: ScanTable;
   sighting: SightingTable;
@@ -120,6 +147,8 @@ export const INTENT_TABLES = [
   'firewallrule',
   'loadbalancer',
   'balancermember',
+  'internalbalancer',
+  'internalmember',
   'scan',
 ] as const satisfies readonly ObjectTable[];
 
@@ -135,6 +164,7 @@ export const STATEFUL_TABLES = [
   'portforward',
   'firewallrule',
   'loadbalancer',
+  'internalbalancer',
 ] as const satisfies readonly IntentTable[];
 
 export type StatefulTable = (typeof STATEFUL_TABLES)[number];

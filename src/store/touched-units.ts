@@ -44,9 +44,18 @@ export function unitsOf(rows: Rows, touched: Touched): Set<UnitKey> {
     const owner = rows.instance.get(nic.instance);
     for (const at of [owner?.lasthost, owner?.migratefrom]) host(at);
   };
+  /** Whoever has the public side that an address or a rule belongs to. */
+  const publicSide = (row: { readonly network?: string | null; readonly vpc?: string | null } | undefined): void => {
+    if (typeof row?.vpc === 'string') units.add(`vpc:${row.vpc}`);
+    if (typeof row?.network !== 'string') return;
+    // Router nodes do it for their networks, and then OVN does not.
+    if (rows.networkrouter.by('network', row.network).length > 0) routers(row.network);
+    else network(row.network);
+  };
   const users = (acl: string): void => {
     for (const tierRow of rows.network.by('acl', acl)) units.add(unitOfNetwork(tierRow));
     for (const gateway of rows.privategateway.by('acl', acl)) units.add(`vpc:${gateway.vpc}`);
+    for (const address of rows.publicip.by('acl', acl)) publicSide(address);
   };
   const { table } = touched;
   switch (table) {
@@ -154,11 +163,16 @@ export function unitsOf(rows: Rows, touched: Touched): Set<UnitKey> {
     case 'portforward':
     case 'firewallrule':
     case 'loadbalancer':
-      for (const row of [touched.was, touched.is]) routers(row?.network);
+    case 'internalbalancer':
+      for (const row of [touched.was, touched.is]) publicSide(row);
       break;
     case 'balancermember':
       for (const row of [touched.was, touched.is])
-        if (row !== undefined) routers(rows.loadbalancer.get(row.loadbalancer)?.network);
+        if (row !== undefined) publicSide(rows.loadbalancer.get(row.loadbalancer));
+      break;
+    case 'internalmember':
+      for (const row of [touched.was, touched.is])
+        if (row !== undefined) publicSide(rows.internalbalancer.get(row.internalbalancer));
       break;
     case 'scan':
       for (const row of [touched.was, touched.is]) if (row !== undefined) host(row.host);

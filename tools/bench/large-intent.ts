@@ -21,7 +21,10 @@ export function largeIntent(vpcs: number, tiers: number, ports: number): Intent 
   const all = Array.from({ length: vpcs }, (_, index) => vpc(index, tiers, ports));
   return {
     generation: 1,
-    fabric: { chassis: HOSTS.map((name, index) => ({ name, underlayIp: `192.0.2.${11 + index}` })), underlayMtu: 1500 },
+    fabric: {
+      chassis: HOSTS.map((name, index) => ({ name, underlayIp: `192.0.2.${11 + index}`, kind: 'hypervisor' as const })),
+      underlayMtu: 1500,
+    },
     vpcs: new Map(all.toSorted((a, b) => (a.id < b.id ? -1 : 1)).map((each) => [each.id, each])),
     networks: new Map<string, PrivateNetwork>(),
     hosts: new Map(),

@@ -2,19 +2,24 @@
 // the job waits for is that the instance runs and can be reached.
 import { z } from 'zod';
 import { WRITERS } from '../../api/command.ts';
-import { refuse } from '../../api/error.ts';
-import { address, flag, freeMap, list, map, ref, text } from '../../api/param.ts';
+import { type Refusal, refuse } from '../../api/error.ts';
+import { address, flag, freeMap, integer, list, map, ref, text } from '../../api/param.ts';
 import { newId } from '../../lib/id.ts';
 import type { Tables } from '../../store/schema.ts';
 import { existing, reaches, unknownId } from '../access.ts';
+import { checkLimits } from '../account/resource-count.ts';
+import { joinGroups } from './affinity-group.ts';
+import { affinityOf, askedGroups } from './affinity.ts';
 import { firstPassword } from './guest-password.ts';
 import { checkHostname, checkHostnameFree } from './instance-name.ts';
 import { addNics, implementNetworks, requireService, wishedNics } from './instance-nics.ts';
 import { instanceView } from './instance-view.ts';
 import { openZone } from '../known.ts';
 import { forParams, ownerOf } from '../owner.ts';
+import { askedPairs, publicKeysOf } from './key-pair.ts';
 import { placeInstance } from './placement.ts';
 import { type Room, jobCommand } from '../room.ts';
+import { addVolume, chosenSize, inGiB } from './volume-row.ts';
 
 export const deployVirtualMachine = jobCommand({
   name: 'deployVirtualMachine',
@@ -35,13 +40,15 @@ export const deployVirtualMachine = jobCommand({
     hostid: ref('host', 'Host to run on; for root').optional(),
     startvm: flag('Whether to start it (default true)').optional(),
     userdata: text('Data for the guest, base64, at most 32 KiB before encoding', 1_048_576).optional(),
-    keypair: text('Name of an SSH key pair').optional(),
+    keypair: text('Name of an SSH key pair that it lets in').optional(),
+    keypairs: list('Names of several SSH key pairs').optional(),
     group: text('Group it belongs to').optional(),
     details: freeMap('Details kept with the instance: details[0].key=value').optional(),
     ip6address: text('Not offered: instances have no IPv6 addresses').optional(),
-    diskofferingid: ref('diskoffering', 'Not offered: instances have no data disks').optional(),
-    affinitygroupids: list('Not offered', 'affinitygroup').optional(),
-    affinitygroupnames: list('Not offered').optional(),
+    diskofferingid: ref('diskoffering', 'A data disk of this kind is made with it').optional(),
+    size: integer('Size of that data disk in GiB, where its offering leaves the choice', { min: 1, type: 'long' }).optional(),
+    affinitygroupids: list('Affinity groups it is in', 'affinitygroup').optional(),
+    affinitygroupnames: list('The same by name, instead').optional(),
     securitygroupids: list('Not offered', 'securitygroup').optional(),
     securitygroupnames: list('Not offered').optional(),
     ...forParams,
@@ -62,13 +69,11 @@ export const deployVirtualMachine = jobCommand({
       checkUserData(want.userdata);
       await requireService(room, first!.network, 'UserData', 'UserData is provided while deploying the VM');
     }
-    if (want.keypair) {
+    const pairs = askedPairs(want);
+    if (pairs.length > 0)
       await requireService(room, first!.network, 'UserData', 'SSH keypair is provided while deploying the VM');
-      throw refuse(
-        'parameter',
-        `A key pair with name '${want.keypair}' was not found. SSH key pairs are not offered yet: leave keypair out and log in with the password`,
-      );
-    }
+    const keypairs = pairs.length === 0 ? null : await publicKeysOf(room, owner.account.id, pairs, noSuchPair);
+    const groups = await askedGroups(room, owner.account, want);
     if (template.passwordenabled === 1)
       await requireService(room, first!.network, 'UserData', `template ${template.name} is password enabled`);
     if (want.name !== undefined) {
@@ -80,7 +85,16 @@ export const deployVirtualMachine = jobCommand({
       );
     }
     const start = want.startvm !== false;
-    const host = start || want.hostid !== undefined ? await placeInstance(room, zone, want.hostid) : null;
+    const affinity = await affinityOf(room, groups);
+    const host = start || want.hostid !== undefined ? await placeInstance(room, zone, want.hostid, { affinity }) : null;
+    const disk = want.diskofferingid === undefined ? undefined : await chosenSize(room, want.diskofferingid, want.size);
+    await checkLimits(room, owner, {
+      user_vm: 1,
+      cpu: offering.cpunumber,
+      memory: offering.memory,
+      volume: disk === undefined ? 1 : 2,
+      primary_storage: inGiB(template.size) + (disk === undefined ? 0 : inGiB(disk.size)),
+    });
 
     const id = newId();
     const created = new Date().toISOString();
@@ -88,6 +102,7 @@ export const deployVirtualMachine = jobCommand({
     const hostname = want.name ?? name;
     await room.tx.insert('instance', {
       id,
+      passwordturn: 0,
       name,
       displayname: want.displayname ?? hostname,
       hostname,
@@ -103,11 +118,20 @@ export const deployVirtualMachine = jobCommand({
       boot: 0,
       ...firstPassword(room.store.sealKey, template),
       userdata: want.userdata ?? null,
+      keypairs,
       groupname: want.group ?? null,
       details: want.details === undefined ? null : JSON.stringify(detailsOf(want.details)),
       created,
     });
     await addNics(room, id, wishes, created);
+    await joinGroups(room.tx, id, groups);
+    const holder = { zone: zone.id, instance: id, account: owner.account.id, domain: owner.domain.id, created };
+    const serial = name.replace(/^i-([0-9]+)-VM$/, '$1');
+    await addVolume(room.tx, { ...holder, name: `ROOT-${serial}`, type: 'ROOT', size: template.size, deviceid: 0 });
+    if (disk !== undefined) {
+      const data = { ...holder, ...disk, name: `DATA-${serial}`, type: 'DATA', deviceid: 1 } as const;
+      await addVolume(room.tx, data);
+    }
     const enters = start
       ? [
           { kind: 'instance' as const, id, state: 'Running' },
@@ -156,9 +180,6 @@ async function inReach(room: Room, domainId: string): Promise<boolean> {
 
 interface NotOffered {
   readonly ip6address?: string | undefined;
-  readonly diskofferingid?: string | undefined;
-  readonly affinitygroupids?: readonly string[] | undefined;
-  readonly affinitygroupnames?: readonly string[] | undefined;
   readonly securitygroupids?: readonly string[] | undefined;
   readonly securitygroupnames?: readonly string[] | undefined;
 }
@@ -166,19 +187,16 @@ interface NotOffered {
 /** What CloudStack knows and this product does not: said, never ignored. */
 function refuseWhatIsNotOffered(want: NotOffered): void {
   if (want.ip6address) throw refuse('parameter', 'Instances get no IPv6 addresses: leave ip6address out');
-  if (want.diskofferingid) throw refuse('parameter', 'Instances have no data disks here: leave diskofferingid out');
-  if (want.affinitygroupids?.length || want.affinitygroupnames?.length) {
-    throw refuse(
-      'parameter',
-      'Unable to find the affinity group: there are none here. Instances are spread over the hosts anyway; leave it out',
-    );
-  }
   if (want.securitygroupids?.length || want.securitygroupnames?.length) {
     throw refuse(
       'parameter',
       "Can't create vm with security groups; security group feature is not enabled per zone. Use network ACLs of the tier instead",
     );
   }
+}
+
+function noSuchPair(name: string): Refusal {
+  return refuse('parameter', `A key pair with name '${name}' was not found. createSSHKeyPair or registerSSHKeyPair adds it`);
 }
 
 const USERDATA_BYTES = 32_768;

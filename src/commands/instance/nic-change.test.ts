@@ -125,6 +125,7 @@ test('removeNicFromVirtualMachine and updateVmNicIp refuse while a static NAT le
       domain,
       network: b,
       vpc: null,
+      acl: null,
       issourcenat: 0,
       nic: nicid,
       vmip: '10.2.0.99',

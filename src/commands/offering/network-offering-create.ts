@@ -116,6 +116,7 @@ export const createNetworkOffering = writeCommand({
       conservemode: bit(want.conservemode ?? !forvpc),
       ispersistent: bit(want.ispersistent === true),
       isdefault: 0,
+      internetprotocol: 'ipv4',
       forvpc: bit(forvpc),
       egressdefaultpolicy: bit(want.egressdefaultpolicy === true),
       availability: availabilityOf(want.availability) ?? 'Optional',

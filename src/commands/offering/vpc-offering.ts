@@ -139,6 +139,8 @@ export const createVPCOffering = jobCommand({
       displaytext: want.displaytext,
       services: JSON.stringify(services),
       isdefault: 0,
+      internetprotocol: 'ipv4',
+      capabilities: '{}',
       redundant: redundant ? 1 : 0,
       state: want.enable === true ? 'Enabled' : 'Disabled',
       serviceoffering: want.serviceofferingid ?? null,

@@ -121,6 +121,7 @@ export async function addFirewallRule(
   await room.tx.insert('firewallrule', {
     id,
     direction: at.direction,
+    family: 4,
     network: at.network,
     publicip: at.publicip,
     ...said,

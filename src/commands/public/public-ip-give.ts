@@ -48,6 +48,7 @@ export async function giveAddress(room: WriteRoom, give: Give): Promise<PublicIp
     domain: give.owner.domain,
     network: give.network,
     vpc: null,
+    acl: null,
     issourcenat: give.issourcenat === true ? 1 : 0,
     nic: null,
     vmip: null,

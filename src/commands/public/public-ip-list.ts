@@ -151,6 +151,7 @@ function freeRow(range: string, address: string): PublicIp {
     domain: '',
     network: null,
     vpc: null,
+    acl: null,
     issourcenat: 0,
     nic: null,
     vmip: null,

@@ -58,6 +58,8 @@ export const createVlanIpRange = writeCommand({
       physicalnetwork: physical.id,
       network: null,
       vlan,
+      ip6cidr: null,
+      ip6gateway: null,
       ...range,
       ...dedicated,
       created: new Date().toISOString(),

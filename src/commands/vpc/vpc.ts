@@ -125,6 +125,8 @@ export const createVPC = jobCommand({
       networkdomain: want.networkdomain ?? defaultNetworkDomain(owner, zone),
       state: 'Enabled',
       restartrequired: 0,
+      gatewayturn: 0,
+      gatewayavoid: '',
       fordisplay: want.fordisplay === false && room.call.caller.role === 'admin' ? 0 : 1,
       epoch: 0,
       created: new Date().toISOString(),

@@ -135,6 +135,7 @@ test('deleteHost refuses a host that carries instances and names them', async ()
     tx.insert('instance', {
       id: '11111111-1111-4111-8111-111111111111',
       name: 'i-1-VM',
+      passwordturn: 0,
       displayname: 'vm1',
       hostname: 'vm1',
       zone: BUILT_IN.zone,

@@ -15,14 +15,14 @@ import { type Plan, writeCommand } from '../room.ts';
 export const joinTokenView = z.object({
   token: field.string('the token: shown this once; give it to the agent of the host'),
   name: field.string('the host it lets in'),
-  kind: field.string('what the host is for: hypervisor or router'),
+  kind: field.string('what the host is for: hypervisor, router, gateway or witness'),
   expires: field.date('until when it can be used'),
 });
 
 const TOKEN_MINUTES = 60;
 
 /** What a host can be for. A router carries no instances: it routes for networks whose offering says LinuxRouter. */
-const KINDS = ['hypervisor', 'router'] as const;
+const KINDS = ['hypervisor', 'router', 'gateway', 'witness'] as const;
 
 /** Bound to the house by hand: the token names the agent channel's certificate, which only the house knows. */
 export const createJoinToken: Plan = (house) =>
@@ -36,7 +36,11 @@ export const createJoinToken: Plan = (house) =>
       name: param.text('Name of the host: lower-case letters, digits, dash and dot', 63),
       zoneid: param.ref('zone', 'Its zone').optional(),
       ipaddress: param.address('Address of its tunnel endpoint').optional(),
-      kind: param.text('What it is for: hypervisor (where it is left out) or router').optional(),
+      kind: param
+        .text(
+          'What it is for: hypervisor (where it is left out); router: routes for networks with Linux alone; gateway: carries the public side of OVN routers; witness: lets a group of two gateways know which of them is cut off',
+        )
+        .optional(),
     }),
     async write(room, want) {
       if (house.caFingerprint === undefined) {

@@ -39,3 +39,22 @@ export async function createTables(db: Kysely<never>, tables: Readonly<Record<st
     }
   }
 }
+
+/** What a column that is added holds in the rows that are there: a text, a number, or nothing (and then it may stay empty). */
+export type Column = string | number | null;
+
+/** Adds columns to a table that is there. A text that may stay empty is `null`; numbers may not. */
+export async function addColumns(
+  db: Kysely<never>,
+  table: string,
+  columns: Readonly<Record<string, Column>>,
+): Promise<void> {
+  for (const [name, value] of Object.entries(columns)) {
+    await db.schema
+      .alterTable(table)
+      .addColumn(name, typeof value === 'number' ? 'bigint' : 'text', (column) =>
+        value === null ? column : column.notNull().defaultTo(value),
+      )
+      .execute();
+  }
+}

@@ -54,3 +54,15 @@ export interface SessionTable {
   created: string;
   expires: string;
 }
+
+/** How many objects of a kind an account (or, without one, a whole domain) may have; where there is no row a setting says it. */
+export interface ResourceLimitTable {
+  id: string;
+  account: string | null;
+  domain: string;
+  /** CloudStack's number of the kind: 0 instances … 11 secondary storage. */
+  type: number;
+  /** -1: any number. */
+  max: number;
+  created: string;
+}

@@ -26,6 +26,12 @@ export interface InstanceTable {
   /** Sealed; only where the API made it up. */
   password: string | null;
   userdata: string | null;
+  /** JSON list of public keys (one line each) that the guest is told at its first boot. */
+  keypairs: string | null;
+  /** Sealed; until the guest has fetched it. */
+  onetimepassword: string | null;
+  /** Grows with each password made up, so that what a guest says it has taken is told from an earlier one. */
+  passwordturn: number;
   groupname: string | null;
   details: string | null;
   /** The host it is being moved from, until the move is realized. */
@@ -41,6 +47,8 @@ export interface NicTable {
   network: string;
   /** Null in a network without addresses. */
   ip: string | null;
+  /** What it makes itself of the network's prefix and its MAC (SLAAC); null in a network without IPv6. */
+  ip6: string | null;
   mac: string;
   isdefault: Bit;
   deviceid: number;
@@ -55,5 +63,51 @@ export interface NicAddressTable {
   nic: string;
   ip: string;
   moved: number;
+  created: string;
+}
+
+export interface SshKeyPairTable {
+  id: string;
+  name: string;
+  /** As a line of authorized_keys. The private half is nowhere. */
+  publickey: string;
+  fingerprint: string;
+  account: string;
+  domain: string;
+  created: string;
+}
+
+export interface AffinityGroupTable {
+  id: string;
+  name: string;
+  description: string;
+  type: string;
+  account: string;
+  domain: string;
+  created: string;
+}
+
+export interface AffinityMemberTable {
+  id: string;
+  affinitygroup: string;
+  instance: string;
+  created: string;
+}
+
+/** A disk, as far as it is written down: what is on it is the hypervisor's. */
+export interface VolumeTable {
+  id: string;
+  name: string;
+  /** ROOT: comes and goes with its instance; DATA. */
+  type: string;
+  zone: string;
+  /** Bytes. */
+  size: number;
+  diskoffering: string | null;
+  instance: string | null;
+  deviceid: number | null;
+  attached: string | null;
+  account: string;
+  domain: string;
   created: string;
 }

@@ -18,6 +18,10 @@ export interface VpcTable {
   fordisplay: Bit;
   /** Grows with restartVPC. */
   epoch: number;
+  /** How often the chassis that carries its public side was changed by hand: the group is gone through from there. */
+  gatewayturn: number;
+  /** Ids of hosts, with commas: those that carry its public side only if nobody else can (a router that was stopped there). */
+  gatewayavoid: string;
   created: string;
 }
 
@@ -56,10 +60,19 @@ export interface NetworkTable {
   shared: string | null;
   /** The part of the CIDR that instances are given addresses from; null for all of it. */
   guestcidr: string | null;
+  /** How often the chassis that carries its public side was changed by hand: the group is gone through from there. */
+  gatewayturn: number;
+  /** Ids of hosts, with commas: those that carry its public side only if nobody else can (a router that was stopped there). */
+  gatewayavoid: string;
+  /** Address of what serves names, user data and passwords in it (kind `service` in `address`); null where nothing of that is served. */
+  serviceip: string | null;
+  /** A /64, where it has IPv6. */
+  ip6cidr: string | null;
+  ip6gateway: string | null;
   created: string;
 }
 
-/** An address in use in a network: the table that makes sure none is given twice. `kind`: nic, gateway, secondary, router, member, reserved. */
+/** An address in use in a network: the table that makes sure none is given twice. `kind`: nic, gateway, secondary, router, member, reserved, service, balancer. */
 export interface AddressTable {
   network: string;
   ip: string;

@@ -85,6 +85,8 @@ export interface NetworkOfferingTable {
   capabilities: string;
   /** JSON { key: value } of the client's own. */
   details: string | null;
+  /** ipv4, dualstack or ipv6. */
+  internetprotocol: string;
   sort: number;
   created: string;
 }
@@ -99,6 +101,9 @@ export interface VpcOfferingTable {
   redundant: Bit;
   state: string;
   serviceoffering: string | null;
+  internetprotocol: string;
+  /** JSON { service: { capability: value } }. */
+  capabilities: string;
   sort: number;
   created: string;
 }

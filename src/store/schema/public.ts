@@ -12,6 +12,9 @@ export interface PublicRangeTable {
   endip: string;
   gateway: string;
   netmask: string;
+  /** Where it has IPv6, too: the prefix of the wire and the address that leads out. */
+  ip6cidr: string | null;
+  ip6gateway: string | null;
   /** Dedicated to. */
   account: string | null;
   domain: string | null;
@@ -30,6 +33,8 @@ export interface PublicIpTable {
   issourcenat: Bit;
   nic: string | null;
   vmip: string | null;
+  /** The list that is gone through before anything is translated (addresses of VPCs); null: default_allow. */
+  acl: string | null;
   /** Allocating, Allocated, Releasing, Free: a free one keeps its row, so that its id stays known, until it is given again. */
   state: string;
   /** Generation at which what it leads to last changed. */
@@ -62,6 +67,8 @@ export interface PortForwardTable {
 export interface FirewallRuleTable {
   id: string;
   direction: string;
+  /** 4, or 6: then the rule is about the network's IPv6, in either direction, and has no public address. */
+  family: number;
   network: string;
   publicip: string | null;
   /** tcp, udp, icmp, all. */
@@ -106,6 +113,33 @@ export interface LoadBalancerTable {
 export interface BalancerMemberTable {
   id: string;
   loadbalancer: string;
+  nic: string;
+  ip: string;
+  created: string;
+}
+
+/** A balancer at an address inside a network. */
+export interface InternalBalancerTable {
+  id: string;
+  name: string;
+  description: string;
+  network: string;
+  sourceip: string;
+  /** tcp, udp. */
+  protocol: string;
+  publicport: number;
+  privateport: number;
+  /** roundrobin, leastconn, source. */
+  algorithm: string;
+  state: string;
+  account: string;
+  domain: string;
+  created: string;
+}
+
+export interface InternalMemberTable {
+  id: string;
+  internalbalancer: string;
   nic: string;
   ip: string;
   created: string;

@@ -60,7 +60,25 @@ export interface HostTable {
   /** JSON NodeFacts of the last report. */
   facts: string | null;
   lastseen: string | null;
-  /** hypervisor, or router: a Linux machine that routes for networks and carries no instances. */
+  /**
+   * hypervisor; router: a Linux machine that routes for networks; gateway: OVN's, carries the public side of routers; witness: OVN's, there
+   * so that a group of two gateways has a majority. Only hypervisors carry instances.
+   */
   kind: string;
   created: string;
+}
+
+/** An IPv6 prefix (/48 to /64) from which networks of a zone are given a /64 each. */
+export interface GuestPrefixTable {
+  id: string;
+  zone: string;
+  prefix: string;
+  created: string;
+}
+
+/** Which node carries a router port with a gateway chassis, as it says itself. `port`: OVN's name of the router port. */
+export interface GatewayClaimTable {
+  port: string;
+  host: string;
+  since: string;
 }
