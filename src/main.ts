@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import type { SetupOptions } from './agent/setup.ts';
 import type { DemoOptions } from './demo/demo.ts';
-import { CHECKOUT, DEFAULT_STATE } from './lab/layout.ts';
+import { CHECKOUT, DEFAULT_STATE, type NodeAction } from './lab/layout.ts';
 import type { ServeOptions } from './serve.ts';
 
 const VERSION = (JSON.parse(readFileSync(join(CHECKOUT, 'package.json'), 'utf8')) as { version: string }).version;
@@ -65,7 +65,7 @@ program
 program
   .command('doctor')
   .description('what this machine can and cannot do, and what to do about it')
-  .option('--role <role...>', 'server, hypervisor, router', ['server', 'hypervisor', 'router'])
+  .option('--role <role...>', 'server, hypervisor, gateway, witness, router', ['server', 'hypervisor', 'router'])
   .option('--ovs <database>', 'the local Open vSwitch', 'unix:/run/openvswitch/db.sock')
   .option('--underlay-device <name>', "the interface with the tunnels' address")
   .option('--json', 'for machines', false)
@@ -136,6 +136,26 @@ lab
     const status = await labStatus(state);
     process.stdout.write(json ? `${JSON.stringify(status, undefined, 2)}\n` : formatStatus(status));
   });
+
+const happenings: readonly [NodeAction, string][] = [
+  ['power-off', 'take the power from a node: all that runs on it is killed, its cables are dead'],
+  ['power-on', 'give a node its power back'],
+  ['freeze', 'let all processes of a node stand still, its instances included'],
+  ['thaw', 'let them go on'],
+  ['cut', "cut a node's cables"],
+  ['mend', "mend a node's cables"],
+];
+for (const [action, description] of happenings) {
+  lab
+    .command(action)
+    .description(description)
+    .option(...stateOption)
+    .argument('<name>')
+    .action(async (name: string, { state }: { state: string }) => {
+      const { labPerform } = await import('./lab/control.ts');
+      await labPerform(state, action, name);
+    });
+}
 
 program
   .command('demo')

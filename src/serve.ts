@@ -8,20 +8,25 @@ import { bootstrap } from './commands/server/bootstrap.ts';
 import { createRegistry } from './commands/index.ts';
 import { expungeOverdue } from './commands/instance/instance-destroy.ts';
 import { createAccounts } from './commands/account/session.ts';
+import { emptyHosts } from './commands/zone/host-evacuation.ts';
 import { createLog } from './lib/log.ts';
 import { serveMetrics } from './metrics.ts';
 import { createNorthbound } from './ovn/northbound.ts';
 import { createChannel } from './reconcile/channel.ts';
 import { createReconciler } from './reconcile/loop.ts';
 import { openPki } from './reconcile/pki.ts';
+import { createReturning } from './reconcile/returning.ts';
 import { createSwitches } from './reconcile/switches.ts';
 import { type Credential, type ServerState, openServerState } from './server-state.ts';
+import { recordClaims } from './store/gateway-claims.ts';
+import { tellGatewayFindings } from './store/gateway-findings.ts';
 import { acceptJoin, isCurrent, markDown, recordReport } from './store/hosts.ts';
 import { createIntentCache } from './store/load.ts';
 import { type Store, openStore } from './store/open.ts';
 import { recordReceipts } from './store/receipts.ts';
 import { recordRouterStates } from './store/router-states.ts';
 import { recordScans } from './store/scans.ts';
+import { forgetPasswords } from './store/taken-password.ts';
 import { reviewSwitch } from './switches/review.ts';
 
 export interface ServeOptions {
@@ -48,6 +53,8 @@ export interface ServeOptions {
 /** A node that was silent this long counts as Down. */
 const SILENT_MS = 30_000;
 const EXPUNGE_EVERY_MS = 60_000;
+const EMPTY_EVERY_MS = 500;
+const FINDINGS_EVERY_MS = 15_000;
 /** The steps' log starts anew at this size, keeping one older part. */
 const STEPS_BYTES = 4 * 1024 * 1024;
 
@@ -81,6 +88,7 @@ export async function serve(options: ServeOptions): Promise<void> {
         await recordRouterStates(store, report.node, report.routers ?? []);
         await recordReceipts(store, report.node, report.receipts ?? []);
         await recordScans(store, report.node, report.scans ?? []);
+        await forgetPasswords(store, report.node, report.taken ?? []);
       },
     },
     log,
@@ -103,11 +111,21 @@ export async function serve(options: ServeOptions): Promise<void> {
 
   // An OVN that is too old will not get younger: the reason is the last thing we say. One that is away is waited for.
   reconciler.start();
-  northbound.start().catch((error: unknown) => {
+  const notKept = (error: unknown): void => log.error({ err: error }, 'could not keep which node carries which router');
+  northbound.onClaims((changed, gone) => void recordClaims(store, changed, { gone }).catch(notKept));
+  const started = northbound.start();
+  started.then(
+    () => recordClaims(store, northbound.claims(), { whole: true }).catch(notKept),
+    () => undefined,
+  );
+  started.catch((error: unknown) => {
     process.stderr.write(`trunkline: ${error instanceof Error ? error.message : String(error)}\n`);
     process.exit(1);
   });
+  const began = Date.now();
   const watch = setInterval(() => {
+    // Whoever could not report while no server was here is not silent: gateways would be taken from nodes that are well.
+    if (Date.now() - began < SILENT_MS) return;
     markDown(store, SILENT_MS).then(
       (names) => {
         for (const node of names)
@@ -116,6 +134,18 @@ export async function serve(options: ServeOptions): Promise<void> {
       (error: unknown) => log.error({ err: error }, 'could not look for silent nodes'),
     );
   }, 5_000);
+  const returning = createReturning(store, (node) => {
+    const { sbCfg, chassis } = northbound.status();
+    return chassis[node]?.registered === true && chassis[node].nbCfg >= sbCfg;
+  });
+  const back = setInterval(() => {
+    returning.look().then(
+      (names) => {
+        for (const node of names) log.info({ node }, 'gateway node is well again: it gets back what it carried');
+      },
+      (error: unknown) => log.error({ err: error }, 'could not look for gateway nodes that are back'),
+    );
+  }, 1_000);
   const expunge = setInterval(() => {
     expungeInstances(store).then(
       (count) => {
@@ -124,6 +154,24 @@ export async function serve(options: ServeOptions): Promise<void> {
       (error: unknown) => log.error({ err: error }, 'could not expunge destroyed instances'),
     );
   }, EXPUNGE_EVERY_MS);
+  let told: ReadonlySet<string> = new Set();
+  const findings = setInterval(() => {
+    tellGatewayFindings(store, told).then(
+      (found) => {
+        for (const text of found.difference(told)) log.warn(text);
+        told = found;
+      },
+      (error: unknown) => log.error({ err: error }, 'could not look for what is wrong with gateway nodes'),
+    );
+  }, FINDINGS_EVERY_MS);
+  const empty = setInterval(() => {
+    emptyHosts(store, log).then(
+      (names) => {
+        for (const node of names) log.info({ node }, 'host is empty and in Maintenance');
+      },
+      (error: unknown) => log.error({ err: error }, 'could not empty hosts that are to go into maintenance'),
+    );
+  }, EMPTY_EVERY_MS);
   log.info({ endpoint: api.url, metrics: metrics.port, agents: channel.address }, 'serving');
 
   await new Promise<void>((resolve) => {
@@ -132,6 +180,9 @@ export async function serve(options: ServeOptions): Promise<void> {
   });
   clearInterval(watch);
   clearInterval(expunge);
+  clearInterval(back);
+  clearInterval(empty);
+  clearInterval(findings);
   metrics.close();
   await api.close();
   await channel.close();

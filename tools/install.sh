@@ -26,7 +26,9 @@ LAB_PROGRAMS='
 TEST_PROGRAMS='
   qemu-system-x86_64=qemu-system-x86 virsh=libvirt-clients libvirtd=libvirt-daemon
   /usr/lib/*/libvirt/connection-driver/libvirt_driver_qemu.so=libvirt-daemon-driver-qemu
-  ssh=openssh-client sshd=openssh-server netconfd=netconfd mke2fs=e2fsprogs modprobe=kmod ipvsadm=ipvsadm curl=curl'
+  ssh=openssh-client sshd=openssh-server netconfd=netconfd mke2fs=e2fsprogs modprobe=kmod ipvsadm=ipvsadm curl=curl
+  ansible-playbook=ansible-core /usr/lib/python3/dist-packages/ansible_collections/ngine_io=ansible
+  /usr/lib/python3/dist-packages/sshpubkeys/__init__.py=python3-sshpubkeys'
 
 missing_packages() { # PROGRAM=PACKAGE...: the packages of the programs that are not there, each once
   local entry program

@@ -39,6 +39,13 @@ const PROBES: readonly Probe[] = [
     without: 'the kernel does not balance by IPVS (module ip_vs, package ipvsadm); haproxy and nftables do it instead',
   },
   {
+    name: 'router-guard',
+    argv: ['nft', '-f', '-'],
+    input: 'table netdev tl { chain tl { type filter hook egress device "lo" priority 0; } }\n',
+    without:
+      'router advertisements of instances cannot be held back, so no instance can be in a network with IPv6: nftables, and a kernel of 5.16 or later with its egress hook, are needed',
+  },
+  {
     name: 'conntrack',
     argv: ['conntrack', '-L'],
     without: 'connections cannot be tracked and handed over (module nf_conntrack_netlink, package conntrack)',

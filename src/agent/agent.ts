@@ -14,12 +14,16 @@ import {
   type NodeReport,
   type RouterStatus,
 } from '../protocol/document.ts';
+import type { HelperStatus } from '../protocol/helper.ts';
 import { nodeDocument, whatIsWrong } from '../protocol/schema.ts';
 import { readAbilities, type Abilities } from './ability.ts';
 import { hasOvs, readConfig, type AgentConfig, type OvsConfig } from './config.ts';
 import { createAnnouncer } from './announce/driver.ts';
+import { createHoldings, type Holdings } from './announce/holdings.ts';
 import type { Driver } from './driver.ts';
 import { readFacts } from './facts.ts';
+import { createGuardDriver } from './guard/driver.ts';
+import { createHelperDriver } from './helper/driver.ts';
 import { joinServer, readIdentity, readToken, type Identity } from './identity.ts';
 import { keep, readKept } from './kept.ts';
 import { accelerationOf, createLibvirtDriver, machineContext } from './libvirt/driver.ts';
@@ -29,6 +33,7 @@ import { createOvsClient, type OvsClient } from './ovsdb.ts';
 import { AnswerError, createPool, request } from './request.ts';
 import { createRouterDriver, routerContext } from './router/driver.ts';
 import { createScanner } from './scan/driver.ts';
+import { createServiceDriver, serviceContext } from './services/driver.ts';
 import { createStepLog } from './step.ts';
 import { createTunnelDriver } from './tunnels.ts';
 
@@ -47,6 +52,9 @@ function driversOf(config: AgentConfig, ovs: OvsClient | undefined, room: Room, 
   if (hasOvs(config) && ovs !== undefined && config.instances !== undefined) {
     drivers.push(createTunnelDriver(config, ovs, log), instanceDriver(config, config.instances, ovs, room));
     drivers.push(createAnnouncer(config, ovs, room), createScanner(config, ovs, room));
+    drivers.push(createGuardDriver());
+    drivers.push(createHelperDriver(config, ovs, room.holdings));
+    drivers.push(createServiceDriver(serviceContext(config), ovs));
   }
   if (config.router !== undefined) drivers.push(createRouterDriver(routerContext(config, config.router, room), room));
   return drivers;
@@ -72,6 +80,8 @@ interface Room {
   readonly signal: AbortSignal;
   /** Whether an instance was running at the last look. */
   readonly runs: (instanceId: string) => boolean;
+  /** Which router ports are here. */
+  readonly holdings: Holdings;
   readonly log: Log;
 }
 
@@ -93,7 +103,15 @@ export async function createAgent(config: AgentConfig, log: Log): Promise<Agent>
   const drivers = driversOf(
     config,
     ovs,
-    { accelerated: machines?.accelerated === true, abilities, bell: work, signal, runs, log },
+    {
+      accelerated: machines?.accelerated === true,
+      abilities,
+      bell: work,
+      signal,
+      runs,
+      holdings: createHoldings(work),
+      log,
+    },
     log,
   );
   const loop = createLoop(drivers, work, createStepLog(config.state, config.node), log);
@@ -214,6 +232,8 @@ export async function createAgent(config: AgentConfig, log: Log): Promise<Agent>
           ...(config.router === undefined ? {} : { routers: outcome.routers.map(shortened) }),
           ...(outcome.receipts.length === 0 ? {} : { receipts: outcome.receipts }),
           ...(outcome.scans.length === 0 ? {} : { scans: outcome.scans }),
+          ...(outcome.taken.length === 0 ? {} : { taken: outcome.taken }),
+          ...(outcome.helpers.length === 0 ? {} : { helpers: outcome.helpers.map(cut) }),
           ...(error === undefined ? {} : { error: error.slice(0, 2000) }),
         };
         try {
@@ -248,7 +268,15 @@ export async function createAgent(config: AgentConfig, log: Log): Promise<Agent>
 
 /** What is worth a report at once when it changes. */
 function contentOf(outcome: Outcome | undefined): unknown {
-  return [outcome?.error, outcome?.instances, outcome?.routers, outcome?.receipts, outcome?.scans];
+  return [
+    outcome?.error,
+    outcome?.instances,
+    outcome?.routers,
+    outcome?.receipts,
+    outcome?.scans,
+    outcome?.helpers,
+    outcome?.taken,
+  ];
 }
 
 /** Runs the node program until it is told to end (SIGTERM, SIGINT). Throws a sentence when it cannot start. */
@@ -299,6 +327,10 @@ function told({ error, note, ...status }: InstanceStatus): InstanceStatus {
     ...(error === undefined ? {} : { error: error.slice(0, 2000) }),
     ...(note === undefined ? {} : { note: note.slice(0, 2000) }),
   };
+}
+
+function cut({ error, ...status }: HelperStatus): HelperStatus {
+  return { ...status, ...(error === undefined ? {} : { error: error.slice(0, 2000) }) };
 }
 
 /** A report's texts have an end; a hundred findings say enough. */

@@ -1,6 +1,8 @@
 // What a driver is: it reads what is there, plans (purely) what differs from the document, and the steps are run. The only thing
 // the loop knows of tunnels, namespaces or, later, virtual machines.
 import type { InstanceStatus, NodeDocument, ReceiptReport, RouterStatus, ScanReport } from '../protocol/document.ts';
+import type { HelperStatus } from '../protocol/helper.ts';
+import type { TakenReport } from '../protocol/services.ts';
 
 /** One thing to do, with the reason an engineer would give. Plain data, so that a plan can be printed and tested. */
 export type Step = {
@@ -46,6 +48,10 @@ export interface Plan {
   readonly receipts?: readonly ReceiptReport[];
   /** Answers to the document's questions to the wire. */
   readonly scans?: readonly ScanReport[];
+  /** What there is of the document's gateway helpers. */
+  readonly helpers?: readonly HelperStatus[];
+  /** Passwords that guests have taken. */
+  readonly taken?: readonly TakenReport[];
 }
 
 export interface Wait {

@@ -4,6 +4,8 @@ import { createBackoff, type Backoff } from '../lib/backoff.ts';
 import type { Bell } from '../lib/bell.ts';
 import type { Log } from '../lib/log.ts';
 import type { InstanceStatus, NodeDocument, ReceiptReport, RouterStatus, ScanReport } from '../protocol/document.ts';
+import type { HelperStatus } from '../protocol/helper.ts';
+import type { TakenReport } from '../protocol/services.ts';
 import type { Driver, Wait, Work } from './driver.ts';
 import { runSteps, type StepLog } from './step.ts';
 
@@ -16,6 +18,8 @@ export interface Outcome {
   readonly routers: readonly RouterStatus[];
   readonly receipts: readonly ReceiptReport[];
   readonly scans: readonly ScanReport[];
+  readonly helpers: readonly HelperStatus[];
+  readonly taken: readonly TakenReport[];
 }
 
 export interface Loop {
@@ -68,17 +72,24 @@ export function createLoop(drivers: readonly Driver[], bell: Bell, steps: StepLo
         const error = status.error ?? failing.get(status.id)?.error;
         return error === undefined ? status : { ...status, error };
       });
+    const helpers = plans
+      .flatMap((plan) => plan.helpers ?? [])
+      .map((status): HelperStatus => {
+        const error = failing.get(status.id)?.error ?? long.find(({ target }) => target === status.id)?.what;
+        return error === undefined ? status : { ...status, error };
+      });
     const error = [...failing.values()][0]?.error ?? long[0]?.what;
     // An instance or a network that is broken says so itself and holds up nobody else's.
     const broken = new Set(
-      [...instances, ...routers].filter((status) => status.error !== undefined).map(({ id }) => id),
+      [...instances, ...routers, ...helpers].filter((status) => status.error !== undefined).map(({ id }) => id),
     );
     const open = [...work, ...waits].map(({ target }) => target).concat([...failing.keys()]);
     const settled = open.every((target) => target !== undefined && broken.has(target));
     const receipts = plans.flatMap((plan) => plan.receipts ?? []);
     const scans = plans.flatMap((plan) => plan.scans ?? []);
+    const taken = plans.flatMap((plan) => plan.taken ?? []);
     const realized = settled ? document.generation : undefined;
-    return { realized, error, instances, routers, receipts, scans, waits, ran: due.length };
+    return { realized, error, instances, routers, receipts, scans, helpers, taken, waits, ran: due.length };
   }
 
   async function attempt(work: Work, document: NodeDocument): Promise<void> {

@@ -78,7 +78,8 @@ export async function existing<
     | 'acl'
     | 'template'
     | 'switch'
-    | 'switchport',
+    | 'switchport'
+    | 'guestprefix',
 >(room: Room, table: T, id: string, param = 'id'): Promise<Tables[T]> {
   const row = await sql<Tables[T]>`select * from ${sql.table(table)} where id = ${id}`.execute(room.db);
   if (row.rows[0] === undefined) throw unknownId(room, param, id);

@@ -13,12 +13,26 @@ import {
   createNetworkACLList,
   deleteNetworkACLList,
   listNetworkACLLists,
-  replaceNetworkACLList,
   updateNetworkACLList,
   viewAclList,
 } from './vpc/acl.ts';
+import { moveNetworkAclItem } from './vpc/acl-move.ts';
+import { replaceNetworkACLList } from './vpc/acl-replace.ts';
+import {
+  createIpv6FirewallRule,
+  deleteIpv6FirewallRule,
+  listIpv6FirewallRules,
+  updateIpv6FirewallRule,
+} from './network/ipv6-firewall.ts';
+import {
+  createGuestNetworkIpv6Prefix,
+  deleteGuestNetworkIpv6Prefix,
+  listGuestNetworkIpv6Prefixes,
+  viewGuestPrefix,
+} from './network/ipv6-prefix.ts';
 import { createNetwork } from './network/network-create.ts';
-import { deleteNetwork, listNetworks, restartNetwork, viewNetwork } from './network/network.ts';
+import { deleteNetwork, listNetworks, viewNetwork } from './network/network.ts';
+import { restartNetwork } from './network/network-restart.ts';
 import { updateNetwork } from './network/network-update.ts';
 import { createPrivateGateway } from './vpc/private-gateway-create.ts';
 import { deletePrivateGateway, listPrivateGateways, viewPrivateGateway } from './vpc/private-gateway.ts';
@@ -28,7 +42,8 @@ import { listNetworkNeighbors, scanNetwork, viewScan } from './network/scan.ts';
 import { listWhoHasThisIp, listWhoHasThisMac } from './network/who-has.ts';
 import { createStaticRoute, deleteStaticRoute, listStaticRoutes, viewStaticRoute } from './vpc/static-route.ts';
 import { viewVpc } from './vpc/vpc-view.ts';
-import { createVPC, deleteVPC, listVPCs, restartVPC, updateVPC } from './vpc/vpc.ts';
+import { createVPC, deleteVPC, listVPCs, updateVPC } from './vpc/vpc.ts';
+import { restartVPC } from './vpc/vpc-restart.ts';
 import {
   createAccount,
   deleteAccount,
@@ -44,13 +59,21 @@ import { listConfigurations, updateConfiguration } from './server/configuration.
 import { createDomain, deleteDomain, listDomainChildren, listDomains, updateDomain } from './account/domain.ts';
 import { emptyLists } from './server/empty-list.ts';
 import { listEventTypes, listEvents } from './server/event.ts';
+import {
+  createAffinityGroup,
+  deleteAffinityGroup,
+  listAffinityGroupTypes,
+  listAffinityGroups,
+  updateVMAffinityGroup,
+  viewAffinityGroup,
+} from './instance/affinity-group.ts';
+import { assignVirtualMachine } from './instance/instance-assign.ts';
 import { deployVirtualMachine } from './instance/instance-deploy.ts';
 import { destroyVirtualMachine, expungeVirtualMachine, recoverVirtualMachine } from './instance/instance-destroy.ts';
 import { listVirtualMachines } from './instance/instance-list.ts';
 import { viewInstance } from './instance/instance-view.ts';
 import {
   changeServiceForVirtualMachine,
-  getVirtualMachineUserData,
   rebootVirtualMachine,
   resetPasswordForVirtualMachine,
   scaleVirtualMachine,
@@ -58,8 +81,16 @@ import {
   stopVirtualMachine,
   updateVirtualMachine,
 } from './instance/instance.ts';
+import { getVirtualMachineUserData, resetUserDataForVirtualMachine } from './instance/user-data.ts';
 import { listAsyncJobs, queryAsyncJobResult } from './server/job.ts';
 import { migrateVirtualMachine } from './instance/instance-migrate.ts';
+import {
+  createSSHKeyPair,
+  deleteSSHKeyPair,
+  listSSHKeyPairs,
+  registerSSHKeyPair,
+  resetSSHKeyForVirtualMachine,
+} from './instance/key-pair.ts';
 import { listNics } from './instance/nic.ts';
 import { addIpToNic, removeIpFromNic, updateVmNicIp, viewSecondaryAddress } from './instance/nic-address.ts';
 import {
@@ -67,7 +98,7 @@ import {
   removeNicFromVirtualMachine,
   updateDefaultNicForVirtualMachine,
 } from './instance/nic-change.ts';
-import { listResourceLimits } from './account/resource-limit.ts';
+import { listResourceLimits, updateResourceCount, updateResourceLimit } from './account/resource-limit.ts';
 import { listRoles } from './account/role.ts';
 import {
   assignToLoadBalancerRule,
@@ -86,6 +117,8 @@ import {
 } from './public/balancer-policy.ts';
 import { viewHealthCheck, viewStickiness } from './public/balancer-policy-view.ts';
 import { viewLoadBalancer } from './public/balancer-view.ts';
+import { viewInternalBalancer } from './public/internal-balancer-view.ts';
+import { createLoadBalancer, deleteLoadBalancer, listLoadBalancers } from './public/internal-balancer.ts';
 import {
   createLoadBalancerRule,
   deleteLoadBalancerRule,
@@ -120,6 +153,7 @@ import {
   listVlanIpRanges,
   releasePublicIpRange,
 } from './public/public-range.ts';
+import { updateVlanIpRange } from './public/public-range-update.ts';
 import { disableStaticNat, enableStaticNat } from './public/static-nat.ts';
 import type { House, Plan } from './room.ts';
 import { createTags, deleteTags, listTags } from './server/tag.ts';
@@ -151,7 +185,8 @@ import { grantSwitchPort, revokeSwitchPort } from './physical/switch-port-grant.
 import { addSwitchPort, deleteSwitchPort, listSwitchPorts, updateSwitchPort } from './physical/switch-port.ts';
 import { addSwitch, confirmSwitchChanges, deleteSwitch, listSwitches, updateSwitch } from './physical/switch.ts';
 import type { Views } from './view.ts';
-import { listVolumes } from './instance/volume.ts';
+import { attachVolume, createVolume, deleteVolume, detachVolume, resizeVolume } from './instance/volume-change.ts';
+import { listVolumes, viewVolume } from './instance/volume.ts';
 import {
   createDiskOffering,
   deleteDiskOffering,
@@ -160,6 +195,8 @@ import {
 } from './offering/disk-offering.ts';
 import { listGuestVlans } from './zone/guest-vlan.ts';
 import { deleteHost, listHosts, updateHost } from './zone/host.ts';
+import { listAlerts } from './server/alert.ts';
+import { cancelHostMaintenance, prepareHostForMaintenance, viewHost } from './zone/host-maintenance.ts';
 import { createJoinToken } from './zone/join-token.ts';
 import { createNetworkOffering } from './offering/network-offering-create.ts';
 import { deleteNetworkOffering, listNetworkOfferings, updateNetworkOffering } from './offering/network-offering.ts';
@@ -215,6 +252,7 @@ export const views: Views = {
   networkacllist: viewAclList,
   privategateway: viewPrivateGateway,
   router: viewRouter,
+  host: viewHost,
   staticroute: viewStaticRoute,
   vpc: viewVpc,
   account: viewAccount,
@@ -223,10 +261,14 @@ export const views: Views = {
   vpcoffering: viewVpcOffering,
   user: viewUser,
   virtualmachine: viewInstance,
+  affinitygroup: viewAffinityGroup,
+  volume: viewVolume,
   ipaddress: viewPublicIp,
   portforwardingrule: viewPortForward,
   firewallrule: viewFirewallRule,
-  loadbalancer: viewLoadBalancer,
+  guestnetworkipv6prefix: viewGuestPrefix,
+  // Both kinds of balancers are `loadbalancer` to clients.
+  loadbalancer: async (room, id) => (await viewLoadBalancer(room, id)) ?? (await viewInternalBalancer(room, id)),
   stickinesspolicies: viewStickiness,
   healthcheckpolicies: viewHealthCheck,
 };
@@ -234,7 +276,9 @@ export const views: Views = {
 // One line per room; add yours in alphabetical order.
 const PLANS: readonly Plan[] = [
   [createNetworkACLList, deleteNetworkACLList, listNetworkACLLists, replaceNetworkACLList, updateNetworkACLList],
-  [createNetworkACL, deleteNetworkACL, listNetworkACLs, updateNetworkACLItem],
+  [createIpv6FirewallRule, deleteIpv6FirewallRule, listIpv6FirewallRules, updateIpv6FirewallRule],
+  [createGuestNetworkIpv6Prefix, deleteGuestNetworkIpv6Prefix, listGuestNetworkIpv6Prefixes],
+  [createNetworkACL, deleteNetworkACL, listNetworkACLs, moveNetworkAclItem, updateNetworkACLItem],
   createNetwork,
   [deleteNetwork, listNetworks, restartNetwork, updateNetwork],
   createPrivateGateway,
@@ -244,7 +288,8 @@ const PLANS: readonly Plan[] = [
   [createVPC, deleteVPC, listVPCs, restartVPC, updateVPC],
   [createDiskOffering, deleteDiskOffering, listDiskOfferings, updateDiskOffering],
   listGuestVlans,
-  [createJoinToken, deleteHost, listHosts, updateHost],
+  [listAlerts],
+  [cancelHostMaintenance, createJoinToken, deleteHost, listHosts, prepareHostForMaintenance, updateHost],
   createNetworkOffering,
   [deleteNetworkOffering, listNetworkOfferings, updateNetworkOffering],
   listNetworkServiceProviders,
@@ -269,9 +314,11 @@ const PLANS: readonly Plan[] = [
   [createEgressFirewallRule, deleteEgressFirewallRule, listEgressFirewallRules, updateEgressFirewallRule],
   [createLoadBalancerRule, deleteLoadBalancerRule, listLoadBalancerRules, updateLoadBalancerRule],
   [assignToLoadBalancerRule, listLoadBalancerRuleInstances, removeFromLoadBalancerRule],
+  [createLoadBalancer, deleteLoadBalancer, listLoadBalancers],
   [createLBStickinessPolicy, deleteLBStickinessPolicy, listLBStickinessPolicies, updateLBStickinessPolicy],
   [createLBHealthCheckPolicy, deleteLBHealthCheckPolicy, listLBHealthCheckPolicies, updateLBHealthCheckPolicy],
   [createVlanIpRange, dedicatePublicIpRange, deleteVlanIpRange, listVlanIpRanges, releasePublicIpRange],
+  updateVlanIpRange,
   [disableStaticNat, enableStaticNat],
   [createAccount, deleteAccount, disableAccount, enableAccount, listAccounts, lockAccount, updateAccount],
   [listCapabilities, listConfigurations, updateConfiguration],
@@ -279,17 +326,19 @@ const PLANS: readonly Plan[] = [
   ...emptyLists,
   listEvents,
   [startVirtualMachine, stopVirtualMachine, rebootVirtualMachine, resetPasswordForVirtualMachine, updateVirtualMachine],
-  [changeServiceForVirtualMachine, scaleVirtualMachine, getVirtualMachineUserData],
-  deployVirtualMachine,
+  [changeServiceForVirtualMachine, scaleVirtualMachine, getVirtualMachineUserData, resetUserDataForVirtualMachine],
+  [assignVirtualMachine, deployVirtualMachine],
   [destroyVirtualMachine, expungeVirtualMachine, recoverVirtualMachine],
   listVirtualMachines,
   listNics,
   [addIpToNic, removeIpFromNic, updateVmNicIp],
   [addNicToVirtualMachine, removeNicFromVirtualMachine, updateDefaultNicForVirtualMachine],
   migrateVirtualMachine,
-  listResourceLimits,
+  [createAffinityGroup, deleteAffinityGroup, listAffinityGroups, listAffinityGroupTypes, updateVMAffinityGroup],
+  [createSSHKeyPair, deleteSSHKeyPair, listSSHKeyPairs, registerSSHKeyPair, resetSSHKeyForVirtualMachine],
+  [listResourceLimits, updateResourceCount, updateResourceLimit],
   listRoles,
-  listVolumes,
+  [attachVolume, createVolume, deleteVolume, detachVolume, listVolumes, resizeVolume],
   [listAsyncJobs, queryAsyncJobResult(views)],
   [createTags, deleteTags, listTags],
   [createUser, deleteUser, disableUser, enableUser, listUsers, lockUser, updateUser],
@@ -304,6 +353,7 @@ export const KEY_OF_KIND: Readonly<Record<string, string>> = {
   job: 'asyncjobs',
   publicip: 'publicipaddress',
   publicrange: 'vlaniprange',
+  guestprefix: 'guestnetworkipv6prefix',
   portforward: 'portforwardingrule',
   loadbalancer: 'loadbalancerrule',
   stickinesspolicy: 'stickinesspolicies',

@@ -82,13 +82,13 @@ export function readCommand<P extends z.ZodObject>(spec: ReadSpec<P>): Plan {
   });
 }
 
-interface WriteSpec<P extends z.ZodObject> extends Common<P> {
+interface WriteSpec<P extends z.ZodObject, W extends z.infer<P>> extends Common<P> {
   readonly answer: Answer;
   readonly event?: string;
   /** Slow work that must not hold the transaction, such as hashing a password: turns the parameters into what `write` gets. */
-  prepare?(room: Room, want: z.infer<P>): Promise<z.infer<P>>;
+  prepare?(room: Room, want: z.infer<P>): Promise<W>;
   /** Runs inside one transaction; gives the inner body, or nothing for {"success": "true"}. */
-  write(room: WriteRoom, want: z.infer<P>): Promise<Record<string, unknown> | undefined>;
+  write(room: WriteRoom, want: W): Promise<Record<string, unknown> | undefined>;
 }
 
 /** Promises a row a state for when the change is realized, also where no job carries it. */
@@ -100,7 +100,7 @@ export async function entersWhenRealized(tx: Tx, entering: Entering): Promise<vo
 }
 
 /** A synchronous change. */
-export function writeCommand<P extends z.ZodObject>(spec: WriteSpec<P>): Plan {
+export function writeCommand<P extends z.ZodObject, W extends z.infer<P> = z.infer<P>>(spec: WriteSpec<P, W>): Plan {
   return ({ store, log }) => ({
     ...common(spec),
     answer: spec.answer,
@@ -108,7 +108,8 @@ export function writeCommand<P extends z.ZodObject>(spec: WriteSpec<P>): Plan {
     ...(spec.event === undefined ? {} : { event: spec.event }),
     async run(call, want) {
       const given = want as z.infer<P>;
-      const ready = spec.prepare === undefined ? given : await spec.prepare({ store, db: store.db, call, log }, given);
+      const ready =
+        spec.prepare === undefined ? (given as W) : await spec.prepare({ store, db: store.db, call, log }, given);
       return store.write(async (tx) => {
         const body = await spec.write({ store, db: tx.db, tx, call, log }, ready);
         if (spec.event !== undefined) {

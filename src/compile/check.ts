@@ -5,25 +5,37 @@ import type { Desired, DesiredRow, DesiredUnit } from './desired.ts';
 
 /** Where rows refer to others by uuid: column by column, the table referred to. All references stay within a unit. */
 const REFERENCES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
-  Logical_Switch: { ports: 'Logical_Switch_Port' },
+  Logical_Switch: {
+    ports: 'Logical_Switch_Port',
+    load_balancer: 'Load_Balancer',
+    acls: 'ACL',
+    qos_rules: 'QoS',
+  },
   Logical_Switch_Port: { dhcpv4_options: 'DHCP_Options' },
   Logical_Router: {
     ports: 'Logical_Router_Port',
     static_routes: 'Logical_Router_Static_Route',
     policies: 'Logical_Router_Policy',
+    load_balancer: 'Load_Balancer',
+    nat: 'NAT',
   },
+  NAT: { gateway_port: 'Logical_Router_Port' },
   Logical_Router_Port: { gateway_chassis: 'Gateway_Chassis' },
+  Load_Balancer: { health_check: 'Load_Balancer_Health_Check' },
   Port_Group: { ports: 'Logical_Switch_Port', acls: 'ACL' },
 };
 
-/** Tables whose rows exist only while another row refers to them: the columns that keep them. */
-const KEPT_BY: Readonly<Record<string, string>> = {
-  Logical_Switch_Port: 'Logical_Switch.ports',
-  Logical_Router_Port: 'Logical_Router.ports',
-  Logical_Router_Static_Route: 'Logical_Router.static_routes',
-  Logical_Router_Policy: 'Logical_Router.policies',
-  Gateway_Chassis: 'Logical_Router_Port.gateway_chassis',
-  ACL: 'Port_Group.acls',
+/** Tables whose rows exist only while another row refers to them: the columns that keep them, any of them. */
+const KEPT_BY: Readonly<Record<string, readonly string[]>> = {
+  Logical_Switch_Port: ['Logical_Switch.ports'],
+  Logical_Router_Port: ['Logical_Router.ports'],
+  Logical_Router_Static_Route: ['Logical_Router.static_routes'],
+  Logical_Router_Policy: ['Logical_Router.policies'],
+  Gateway_Chassis: ['Logical_Router_Port.gateway_chassis'],
+  ACL: ['Port_Group.acls', 'Logical_Switch.acls'],
+  NAT: ['Logical_Router.nat'],
+  QoS: ['Logical_Switch.qos_rules'],
+  Load_Balancer_Health_Check: ['Load_Balancer.health_check'],
 };
 
 /** Stops the program's way to the network when {@link check} finds anything. */
@@ -113,12 +125,12 @@ function digested({ key, rows }: DesiredUnit): Digest {
   }
   const secured = new Set(rows.filter(({ table }) => table === 'Port_Group').flatMap((row) => list(row, 'ports')));
   for (const row of rows) {
-    const keeper = KEPT_BY[row.table];
-    if (keeper !== undefined && kept.get(keeper)?.has(row.uuid) !== true)
-      wrong.push(`${key}: nothing in ${keeper} keeps ${label(row)}`);
+    const keepers = KEPT_BY[row.table];
+    if (keepers !== undefined && !keepers.some((keeper) => kept.get(keeper)?.has(row.uuid) === true))
+      wrong.push(`${key}: nothing in ${keepers.join(' or ')} keeps ${label(row)}`);
     if (row.table !== 'Logical_Switch_Port' || row.columns['type'] !== undefined) continue;
     if (!isSecured(row))
-      wrong.push(`${key}: instance port ${nameOf(row)} has no port security with a MAC and an IPv4 address`);
+      wrong.push(`${key}: instance port ${nameOf(row)} has no port security with a MAC and an address`);
     if (!secured.has(row.uuid))
       wrong.push(`${key}: instance port ${nameOf(row)} is in no port group, so no guard rails hold for it`);
   }
@@ -128,7 +140,9 @@ function digested({ key, rows }: DesiredUnit): Digest {
 /** A MAC address alone would let router advertisements pass. */
 function isSecured(row: DesiredRow): boolean {
   const entries = list(row, 'port_security');
-  return entries.length > 0 && entries.every((entry) => /^[0-9a-f:]{17} [0-9]+\.[0-9.]+/.test(entry));
+  return (
+    entries.length > 0 && entries.every((entry) => /^[0-9a-f:]{17} ([0-9]+\.[0-9.]+|[0-9a-f]*:[0-9a-f:]+)/.test(entry))
+  );
 }
 
 function unmarked(key: string, row: DesiredRow): readonly string[] {

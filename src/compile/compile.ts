@@ -5,6 +5,7 @@ import { fabricKind } from './fabric.ts';
 import { guestNetworkKind } from './guest-network.ts';
 import type { Kind, Part } from './kind.ts';
 import { privateNetworkKind } from './private-network.ts';
+import { publicWires } from './public-wire.ts';
 import { reachOf } from './reach.ts';
 import { same } from './same.ts';
 import { vpcKind } from './vpc.ts';
@@ -15,6 +16,8 @@ const KINDS = [
   remembered(vpcKind),
   remembered(privateNetworkKind),
   remembered(guestNetworkKind),
+  // What all routers bring together: it remembers by itself.
+  publicWires(),
 ];
 
 /**

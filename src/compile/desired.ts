@@ -21,7 +21,7 @@ export interface DesiredRow {
 
 /** What one unit of the intent (a VPC, a network) asks of the engine. Same unit object in, same DesiredUnit object out. */
 export interface DesiredUnit {
-  /** UnitKey of the model: `vpc:ID`, `network:ID`. */
+  /** UnitKey of the model: `vpc:ID`, `network:ID`; `public:ID` is a public wire, which follows from all of them. */
   readonly key: string;
   readonly rows: readonly DesiredRow[];
   /** Names of the chassis that must have it before it counts as realized. */

@@ -1,8 +1,10 @@
 // What DHCP tells the instances of a network. OVN answers on the instance's own hypervisor, so no server is needed.
 import { cidr, formatCidr } from '../lib/ip.ts';
-import { mtuOf, type Fabric, type GuestNetwork, type NetworkRoute, type Tier } from '../model/intent.ts';
+import { DHCP_OPTIONS, type DhcpOptions } from '../model/dhcp-option.ts';
+import { mtuOf, type Fabric, type GuestNetwork, type NetworkRoute, type Nic, type Tier } from '../model/intent.ts';
 import type { DesiredRow } from './desired.ts';
 import { routerMac, row, rowId } from './names.ts';
+import { METADATA } from './service-port.ts';
 
 /** Never ends: an address belongs to its instance as long as there is one, and no renewal waits for anybody. */
 const LEASE_SECONDS = 0xffff_ffff;
@@ -16,10 +18,10 @@ const NOBODY = '169.254.0.1';
 export interface Dhcp {
   readonly rows: readonly DesiredRow[];
   /** Row id for a NIC; undefined when the network has no DHCP. */
-  optionsOf(isDefault: boolean): string | undefined;
+  optionsOf(nic: Pick<Nic, 'id' | 'isDefault' | 'dhcpOptions'>): string | undefined;
 }
 
-const NO_DHCP: Dhcp = { rows: [], optionsOf: () => undefined };
+export const NO_DHCP: Dhcp = { rows: [], optionsOf: () => undefined };
 
 /**
  * Two sets of options: an instance's first NIC gets router, resolvers and domain; its others only an address, or it would
@@ -29,7 +31,7 @@ const NO_DHCP: Dhcp = { rows: [], optionsOf: () => undefined };
 export function dhcpOf(unit: string, network: Tier | GuestNetwork, fabric: Fabric): Dhcp {
   if (!network.dhcp || network.cidr === undefined) return NO_DHCP;
   const byOvn = network.kind === 'tier' || network.routed;
-  const server = (byOvn ? network.gateway : undefined) ?? NOBODY;
+  const server = network.service?.ip ?? (byOvn ? network.gateway : undefined) ?? NOBODY;
   const routes = network.kind === 'tier' ? [] : network.routes;
   const common = {
     server_id: server,
@@ -40,10 +42,11 @@ export function dhcpOf(unit: string, network: Tier | GuestNetwork, fabric: Fabri
   const forDefault = {
     ...common,
     ...(network.gateway === undefined ? {} : { router: network.gateway }),
-    ...classless(routes, network.gateway),
+    ...classless([...metadataRoute(network), ...routes], network.gateway),
     ...(network.dns.length === 0 ? {} : { dns_server: setOf(network.dns) }),
     ...(network.domainName === '' ? {} : { domain_name: quoted(network.domainName) }),
   };
+  const forFurther = { ...common, ...classless(routes, undefined) };
   const first = rowId('DHCP_Options', `${network.id}/default`);
   const further = rowId('DHCP_Options', `${network.id}/further`);
   const mark = { id: network.id, unit };
@@ -51,17 +54,27 @@ export function dhcpOf(unit: string, network: Tier | GuestNetwork, fabric: Fabri
   return {
     rows: [
       row('DHCP_Options', first, mark, { cidr: prefix, options: forDefault }),
-      row('DHCP_Options', further, mark, { cidr: prefix, options: { ...common, ...classless(routes, undefined) } }),
+      row('DHCP_Options', further, mark, { cidr: prefix, options: forFurther }),
+      ...network.nics.flatMap((nic) => {
+        if (nic.dhcpOptions === undefined) return [];
+        const options = { ...(nic.isDefault ? forDefault : forFurther), ...own(nic.dhcpOptions, common.mtu) };
+        return [row('DHCP_Options', ownId(nic), { id: nic.id, unit }, { cidr: prefix, options })];
+      }),
     ],
-    optionsOf: (isDefault) => (isDefault ? first : further),
+    optionsOf: (nic) => (nic.dhcpOptions === undefined ? (nic.isDefault ? first : further) : ownId(nic)),
   };
+}
+
+/** Where metadata is looked for by who does not look at DHCP's server: link local, so it must be said how to get there. */
+function metadataRoute({ service }: Tier | GuestNetwork): readonly Pick<NetworkRoute, 'cidr' | 'via'>[] {
+  return service?.userData === true ? [{ cidr: `${METADATA}/32`, via: service.ip }] : [];
 }
 
 /**
  * Option 121. A client that gets it takes no notice of the router option, so the default route stands in it, too (RFC 3442).
  */
 function classless(
-  routes: readonly NetworkRoute[],
+  routes: readonly Pick<NetworkRoute, 'cidr' | 'via'>[],
   gateway: string | undefined,
 ): { readonly classless_static_route?: string } {
   if (routes.length === 0) return {};
@@ -71,6 +84,23 @@ function classless(
     .map(({ prefix, via }) => `${formatCidr(prefix)},${via}`);
   const all = gateway === undefined ? entries : [...entries, `0.0.0.0/0,${gateway}`];
   return { classless_static_route: `{${all.join(', ')}}` };
+}
+
+function ownId({ id }: Pick<Nic, 'id'>): string {
+  return rowId('DHCP_Options', `${id}/own`);
+}
+
+/** A card's own options in OVN's words. It is never told to send more than fits. */
+function own(options: DhcpOptions, mtu: string): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    Object.entries(options).flatMap(([code, value]) => {
+      const option = DHCP_OPTIONS[code];
+      if (option === undefined) return [];
+      if (option.kind === 'addresses') return [[option.ovn, setOf(value.split(','))]];
+      if (option.kind === 'mtu') return [[option.ovn, String(Math.min(Number(value), Number(mtu)))]];
+      return [[option.ovn, quoted(value)]];
+    }),
+  );
 }
 
 function setOf(addresses: readonly string[]): string {

@@ -1,10 +1,11 @@
 // Packet filter lists as OVN understands them: from CloudStack's items to ordered rules, from ordered rules to rows. Semantics
 // (Cosmic and CloudStack): new connections are judged, their replies pass; the first match in ascending number decides.
 import { cidr } from '../lib/ip.ts';
+import { cidr6 } from '../lib/ip6.ts';
 import type { AclItem, AclList } from '../model/intent.ts';
 import type { DesiredRow } from './desired.ts';
 import { row, rowId } from './names.ts';
-import { and, within } from './match.ts';
+import { and, within, within6 } from './match.ts';
 
 /** One step of a first-match list. */
 export interface Rule {
@@ -18,15 +19,18 @@ export interface Rule {
 /** First match decides. The last rule matches everything, and no other does. */
 export type Rules = readonly Rule[];
 
+/** 4, or 6. A list holds items of both, and is gone through for each by itself. */
+export type Family = 4 | 6;
+
 /** Towards the instances. `cidrs` are sources; what no item names is denied. */
-export function ingressRules(list: AclList | undefined): Rules {
-  return closed(itemsOf(list, 'Ingress').map(ruleOf), false);
+export function ingressRules(list: AclList | undefined, family: Family = 4): Rules {
+  return closed(rulesOf(itemsOf(list, 'Ingress'), family), false);
 }
 
 /** Away from the instances. `cidrs` are destinations; without any Egress item all is free, with one the rest is denied. */
-export function egressRules(list: AclList | undefined): Rules {
+export function egressRules(list: AclList | undefined, family: Family = 4): Rules {
   const items = itemsOf(list, 'Egress');
-  return closed(items.map(ruleOf), items.length === 0);
+  return closed(rulesOf(items, family), items.length === 0);
 }
 
 /** Makes a list of it: ended at the first rule that matches everything, or by one that gives `rest`. */
@@ -97,15 +101,35 @@ function itemsOf(list: AclList | undefined, direction: 'Ingress' | 'Egress'): re
   return list.items.filter((item) => item.direction === direction).toSorted((a, b) => a.number - b.number);
 }
 
-function ruleOf(item: AclItem): Rule {
-  const field = item.direction === 'Ingress' ? 'ip4.src' : 'ip4.dst';
-  const other = item.cidrs.length === 0 ? '' : within(field, item.cidrs.map(cidr));
-  return { id: item.id, match: and(other, protocolMatch(item)), allow: item.action === 'Allow' };
+function rulesOf(items: readonly AclItem[], family: Family): readonly Rule[] {
+  return items
+    .filter((item) => isAbout(item, family))
+    .map((item) => ({
+      id: item.id,
+      match: and(otherEnd(item, family), protocolMatch(item, family)),
+      allow: item.action === 'Allow',
+    }));
 }
 
-const NAMED: Readonly<Record<string, string>> = { '1': 'icmp', '6': 'tcp', '17': 'udp', '132': 'sctp' };
+/** Without any CIDR, or any of the family, an item is about both or about the other; ICMP has a number of its own in each. */
+function isAbout({ cidrs, cidrs6 = [], protocol }: AclItem, family: Family): boolean {
+  if (protocol === (family === 6 ? '1' : '58')) return false;
+  return family === 6 ? cidrs6.length > 0 || cidrs.length === 0 : cidrs.length > 0 || cidrs6.length === 0;
+}
 
-function protocolMatch(item: AclItem): string {
+function otherEnd({ direction, cidrs, cidrs6 = [] }: AclItem, family: Family): string {
+  const end = direction === 'Ingress' ? 'src' : 'dst';
+  if (family === 6) return cidrs6.length === 0 ? '' : within6(`ip6.${end}`, cidrs6.map(cidr6));
+  return cidrs.length === 0 ? '' : within(`ip4.${end}`, cidrs.map(cidr));
+}
+
+const NAMED: Readonly<Record<string, string>> = { '1': 'icmp', '6': 'tcp', '17': 'udp', '58': 'icmp', '132': 'sctp' };
+
+/** What of a packet an item or a rule asks besides its ends. */
+export function protocolMatch(
+  item: Pick<AclItem, 'id' | 'protocol' | 'startPort' | 'endPort' | 'icmpType' | 'icmpCode'>,
+  family: Family,
+): string {
   const text = item.protocol.toLowerCase();
   const protocol = NAMED[text] ?? text;
   switch (protocol) {
@@ -115,8 +139,10 @@ function protocolMatch(item: AclItem): string {
     case 'udp':
     case 'sctp':
       return and(protocol, portMatch(`${protocol}.dst`, item));
-    case 'icmp':
-      return and('icmp4', numberMatch('icmp4.type', item.icmpType), numberMatch('icmp4.code', item.icmpCode));
+    case 'icmp': {
+      const name = `icmp${family}`;
+      return and(name, numberMatch(`${name}.type`, item.icmpType), numberMatch(`${name}.code`, item.icmpCode));
+    }
     default: {
       if (!/^[0-9]{1,3}$/.test(protocol)) throw new Error(`ACL item ${item.id}: unknown protocol ${item.protocol}`);
       return `ip.proto == ${protocol}`;
@@ -124,7 +150,7 @@ function protocolMatch(item: AclItem): string {
   }
 }
 
-function portMatch(field: string, { startPort, endPort }: AclItem): string {
+function portMatch(field: string, { startPort, endPort }: Pick<AclItem, 'startPort' | 'endPort'>): string {
   if (startPort === undefined) return '';
   if (endPort === undefined || endPort === startPort) return `${field} == ${startPort}`;
   return `${field} >= ${startPort} && ${field} <= ${endPort}`;

@@ -1,9 +1,10 @@
 // Which hypervisors carry router ports on VLANs, and that BFD runs between them before the first one exists.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Intent } from '../model/intent.ts';
+import type { Chassis, Fabric, Intent } from '../model/intent.ts';
 import { compile } from './compile.ts';
 import type { DesiredRow } from './desired.ts';
+import { gatewayGroupOf, gatewayGroups } from './gateway-chassis.ts';
 import { FABRIC, routerPortName } from './names.ts';
 import { rowsOf } from './rows.test-support.ts';
 import { fabricOf, gatewayId, intentOf, threeVpcs, vlan } from './sample.test-support.ts';
@@ -71,4 +72,51 @@ test('compile() keeps BFD up between all that may carry a port together, with fo
   for (const [host, peers] of peersBy(tenantsOf(intent)))
     for (const peer of peers) assert.ok(kept.get(host)!.has(peer), `${host} - ${peer}`);
   assert.deepEqual(compile({ ...intent, fabric: fabricOf('hv1') }).units.get(FABRIC)!.rows, []);
+});
+
+const chassis = (name: string, kind: Chassis['kind'], leaving = false): Chassis => ({
+  name,
+  kind,
+  underlayIp: '192.0.2.1',
+  ...(leaving ? { leaving: true } : {}),
+});
+const region = (...members: readonly Chassis[]): Fabric => ({ chassis: members, underlayMtu: 1500 });
+const HYPERVISORS = ['hv1', 'hv2', 'hv3'].map((name) => chassis(name, 'hypervisor'));
+const KEYS = Array.from({ length: 200 }, (_, i) => `router ${i}`);
+
+test('gatewayGroupOf() takes gateway nodes where there are any, witnesses and then hypervisors for the majority', () => {
+  const two = region(chassis('gw1', 'gateway'), chassis('gw2', 'gateway'), ...HYPERVISORS, chassis('w', 'witness'));
+  for (const key of KEYS) {
+    const group = gatewayGroupOf(key, two);
+    assert.deepEqual(group.slice(0, 2).toSorted(), ['gw1', 'gw2']);
+    assert.deepEqual(group.slice(2), ['w']);
+  }
+  const firsts = Map.groupBy(KEYS, (key) => gatewayGroupOf(key, two)[0]);
+  for (const name of ['gw1', 'gw2']) assert.ok(firsts.get(name)!.length > 50, 'both carry their share');
+  assert.deepEqual(gatewayGroupOf('x', region(chassis('gw1', 'gateway'), ...HYPERVISORS)), ['gw1', 'hv1', 'hv2']);
+  assert.deepEqual(gatewayGroups(two), [['gw1', 'gw2', 'w']]);
+});
+
+test('gatewayGroupOf() puts who is leaving or to be avoided last, and moves nothing that was elsewhere', () => {
+  const names = ['gw1', 'gw2', 'gw3', 'gw4', 'gw5'];
+  const before = region(...names.map((name) => chassis(name, 'gateway')));
+  const after = region(...names.map((name) => chassis(name, 'gateway', name === 'gw2')));
+  const known = new Set(gatewayGroups(before).map((group) => group.toSorted().join()));
+  for (const key of KEYS) {
+    const [was, is] = [gatewayGroupOf(key, before), gatewayGroupOf(key, after)];
+    assert.notEqual(is[0], 'gw2');
+    if (was[0] !== 'gw2') assert.equal(is[0], was[0]);
+    if (is.includes('gw2')) assert.equal(is.at(-1), 'gw2');
+    assert.deepEqual(gatewayGroupOf(key, before, { turn: 0, avoid: ['gw2'] }), is);
+    assert.ok(known.has(is.toSorted().join()), 'BFD runs in it already');
+  }
+  const all = region(...names.map((name) => chassis(name, 'gateway', true)));
+  assert.equal(gatewayGroupOf('x', all).length, 3, 'somebody has to');
+});
+
+test('gatewayGroupOf() turns the ring: as many turns as there are candidates lead back', () => {
+  const three = region(...['gw1', 'gw2', 'gw3'].map((name) => chassis(name, 'gateway')));
+  const firsts = [0, 1, 2, 3].map((turn) => gatewayGroupOf('x', three, { turn, avoid: [] })[0]);
+  assert.equal(new Set(firsts).size, 3);
+  assert.equal(firsts[3], firsts[0]);
 });

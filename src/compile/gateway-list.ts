@@ -7,11 +7,15 @@
 // - From one Private network through the VPC to another (transit), the first one's Egress and the second one's Ingress items
 //   decide.
 //
+// The strict alternative (Vpc.strictLists) says what it means: the list's Ingress items judge what comes in from the Private network, for
+// tiers, too (cidrs: sources), its Egress items what leaves to it (cidrs: destinations), from tiers, too. Transit: what comes in by
+// the first list and leaves by the second.
+//
 // OVN's filters at router ports know no connections, so the first two are enforced at the tier's instances, by the source:
 // it belongs to the gateway that an answer would leave through. A source no route leads to is refused as soon as one gateway
 // restricts anything; nobody could answer it. Transit touches no instance and is judged packet by packet, answers too.
 import { formatCidr, type Cidr } from '../lib/ip.ts';
-import type { PrivateGateway, Vpc } from '../model/intent.ts';
+import type { AclList, PrivateGateway, Vpc } from '../model/intent.ts';
 import type { DesiredRow } from './desired.ts';
 import {
   allowsNothing,
@@ -37,8 +41,27 @@ const TRANSIT = 19_000;
  * the longest prefix first, as the router looks them up; each has the last word on what it covers.
  */
 export function behindGateways(vpc: Vpc, routing: Routing, ingress: Rules): Rules {
-  const restricting = restrictingOf(vpc.gateways);
-  if (restricting.size === 0 || allowsNothing(ingress)) return ingress;
+  return perGateway(restrictingOf(vpc.gateways, comingIn(vpc)), 'ip4.src', routing, ingress);
+}
+
+/** The tier's Egress rules, with those of the gateways a packet would leave by: strict lists only, others let it go. */
+export function aheadOfGateways(vpc: Vpc, routing: Routing, egress: Rules): Rules {
+  if (vpc.strictLists !== true) return egress;
+  return perGateway(restrictingOf(vpc.gateways, egressRules), 'ip4.dst', routing, egress);
+}
+
+/** What a list says of packets that come in from the Private network. */
+function comingIn({ strictLists }: Vpc): (list: AclList) => Rules {
+  return strictLists === true ? ingressRules : egressRules;
+}
+
+function perGateway(
+  restricting: ReadonlyMap<string, Rules>,
+  field: 'ip4.src' | 'ip4.dst',
+  routing: Routing,
+  rules: Rules,
+): Rules {
+  if (restricting.size === 0 || allowsNothing(rules)) return rules;
   const keyOf = ({ via }: Destination): string =>
     via
       .map(({ id }) => id)
@@ -50,7 +73,7 @@ export function behindGateways(vpc: Vpc, routing: Routing, ingress: Rules): Rule
     .toSorted((a, b) => b.prefix.length - a.prefix.length || (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
   const blocks = runsOf(entries).flatMap(({ key, prefixes }) => {
     const lists = key === '' ? [] : key.split('+').map((id) => restricting.get(id)!);
-    return when(within('ip4.src', prefixes), formatCidr(prefixes[0]!), [...lists, ingress].reduce(both));
+    return when(within(field, prefixes), formatCidr(prefixes[0]!), [...lists, rules].reduce(both));
   });
   return closed(blocks, false);
 }
@@ -59,7 +82,8 @@ export function behindGateways(vpc: Vpc, routing: Routing, ingress: Rules): Rule
 export function transitPolicies(unit: string, vpc: Vpc): readonly DesiredRow[] {
   return vpc.gateways.flatMap((from) =>
     vpc.gateways.flatMap((to) => {
-      const rules = both(egressRules(from.acl), ingressRules(to.acl));
+      const leaving = vpc.strictLists === true ? egressRules : ingressRules;
+      const rules = both(comingIn(vpc)(from.acl), leaving(to.acl));
       if (isFree(rules)) return [];
       const ports = `inport == "${routerPortName(from.id)}" && outport == "${routerPortName(to.id)}"`;
       return prioritized(rules, TRANSIT).map(({ id, match, allow, priority }) =>
@@ -69,8 +93,11 @@ export function transitPolicies(unit: string, vpc: Vpc): readonly DesiredRow[] {
   );
 }
 
-function restrictingOf(gateways: readonly PrivateGateway[]): ReadonlyMap<string, Rules> {
-  const lists = gateways.map((gateway) => [gateway.id, egressRules(gateway.acl)] as const);
+function restrictingOf(
+  gateways: readonly PrivateGateway[],
+  rulesOf: (list: AclList) => Rules,
+): ReadonlyMap<string, Rules> {
+  const lists = gateways.map((gateway) => [gateway.id, rulesOf(gateway.acl)] as const);
   return new Map(lists.filter(([, rules]) => !isFree(rules)));
 }
 

@@ -2,11 +2,15 @@
 // the segment, its instances and, where offered, DHCP; who routes is somebody else's machine, which needs nothing here.
 import { cidr, ip } from '../lib/ip.ts';
 import type { GuestNetwork } from '../model/intent.ts';
+import { networkFilter6 } from './filter6.ts';
+import { guestFilter } from './guest-filter.ts';
 import { hostsOf, type Kind } from './kind.ts';
 import { networkKey } from './names.ts';
 import { switchRows } from './network-switch.ts';
+import { publicPart } from './public-part.ts';
 import { routerOf } from './router.ts';
 import type { Connected } from './routing.ts';
+import { legAddress, sixOfNetwork } from './six.ts';
 import { sourceCheck } from './source-check.ts';
 
 export const guestNetworkKind: Kind<GuestNetwork> = {
@@ -16,7 +20,8 @@ export const guestNetworkKind: Kind<GuestNetwork> = {
     const key = networkKey(network.id);
     const hosts = hostsOf(network.nics);
     const { id, gateway, cidr: range } = network;
-    if (!network.routed || gateway === undefined || range === undefined) {
+    const address = legAddress(network);
+    if (!network.routed || address === undefined) {
       return {
         key,
         rows: switchRows(key, network, fabric, { routerPorts: [] }),
@@ -25,30 +30,32 @@ export const guestNetworkKind: Kind<GuestNetwork> = {
         shares: [],
       };
     }
-    const prefix = cidr(range);
-    const own: Connected = {
-      id,
-      kind: 'tier',
-      networkId: id,
-      prefix,
-      own: ip(gateway),
-      label: `network ${network.name}`,
-    };
-    const routing = { connected: [own], paths: [], table: [{ prefix, via: [own] }], findings: [] };
-    const router = routerOf(
-      key,
-      id,
-      fabric,
-      [{ id, address: gateway, network: { id, cidr: range, segment: network.segment } }],
-      [],
-      sourceCheck(key, id, routing),
-    );
+    const own = gateway === undefined || range === undefined ? [] : [connectedOf(network, range, gateway)];
+    const table = own.map((segment) => ({ prefix: segment.prefix, via: [segment] }));
+    const part = publicPart(network, [network], { connected: own, paths: [], table, findings: [] }, fabric);
+    const six = sixOfNetwork(key, network, part);
+    const legs = [{ id, address, network }, ...part.legs];
+    const router = routerOf(key, id, fabric, legs, {
+      ...part.routerRows,
+      static_routes: [...part.routerRows.static_routes, ...six.routes],
+      policies: [...sourceCheck(key, id, part.routing), ...part.routerRows.policies, ...six.policies],
+    });
+    const acls = [...guestFilter(key, network), ...networkFilter6(key, network)];
+    const { loadBalancers } = part;
     return {
       key,
-      rows: [...router.rows, ...switchRows(key, network, fabric, { routerPorts: [id] })],
+      rows: [
+        ...router.rows,
+        ...switchRows(key, network, fabric, { routerPorts: [id], acls, loadBalancers }),
+        ...part.rows,
+      ],
       findings: [],
       chassis: [...hosts, ...router.chassis],
       shares: [],
     };
   },
 };
+
+function connectedOf({ id, name }: GuestNetwork, range: string, gateway: string): Connected {
+  return { id, kind: 'tier', networkId: id, prefix: cidr(range), own: ip(gateway), label: `network ${name}` };
+}

@@ -1,6 +1,7 @@
 // Every name the compiler gives: OVN objects, their row ids, their MAC addresses and their marks. Apart from everything so
 // that two files can never disagree about what a thing is called, and nothing a tenant typed gets into a name.
-import { derivedId, macOf } from '../lib/id.ts';
+import { derivedId } from '../lib/id.ts';
+import { routerPortMac } from '../model/ipv6.ts';
 import type { DesiredRow, Value } from './desired.ts';
 
 /** What belongs to no tenant: the fabric's own unit, and its id in names. */
@@ -12,6 +13,11 @@ export function vpcKey(vpcId: string): string {
 
 export function networkKey(networkId: string): string {
   return `network:${networkId}`;
+}
+
+/** The switch of a public wire and a group of gateway chassis: nobody's, made of what all routers there bring. */
+export function wireKey(wireId: string): string {
+  return `public:${wireId}`;
 }
 
 /** Logical router of a VPC or of a routed guest network, by its id. */
@@ -39,6 +45,11 @@ export function localnetName(networkId: string): string {
   return `ln-${networkId}`;
 }
 
+/** The port of what the hypervisors serve in a network: on each of them a port of this name. */
+export function servicePortName(networkId: string): string {
+  return `svc-${networkId}`;
+}
+
 /** The group of a network's instance ports. Letters, digits and underscores only, since matches say `@name`. */
 export function portGroupName(networkId: string): string {
   return `pg_${networkId.replaceAll('-', '_')}`;
@@ -57,12 +68,14 @@ export function rowId(table: string, key: string): string {
   return derivedId(`${table}/${key}`);
 }
 
-/**
- * The MAC address of a router's port. It follows from the segment and the address, not from the port: when an address passes
- * from one VPC's gateway to another's, neighbours that remember the old one (an OVN MAC_Binding never ages) stay right.
- */
+/** The id of a row that is to come before all others of its table: a {@link rowId} that begins with zeros. */
+export function lowestRowId(table: string, key: string): string {
+  return `00000000${rowId(table, key).slice(8)}`;
+}
+
+/** The MAC address of a router's port; it follows from the segment and the address. */
 export function routerMac(networkId: string, address: string): string {
-  return macOf(`${networkId}/${address}`);
+  return routerPortMac(networkId, address);
 }
 
 /** What a row is for: the id of the resource, and the unit it was compiled from. */

@@ -1,19 +1,22 @@
 // A network as a logical switch: its segment, the ports of its instances with their guard rails, and DHCP. The same for every
 // kind of network; who routes for it is not asked here.
-import type { Cidr } from '../lib/ip.ts';
 import type { Fabric, Network, Nic } from '../model/intent.ts';
 import type { DesiredRow } from './desired.ts';
-import { dhcpOf, quoted } from './dhcp.ts';
+import { NO_DHCP, dhcpOf, quoted } from './dhcp.ts';
 import { guardRails, portAddresses, portSecurity } from './guard-rail.ts';
+import { serviceGuards, servicePort } from './service-port.ts';
 import { localnetName, portGroupName, routerPortName, row, rowId, switchName, switchSideName } from './names.ts';
+import { rateRows } from './rate.ts';
 
 export interface SwitchOptions {
   /** Ids of the router ports that meet here: the tier's own, or each private gateway's. */
   readonly routerPorts: readonly string[];
   /** ACL rows besides the guard rails, for the network's port group. */
   readonly acls?: readonly DesiredRow[];
+  /** Ids of Load_Balancer rows: what instances reach by public or balanced addresses. */
+  readonly loadBalancers?: readonly string[];
   /** What is routed to an instance, by its address. */
-  readonly routedTo?: ReadonlyMap<string, readonly Cidr[]>;
+  readonly routedTo?: ReadonlyMap<string, readonly string[]>;
 }
 
 export function switchRows(
@@ -23,10 +26,11 @@ export function switchRows(
   options: SwitchOptions,
 ): readonly DesiredRow[] {
   const mark = { id: network.id, unit };
-  const dhcp = network.kind === 'private' ? undefined : dhcpOf(unit, network, fabric);
+  const dhcp =
+    network.kind === 'private' ? undefined : network.kind === 'tier6' ? NO_DHCP : dhcpOf(unit, network, fabric);
   const nicPorts = network.nics.map((nic) =>
-    nicPort(unit, nic, dhcp?.optionsOf(nic.isDefault), {
-      addressed: network.cidr !== undefined,
+    nicPort(unit, nic, dhcp?.optionsOf(nic), {
+      addressed: network.cidr !== undefined || network.six !== undefined,
       routed: routedTo(nic, options.routedTo),
     }),
   );
@@ -34,21 +38,34 @@ export function switchRows(
     ...nicPorts,
     ...options.routerPorts.map((id) => switchSide(unit, network, id)),
     ...localnet(unit, network),
+    ...servicePort(unit, network),
   ];
   const name = switchName(network.id);
+  const rates = network.nics.flatMap((nic) => rateRows(unit, nic));
+  const { loadBalancers = [] } = options;
   const rows = [
-    row('Logical_Switch', rowId('Logical_Switch', name), mark, { name, ports: ports.map(({ uuid }) => uuid) }),
+    row('Logical_Switch', rowId('Logical_Switch', name), mark, {
+      name,
+      ports: ports.map(({ uuid }) => uuid),
+      ...(rates.length === 0 ? {} : { qos_rules: rates.map(({ uuid }) => uuid) }),
+      ...(loadBalancers.length === 0 ? {} : { load_balancer: loadBalancers }),
+    }),
     ...ports,
+    ...rates,
   ];
   if (dhcp === undefined) return rows;
   const group = portGroupName(network.id);
-  const acls = [...guardRails(unit, network.id, group), ...(options.acls ?? [])];
+  const acls = [
+    ...guardRails(unit, network.id, group, network.six !== undefined),
+    ...serviceGuards(unit, network, group),
+    ...(options.acls ?? []),
+  ];
   const columns = { name: group, ports: nicPorts.map(({ uuid }) => uuid), acls: acls.map(({ uuid }) => uuid) };
   return [...rows, ...dhcp.rows, row('Port_Group', rowId('Port_Group', group), mark, columns), ...acls];
 }
 
-function routedTo(nic: Nic, routed: SwitchOptions['routedTo']): readonly Cidr[] {
-  const own = nic.ip === undefined ? nic.secondary : [nic.ip, ...nic.secondary];
+function routedTo(nic: Nic, routed: SwitchOptions['routedTo']): readonly string[] {
+  const own = [nic.ip, ...nic.secondary, nic.ip6].filter((address) => address !== undefined);
   return own.flatMap((address) => routed?.get(address) ?? []);
 }
 
@@ -67,7 +84,7 @@ function nicPort(
   unit: string,
   nic: Nic,
   dhcp: string | undefined,
-  { addressed, routed }: { readonly addressed: boolean; readonly routed: readonly Cidr[] },
+  { addressed, routed }: { readonly addressed: boolean; readonly routed: readonly string[] },
 ): DesiredRow {
   return row(
     'Logical_Switch_Port',

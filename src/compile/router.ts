@@ -1,17 +1,39 @@
 // A logical router with its ports. Rule: every router has dynamic_neigh_routers; without it each router knows every other one
 // on a shared switch by a flow of its own, and flows grow with their square (300 VPCs: 237,000 instead of 59,000). Rule: where
 // a router joins VLANs and overlays, its overlay ports refuse packets that do not fit, so that the sender learns the size.
-import { cidr, formatHost, ip } from '../lib/ip.ts';
 import { mtuOf, type Fabric, type Segment } from '../model/intent.ts';
+import type { Network6, Uplink6 } from '../model/ipv6.ts';
 import type { DesiredRow } from './desired.ts';
 import { gatewayChassisOf, gatewayChassisRows } from './gateway-chassis.ts';
+import { advertisementsOf, networksOf } from './leg6.ts';
 import { routerMac, routerName, routerPortName, row, rowId } from './names.ts';
 
 /** A port of the router on a network. `id` names the port. */
 export interface Leg {
   readonly id: string;
+  /** IPv6 where the network has no IPv4; the port's MAC follows from it. */
   readonly address: string;
-  readonly network: { readonly id: string; readonly cidr: string; readonly segment: Segment };
+  readonly network: {
+    readonly id: string;
+    readonly cidr?: string | undefined;
+    readonly segment: Segment;
+    readonly six?: Network6;
+    readonly uplink6?: Uplink6;
+    readonly domainName?: string;
+  };
+  /** Absent: it has the row id that follows from its name. */
+  readonly rowId?: string;
+  /** Absent: the group is chosen for this port alone. */
+  readonly chassis?: readonly string[];
+}
+
+/** Rows that become the router's, by the column that holds them. */
+export interface RouterRows {
+  readonly static_routes?: readonly DesiredRow[];
+  readonly policies?: readonly DesiredRow[];
+  readonly nat?: readonly DesiredRow[];
+  /** Ids of Load_Balancer rows: they are not the router's own. */
+  readonly load_balancer?: readonly string[];
 }
 
 export interface Router {
@@ -20,14 +42,13 @@ export interface Router {
   readonly chassis: readonly string[];
 }
 
-/** `staticRoutes` and `policies` are rows that become the router's. `id` is the VPC's or the guest network's. */
+/** `id` is the VPC's or the guest network's. */
 export function routerOf(
   unit: string,
   id: string,
   fabric: Fabric,
   legs: readonly Leg[],
-  staticRoutes: readonly DesiredRow[],
-  policies: readonly DesiredRow[],
+  { static_routes = [], policies = [], nat = [], load_balancer = [] }: RouterRows,
 ): Router {
   const chassis: string[] = [];
   const rows: DesiredRow[] = [];
@@ -36,16 +57,17 @@ export function routerOf(
   for (const leg of legs) {
     const name = routerPortName(leg.id);
     const mark = { id: leg.id, unit };
-    const carriers = gatewayChassisOf(name, leg.network.segment, fabric);
+    const carriers = leg.chassis ?? gatewayChassisOf(name, leg.network.segment, fabric);
     const gateways = gatewayChassisRows(name, carriers, mark);
     const { segment } = leg.network;
     // ovn-nb(5) Logical_Router_Port.options:gateway_mtu. Only where it is needed: it costs each packet a look at its length.
     const narrow = meetsWire && segment.kind === 'overlay';
-    const port = row('Logical_Router_Port', rowId('Logical_Router_Port', name), mark, {
+    const port = row('Logical_Router_Port', leg.rowId ?? rowId('Logical_Router_Port', name), mark, {
       name,
       mac: routerMac(leg.network.id, leg.address),
-      networks: [formatHost(ip(leg.address), cidr(leg.network.cidr))],
+      networks: networksOf(leg),
       gateway_chassis: gateways.map(({ uuid }) => uuid),
+      ...advertisementsOf(leg, fabric),
       ...(narrow ? { options: { gateway_mtu: String(mtuOf(segment, fabric.underlayMtu)) } } : {}),
     });
     chassis.push(...carriers);
@@ -60,11 +82,13 @@ export function routerOf(
     {
       name,
       ports,
-      static_routes: staticRoutes.map(({ uuid }) => uuid),
+      static_routes: static_routes.map(({ uuid }) => uuid),
       policies: policies.map(({ uuid }) => uuid),
+      ...(nat.length === 0 ? {} : { nat: nat.map(({ uuid }) => uuid) }),
+      ...(load_balancer.length === 0 ? {} : { load_balancer }),
       // always_learn_from_arp_request=false: a neighbour is remembered only by who has something to send to it.
       options: { dynamic_neigh_routers: 'true', always_learn_from_arp_request: 'false' },
     },
   );
-  return { rows: [router, ...rows, ...staticRoutes, ...policies], chassis };
+  return { rows: [router, ...rows, ...static_routes, ...policies, ...nat], chassis };
 }

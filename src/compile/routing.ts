@@ -9,7 +9,7 @@ import type { Finding } from './desired.ts';
 export interface Connected {
   /** Id the router port is named by: the tier's or the private gateway's. */
   readonly id: string;
-  readonly kind: 'tier' | 'gateway';
+  readonly kind: 'tier' | 'gateway' | 'public';
   readonly networkId: string;
   readonly prefix: Cidr;
   /** The router's own address on it. */

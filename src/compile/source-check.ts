@@ -7,12 +7,13 @@ import { routerPortName, row, rowId } from './names.ts';
 import type { Connected, Destination, Routing } from './routing.ts';
 
 /** Logical_Router_Policy priorities: above {@link BASE} by the length of a prefix (0 to 32), so that the longest decides. */
-const BASE = 20_000;
-const OWN = 30_000;
+export const BASE = 20_000;
+export const OWN = 30_000;
 
 /**
  * For a tier: sources are looked up like destinations, the longest prefix first, and must lead back to the tier. For a private
- * gateway: anything but the addresses of the VPC's own tiers, since routes may be one-way and the other side may have more.
+ * gateway: anything but the addresses of the VPC's own tiers, since routes may be one-way and the other side may have more. For a
+ * public wire: anything but what the router leads inside.
  * What the router itself answers passes here too, as if it came from where the question did; nobody else can send from its
  * addresses, OVN drops that before.
  */
@@ -23,11 +24,21 @@ export function sourceCheck(unit: string, routerId: string, routing: Routing): r
   const own = connected.map((segment) => ({ base: segment.own, length: 32, host: segment.own }));
   const checks = connected.flatMap((from) => {
     if (from.kind === 'tier') return tierCheck(unit, from, routing.table);
+    if (from.kind === 'public') return publicCheck(unit, from, routing.table);
     if (tiers.length === 0) return [];
     const match = and(`inport == "${routerPortName(from.id)}"`, within('ip4.src', tiers));
     return [policy(unit, from.id, 'source/tiers', BASE, match, 'drop')];
   });
   return [policy(unit, routerId, 'source/own', OWN, within('ip4.src', own), 'allow'), ...checks];
+}
+
+/** What leads inside is nobody's outside. Public addresses may be: a connection to one of our own turns round at this port. */
+function publicCheck(unit: string, from: Connected, table: readonly Destination[]): readonly DesiredRow[] {
+  const inside = table.filter(({ via }) => via.some(({ kind }) => kind !== 'public')).map(({ prefix }) => prefix);
+  const sources = inside.filter(({ length }) => length > 0);
+  if (sources.length === 0) return [];
+  const match = and(`inport == "${routerPortName(from.id)}"`, within('ip4.src', sources));
+  return [policy(unit, from.id, 'source/inside', BASE, match, 'drop')];
 }
 
 function tierCheck(unit: string, from: Connected, table: readonly Destination[]): readonly DesiredRow[] {
@@ -51,15 +62,17 @@ function tierCheck(unit: string, from: Connected, table: readonly Destination[])
   return [...rows, policy(unit, from.id, 'source/rest', BASE, inport, 'drop')];
 }
 
-/** One row of the router's policy table. `key` is unique among those of `id`, a port's or the router's. */
+/** One row of the router's policy table. `key` is unique among those of `id`, a port's or the router's. `nexthop`: of a reroute. */
 export function policy(
   unit: string,
   id: string,
   key: string,
   priority: number,
   match: string,
-  action: 'allow' | 'drop',
+  action: 'allow' | 'drop' | 'reroute',
+  nexthop?: string,
 ): DesiredRow {
   const uuid = rowId('Logical_Router_Policy', `${id}/${key}`);
-  return row('Logical_Router_Policy', uuid, { id, unit }, { priority, match, action });
+  const columns = { priority, match, action, ...(nexthop === undefined ? {} : { nexthops: [nexthop] }) };
+  return row('Logical_Router_Policy', uuid, { id, unit }, columns);
 }

@@ -6,7 +6,8 @@ import { compile } from './compile.ts';
 import type { DesiredRow } from './desired.ts';
 import { portGroupName } from './names.ts';
 import { rowsOf, verdict, type Packet } from './rows.test-support.ts';
-import { ALLOW, DENY, intentOf, listOf, threeVpcs } from './sample.test-support.ts';
+import { withVpcs } from './public.test-support.ts';
+import { ALLOW, DENY, gatewayId, intentOf, listOf, threeVpcs } from './sample.test-support.ts';
 
 /** ACLs towards and from the instances of a tier, by the tier's name. */
 function filterOf(
@@ -175,4 +176,58 @@ test('no match says "not": OVN would make a flow of every bit', () => {
   for (const intent of [threeVpcs(undefined, DENY), oneVpc(DENY)]) {
     for (const row of rowsOf(compile(intent))) assert.doesNotMatch(String(row.columns['match'] ?? ''), /!/);
   }
+});
+
+/** A VPC whose only gateway has the list, with another tier and a Private network behind which 10.9.0.0/16 is. */
+function strict(gatewayAcl: AclList, acl: AclList = ALLOW): Intent {
+  const intent = intentOf({
+    privateNetworks: { p: { cidr: '172.16.1.0/24' }, q: { cidr: '172.16.2.0/24' } },
+    vpcs: [
+      {
+        name: 'alpha',
+        cidr: '10.1.0.0/16',
+        tiers: { web: { cidr: '10.1.1.0/24', acl }, app: { cidr: '10.1.2.0/24', acl: ALLOW } },
+        gateways: { p: '172.16.1.1', q: '172.16.2.1' },
+        gatewayAcl,
+        routes: ['10.9.0.0/16 via 172.16.1.9'],
+      },
+    ],
+  });
+  return withVpcs(intent, () => ({ strictLists: true }));
+}
+
+test('a strict list of a gateway judges what comes in by its Ingress items, for tiers, and then the tier judges', () => {
+  const web = filterOf(strict(listOf('in', '10 ingress allow tcp 22 10.9.1.0/24')), 'web');
+  assert.equal(web.into(tcp('10.9.1.5', '10.1.1.11', 22)), 'passes');
+  assert.equal(web.into(tcp('10.9.1.5', '10.1.1.11', 23)), 'dropped');
+  assert.equal(web.into(tcp('10.9.2.5', '10.1.1.11', 22)), 'dropped');
+  assert.equal(web.into(tcp('10.1.2.5', '10.1.1.11', 23)), 'passes', 'another tier does not come through it');
+  assert.equal(web.out(tcp('10.1.1.11', '10.9.2.5', 23)), 'passes', 'without Egress items all may leave');
+  const closed = filterOf(strict(listOf('in', '10 ingress allow all'), listOf('tier', '5 ingress deny tcp 22')), 'web');
+  assert.equal(closed.into(tcp('10.9.1.5', '10.1.1.11', 22)), 'dropped');
+});
+
+test('a strict list of a gateway judges what leaves to its Private network by its Egress items, from tiers, too', () => {
+  const web = filterOf(strict(listOf('out', '10 egress allow tcp 443 10.9.0.0/16', '20 ingress allow all')), 'web');
+  assert.equal(web.out(tcp('10.1.1.11', '10.9.2.5', 443)), 'passes');
+  assert.equal(web.out(tcp('10.1.1.11', '10.9.2.5', 80)), 'dropped');
+  assert.equal(web.out(tcp('10.1.1.11', '172.16.1.9', 80)), 'dropped');
+  assert.equal(web.out(tcp('10.1.1.11', '10.1.2.5', 80)), 'passes', 'another tier is not behind it');
+  assert.equal(web.into(tcp('10.9.2.5', '10.1.1.11', 80)), 'passes');
+  const denied = filterOf(strict(DENY), 'web');
+  assert.equal(denied.out(tcp('10.1.1.11', '10.9.2.5', 443)), 'dropped');
+  assert.equal(denied.into(tcp('10.9.2.5', '10.1.1.11', 443)), 'dropped');
+});
+
+test('a strict list judges transit by what comes in at the first gateway and leaves at the second', () => {
+  const intent = strict(listOf('t', '10 ingress allow tcp 22', '20 egress allow tcp 20-30'));
+  const policies = rowsOf(compile(intent), 'Logical_Router_Policy').filter((row) =>
+    String(row.columns['match']).includes('outport'),
+  );
+  const [from, to] = ['p', 'q'].map((network) => `lrp-${gatewayId('alpha', network)}`);
+  const through = (port: number) =>
+    verdict(policies, { inport: from!, outport: to!, ...tcp('10.9.1.1', '10.8.1.1', port) });
+  assert.equal(through(22), 'allow');
+  assert.equal(through(25), 'drop', 'may not come in');
+  assert.equal(through(443), 'drop');
 });

@@ -1,13 +1,17 @@
 // The packet filter of a tier: its own list, those of the VPC's private gateways, and what is open whatever they say.
 import { cidr, formatCidr } from '../lib/ip.ts';
 import type { Tier, Vpc } from '../model/intent.ts';
+import type { BalancerMember } from '../model/public-side.ts';
+import { reachedByHelper } from './balancer.ts';
 import type { DesiredRow } from './desired.ts';
 import { aclRow, egressRules, ingressRules, prioritized, type Direction, type Rules } from './filter.ts';
-import { behindGateways } from './gateway-list.ts';
+import { aheadOfGateways, behindGateways } from './gateway-list.ts';
 import { PRIORITY } from './guard-rail.ts';
+import { HELPER_ADDRESS } from './helper-leg.ts';
 import { and } from './match.ts';
 import { portGroupName } from './names.ts';
 import type { Routing } from './routing.ts';
+import { staticRules } from './static-filter.ts';
 
 /**
  * Rows for the tier's port group. Traffic inside the tier is never filtered, and DHCP and what the router's own address serves
@@ -24,9 +28,34 @@ export function tierFilter(unit: string, vpc: Vpc, tier: Tier, routing: Routing)
     open('dhcp', 'from-lport', `${from} && udp.src == 68 && udp.dst == 67`),
     open('inside', 'from-lport', `${from} && ip4.dst == {${prefix}, 255.255.255.255, 224.0.0.0/4}`),
     open('inside-in', 'to-lport', `${to} && ip4.src == ${prefix}`),
-    ...listRows(unit, tier.id, 'from-lport', from, egressRules(tier.acl)),
-    ...listRows(unit, tier.id, 'to-lport', to, behindGateways(vpc, routing, ingressRules(tier.acl))),
+    ...throughHelper(vpc, tier).map(({ ip, port }) =>
+      open(
+        `helper/${ip}:${port}`,
+        'to-lport',
+        `${to} && ip4.src == ${HELPER_ADDRESS} && ip4.dst == ${ip} && tcp.dst == ${port}`,
+      ),
+    ),
+    ...listRows(unit, tier.id, 'from-lport', from, aheadOfGateways(vpc, routing, egressRules(tier.acl))),
+    ...listRows(unit, tier.id, 'to-lport', to, fromOutside(vpc, tier, routing)),
   ];
+}
+
+/** The tier's list, behind those of private gateways, and of public addresses that belong to one of its instances. */
+function fromOutside(vpc: Vpc, tier: Tier, routing: Routing): Rules {
+  const rules = behindGateways(vpc, routing, ingressRules(tier.acl));
+  if (vpc.publicSide === undefined) return rules;
+  // What turns round at the router comes with a public address of the VPC's own, which nobody else can have (public-filter.ts).
+  const own = vpc.publicSide.addresses.map(({ ip }) => cidr(`${ip}/32`));
+  const inside = routing.table.filter(
+    ({ prefix, via }) => prefix.length > 0 && via.some(({ kind }) => kind !== 'public'),
+  );
+  return staticRules(vpc.publicSide, tier.nics, [...inside.map(({ prefix }) => prefix), ...own], rules);
+}
+
+/** Members of balancers that the gateway helper passes on: who may use those was judged by their public port. */
+function throughHelper({ publicSide }: Vpc, tier: Tier): readonly BalancerMember[] {
+  if (publicSide === undefined) return [];
+  return reachedByHelper(publicSide).filter(({ networkId }) => networkId === tier.id);
 }
 
 /** allow-related, or replies of what one direction allows would be judged anew by the other. */

@@ -5,8 +5,9 @@ import { createClient } from '../client/client.ts';
 import { labPaths } from '../lab/layout.ts';
 import { type Lab, startLab } from '../lab/start.ts';
 import { sleep } from '../lib/sleep.ts';
-import { agentNodes } from '../lab/topology.ts';
+import { agentNodes, apiUrl } from '../lab/topology.ts';
 import { field, rows, text } from './answer.ts';
+import { type Door, openApiDoor } from './api-door.ts';
 import { type Access, type Server, startServer } from './server.ts';
 
 /** Makes a request as one account, waits for its job, and returns the answer's object. */
@@ -43,7 +44,9 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
     return server;
   });
   const [lab, server] = await Promise.allSettled([labStart, serverStart]);
+  let door: Door | undefined;
   const stop = async (): Promise<void> => {
+    door?.close();
     if (server.status === 'fulfilled') await server.value.stop();
     if (lab.status === 'fulfilled') await lab.value.stop();
   };
@@ -51,6 +54,11 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
     if (lab.status === 'rejected') throw lab.reason;
     if (server.status === 'rejected') throw server.reason;
     const cloud = { state, lab: lab.value, access: server.value.access, as: callers(server.value), stop };
+    const url = apiUrl(lab.value.topology);
+    if (url !== undefined) {
+      door = await openApiDoor(state);
+      log(`inside the lab, and from its outside, the API is at ${url}`);
+    }
     await joinNodes(cloud, options.signal);
     log(`agents on ${agentNodes(lab.value.topology).join(', ')} joined`);
     if (lab.value.sandbox.rootless)
@@ -75,20 +83,14 @@ function callers({ access }: Server): Cloud['as'] {
   };
 }
 
-/** What `listHosts` calls the two kinds of nodes. */
-const HOST_TYPES = ['Routing', 'LinuxRouter'] as const;
-
 /** Gives each node that is not known yet a token to join with, and waits until all of them are up. */
 async function joinNodes(
   { state, lab, as }: Pick<Cloud, 'state' | 'lab' | 'as'>,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const admin = as('admin');
-  const { hypervisors, routers } = lab.topology;
-  const hosts = async (): Promise<object[]> => {
-    const types = HOST_TYPES.filter((type) => type === 'Routing' || routers.length > 0);
-    return (await Promise.all(types.map((type) => admin('listHosts', { type })))).flatMap((all) => rows(all, 'host'));
-  };
+  const { hypervisors, gateways, witnesses, routers } = lab.topology;
+  const hosts = async (): Promise<object[]> => rows(await admin('listHosts'), 'host');
   const zoneid = text(rows(await admin('listZones'), 'zone')[0], 'id');
   const known = new Set((await hosts()).map((host) => text(host, 'name')));
   const admit = async (name: string, address: string, more: Readonly<Record<string, string>>): Promise<void> => {
@@ -98,6 +100,8 @@ async function joinNodes(
   };
   await Promise.all([
     ...hypervisors.map(({ name, address }) => admit(name, address, {})),
+    ...gateways.map(({ name, address }) => admit(name, address, { kind: 'gateway' })),
+    ...witnesses.map(({ name, address }) => admit(name, address, { kind: 'witness' })),
     ...routers.map(({ name, address }) => admit(name, address, { kind: 'router' })),
   ]);
   const until = Date.now() + JOIN_MS;

@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { DEFAULT_STATE } from '../lab/layout.ts';
 import { topologyNamed } from '../lab/start.ts';
-import { agentNodes } from '../lab/topology.ts';
+import { agentNodes, apiUrl } from '../lab/topology.ts';
 import { type Cloud, startCloud } from './cloud.ts';
 import { columns, createProgress, type Progress } from './progress.ts';
 import { openState } from './state.ts';
@@ -95,8 +95,10 @@ async function play(story: Story, cloud: Cloud, progress: Progress): Promise<boo
 
 function invite(cloud: Cloud, state: string, byHand: string | undefined, progress: Progress): void {
   const own = state === DEFAULT_STATE ? '' : `--state ${state} `;
+  const inLab = apiUrl(cloud.lab.topology);
   const lines: [string, string][] = [
     ['API', cloud.access.endpoint],
+    ...(inLab === undefined ? [] : [['API inside the lab', inLab] satisfies [string, string]]),
     ['accounts', `${state}/access.json`],
     ['health and metrics', readFileSync(join(state, 'server', 'metrics'), 'utf8').trim()],
     ['nodes and processes', `./trunkline lab status ${own}`.trimEnd()],

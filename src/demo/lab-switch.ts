@@ -9,8 +9,8 @@ export interface LabSwitch {
   readonly id: string;
   /** Registers a port, unless it is registered already; its id. `more` as addSwitchPort has it. */
   port(name: string, more?: More): Promise<string>;
-  /** Registers the cables of these hypervisors. */
-  trunks(hypervisors: readonly string[], more?: More): Promise<void>;
+  /** Registers the cables of these hypervisors and gateways. */
+  trunks(nodes: readonly string[], more?: More): Promise<void>;
   /** Lets a domain with all below it use a port. */
   grant(port: string, domain: string): Promise<void>;
   /** What an engineer types at the switch itself: `ovs-vsctl` with these words; gives what it printed. */
@@ -52,11 +52,11 @@ export async function registerSwitch(world: World): Promise<LabSwitch> {
   return {
     id,
     port,
-    async trunks(hypervisors, more = {}) {
-      const hosts = rows(await operator('listHosts', { type: 'Routing' }), 'host');
-      for (const hypervisor of hypervisors) {
-        const host = hosts.find((each) => text(each, 'name') === hypervisor);
-        await port(`${hypervisor}-eth0`, { role: 'hypervisor', hostid: text(host, 'id'), ...more });
+    async trunks(nodes, more = {}) {
+      const hosts = rows(await operator('listHosts'), 'host');
+      for (const node of nodes) {
+        const host = hosts.find((each) => text(each, 'name') === node);
+        await port(`${node}-eth0`, { role: 'hypervisor', hostid: text(host, 'id'), ...more });
       }
     },
     async grant(portId, domain) {

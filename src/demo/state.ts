@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:f
 import { join } from 'node:path';
 import { writeJson } from '../lab/layout.ts';
 import { isAlive, startOf } from '../lab/proc.ts';
-import { runningSandbox } from '../lab/start.ts';
+import { runningSandbox } from '../lab/running.ts';
 
 /** The file that says that a folder is ours, and whose it is now. */
 const MARKER = 'trunkline.json';

@@ -43,6 +43,11 @@ export interface Wire {
    * `h1-eth0`; `filter` as in pcap-filter(7). Undefined where nothing can listen (without root).
    */
   tagsSeen(port: string, during: () => Promise<unknown>, filter?: string): Promise<Tags | undefined>;
+  /**
+   * Gives a machine a route, as a provider's engineer does: a tenant's IPv6 prefix, routed and not translated, is reached only by one. Throws
+   * with what the machine said instead.
+   */
+  route(node: string, to: string, via: string): Promise<void>;
   /** The MAC that a node's or guest's ARP cache holds for an address; undefined when it holds none. */
   neighbour(where: Place, address: string): Promise<string | undefined>;
   /** How many echo requests have reached a node or guest. */
@@ -120,6 +125,11 @@ export function createWire({ lab, state }: Pick<Cloud, 'lab' | 'state'>): Wire {
         await listening.end();
       }
       return tagsOf(lines);
+    },
+    async route(node, to, via) {
+      const argv = ['ip', 'route', 'replace', to, 'via', via];
+      const { code, stderr } = await inNetwork(node, argv);
+      if (code !== 0) throw new Error(`${node}: ${argv.join(' ')}: ${stderr.trim()}`);
     },
     async neighbour(where, address) {
       const { stdout } = await inNetwork(where, ['ip', '-json', 'neighbour', 'show', 'to', address]);

@@ -4,7 +4,7 @@ import type { Role } from './facts.ts';
 import { formatFindings } from './format.ts';
 import { exitStatus, judge } from './judge.ts';
 
-const ROLES: readonly Role[] = ['server', 'hypervisor', 'router'];
+const ROLES: readonly Role[] = ['server', 'hypervisor', 'gateway', 'witness', 'router'];
 
 export interface DoctorOptions {
   readonly role: readonly string[];

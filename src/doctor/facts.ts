@@ -1,6 +1,6 @@
 // What the doctor knows of a machine before it judges: plain data, so that every judgement can be tested without that machine.
 
-export type Role = 'server' | 'hypervisor' | 'router';
+export type Role = 'server' | 'hypervisor' | 'gateway' | 'witness' | 'router';
 
 /** A try: it worked, or what was said instead. */
 export type Tried = true | string;

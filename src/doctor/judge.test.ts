@@ -33,6 +33,7 @@ const GOOD: Facts = {
       'ovn-remote': 'tcp:192.0.2.1:6642',
       'ovn-encap-ip': '192.0.2.11',
       'ovn-bridge-mappings': 'physnet1:br-ex',
+      'ovn-ofctrl-wait-before-clear': '8000',
     },
   },
   southbound: true,
@@ -41,7 +42,7 @@ const GOOD: Facts = {
   virtualization: 'none',
   clockSynchronized: true,
 };
-const ALL = ['server', 'hypervisor', 'router'] as const;
+const ALL = ['server', 'hypervisor', 'gateway', 'witness', 'router'] as const;
 
 const wrong = (facts: Facts): string[] =>
   judge(facts, ALL)
@@ -101,4 +102,15 @@ test('formatFindings() puts what is wrong first and ends with a sum', () => {
   assert.match(lines[0]!, /^DANGER {2}clock/);
   assert.match(lines[1]!, /-> apt-get install/);
   assert.equal(lines.at(-1), '1 to put right');
+});
+
+test('judge() asks gateways for their wires and witnesses not, and both for restarts without a loss', () => {
+  const { 'ovn-bridge-mappings': _, 'ovn-ofctrl-wait-before-clear': __, ...settings } = GOOD.ovs!.settings;
+  const facts: Facts = { ...GOOD, ovs: { ...GOOD.ovs!, settings }, programs: { ...GOOD.programs, virsh: undefined } };
+  const about = (role: 'gateway' | 'witness'): string[] =>
+    judge(facts, [role])
+      .filter(({ grade }) => grade !== 'ok')
+      .map((finding) => finding.about);
+  assert.deepEqual(about('gateway'), ['ovn-bridge-mappings', 'ovn-ofctrl-wait-before-clear']);
+  assert.deepEqual(about('witness'), ['ovn-ofctrl-wait-before-clear']);
 });

@@ -19,9 +19,12 @@ export function judge(facts: Facts, roles: readonly Role[]): Finding[] {
   return [
     machine(facts),
     ...(has('server') ? server(facts) : []),
+    ...(has('hypervisor') || has('gateway') || has('witness')
+      ? chassis(facts, has('hypervisor') || has('gateway'))
+      : []),
     ...(has('hypervisor') ? hypervisor(facts) : []),
     ...(has('router') ? router(facts) : []),
-    ...(has('hypervisor') || has('router') ? wire(facts) : []),
+    ...(has('hypervisor') || has('gateway') || has('router') ? wire(facts) : []),
     clock(facts),
   ].flat();
 }
@@ -65,7 +68,8 @@ function server(facts: Facts): Finding[] {
   ];
 }
 
-function hypervisor(facts: Facts): Finding[] {
+/** What every node of OVN needs; `wires`: whether it is on the physical networks, too. A witness is on none. */
+function chassis(facts: Facts, wires: boolean): Finding[] {
   const { ovs } = facts;
   return [
     ovn(facts, 'ovn-controller', 'ovn-host'),
@@ -78,7 +82,26 @@ function hypervisor(facts: Facts): Finding[] {
             remedy: 'apt-get install --no-install-recommends openvswitch-switch; systemctl start openvswitch-switch',
           },
         ]
-      : [...switchFindings(facts, ovs), ...settings(facts, ovs)]),
+      : [...switchFindings(facts, ovs), ...settings(facts, ovs, wires), ...hitless(ovs)]),
+  ];
+}
+
+/** ovn-controller(8): without it a controller that starts anew empties the switch at once and fills it when it has read the database. */
+function hitless({ settings: set }: NonNullable<Facts['ovs']>): Finding[] {
+  const name = 'ovn-ofctrl-wait-before-clear';
+  if (Number(set[name] ?? 0) > 0) return [];
+  return [
+    {
+      about: name,
+      grade: 'less',
+      text: `Open vSwitch has no external_ids:${name}: each restart of ovn-controller, as in an upgrade, drops packets until it has read OVN's database`,
+      remedy: `ovs-vsctl set open_vswitch . external_ids:${name}=1000`,
+    },
+  ];
+}
+
+function hypervisor(facts: Facts): Finding[] {
+  return [
     feature(facts, 'namespaces', 'cannot', 'agents look into network namespaces', 'use a kernel with CONFIG_NET_NS'),
     virtualMachines(facts),
     arping(facts),
@@ -102,12 +125,14 @@ function switchFindings({ features }: Facts, ovs: NonNullable<Facts['ovs']>): Fi
   ];
 }
 
-function settings({ southbound }: Facts, ovs: NonNullable<Facts['ovs']>): Finding[] {
+function settings({ southbound }: Facts, ovs: NonNullable<Facts['ovs']>, wires: boolean): Finding[] {
   const wanted = {
     'system-id': "OVN's name of this chassis: the node's name",
     'ovn-remote': 'where the southbound database is',
     'ovn-encap-ip': "the tunnels' address of this node",
-    'ovn-bridge-mappings': 'which bridge is on the physical network: without it no VLAN reaches this node',
+    ...(wires
+      ? { 'ovn-bridge-mappings': 'which bridge is on the physical network: without it no VLAN reaches this node' }
+      : {}),
   };
   const missing = Object.entries(wanted).filter(([key]) => ovs.settings[key] === undefined);
   return [

@@ -5,10 +5,11 @@ import { run } from '../lib/run.ts';
 import { sleep } from '../lib/sleep.ts';
 import {
   agentDaemon,
+  apiDaemon,
   centralDaemons,
+  chassisSettings,
   controllerDaemon,
   HYPERVISOR_BRIDGE,
-  hypervisorSettings,
   NB_OPTIONS,
   ovsDaemons,
   ROUTER_BRIDGE,
@@ -20,12 +21,12 @@ import { type LabFile, labPaths, writeJson } from './layout.ts';
 import { type NodeNetwork, nodeNetworks, underlayHost, wiring } from './network.ts';
 import { libvirtDaemon, libvirtInstances } from './qemu/libvirtd.ts';
 import type { Supervisor } from './supervisor.ts';
-import { agentNodes, nodeNames, type Topology } from './topology.ts';
+import { agentNodes, chassisNodes, nodeNames, type Topology } from './topology.ts';
 
 const SOON_MS = 20_000;
 const WAIT = `--timeout=${SOON_MS / 1000}`;
 
-/** Builds everything and returns when every hypervisor has registered with OVN. `step` is told what was done. */
+/** Builds everything and returns when every node of OVN has registered with it. `step` is told what was done. */
 export async function buildLab(
   lab: LabFile,
   topology: Topology,
@@ -57,9 +58,9 @@ export async function buildLab(
     const agent = agentDaemon(lab, name);
     if (agent !== undefined) await supervisor.start(agent);
   };
-  const hypervisors = topology.hypervisors.map(async ({ name, address, instances }) => {
+  const chassis = chassisNodes(topology).map(async ({ name, address, kind, instances }) => {
     const underlay = { device: HYPERVISOR_BRIDGE, ip: address };
-    await startOvs(lab, supervisor, name, hypervisorSettings(lab, topology, name, address), (pid) =>
+    await startOvs(lab, supervisor, name, chassisSettings(lab, topology, { name, address, kind }), (pid) =>
       addressUnderlay(lab, topology, name, underlay, pid),
     );
     await wired; // a controller that finds no way to the southbound tries again only after two seconds
@@ -77,13 +78,21 @@ export async function buildLab(
     );
     await startAgent(name, routerAgent(lab, name, underlay));
   });
-  await Promise.all([central(), wired, ...hypervisors, ...routers]);
+  const api = apiDaemon(lab, topology);
+  await Promise.all([central(), wired, ...chassis, ...routers, ...(api === undefined ? [] : [supervisor.start(api)])]);
   step('switches');
-  const names = topology.hypervisors.map((h) => h.name);
+  const names = chassisNodes(topology).map((node) => node.name);
   const registered = names.flatMap((name) => ['--', 'wait-until', 'Chassis', name]);
   await run(['ovn-sbctl', `--db=unix:${paths.sb}`, WAIT, ...registered]);
-  step(`hypervisors ${names.join(', ')} registered`);
+  const kinds = (['hypervisor', 'gateway', 'witness'] as const).flatMap((kind) => {
+    const own = chassisNodes(topology).filter((node) => node.kind === kind);
+    if (own.length === 0) return [];
+    return [`${PLURALS[kind]} ${own.map(({ name }) => name).join(', ')}`];
+  });
+  step(`${kinds.join('; ')} registered`);
 }
+
+const PLURALS = { hypervisor: 'hypervisors', gateway: 'gateways', witness: 'witnesses' } as const;
 
 /** OVN's databases and the agents' own folders stay from an earlier run of the same state; a node's switch begins anew. */
 function prepareFolders(lab: LabFile, topology: Topology): void {
@@ -106,7 +115,7 @@ async function createDatabases(lab: LabFile, topology: Topology): Promise<void> 
   const wanted: [string, string][] = [
     [join(paths.lab, 'nb.db'), SCHEMA.nb],
     [join(paths.lab, 'sb.db'), SCHEMA.sb],
-    ...[topology.switch, ...topology.hypervisors, ...topology.routers].map(({ name }): [string, string] => [
+    ...[topology.switch, ...chassisNodes(topology), ...topology.routers].map(({ name }): [string, string] => [
       join(paths.node(name), 'conf.db'),
       SCHEMA.ovs,
     ]),
@@ -115,7 +124,8 @@ async function createDatabases(lab: LabFile, topology: Topology): Promise<void> 
   await Promise.all(missing.map(([file, schema]) => run(['ovsdb-tool', 'create', file, schema])));
 }
 
-async function configure({ node, sysctls, ip, noOffload }: NodeNetwork): Promise<void> {
+/** Gives a node its kernel's settings, addresses and routes. */
+export async function configure({ node, sysctls, ip, noOffload }: NodeNetwork): Promise<void> {
   const inside = ['nsenter', `--net=/run/netns/${node}`, '--'];
   if (sysctls.length > 0) await run([...inside, 'sysctl', '-qw', ...sysctls]);
   await run([...inside, 'ip', '-batch', '-'], { input: lines(ip) });
@@ -132,8 +142,7 @@ async function startOvs(
   const dir = labPaths(lab.state).node(node);
   const { database, vswitch } = ovsDaemons(lab, node);
   const socket = join(dir, 'db.sock');
-  await supervisor.start(database);
-  await appears(socket);
+  await supervisor.start(database, () => appears(socket));
   await run(['ovs-vsctl', `--db=unix:${socket}`, WAIT, '--retry', '--no-wait', '--', 'init', ...settings]);
   await supervisor.start(vswitch, async (pid) => {
     linkControlSocket(dir, pid);
@@ -205,6 +214,7 @@ function hasInterface(pid: number, name: string): boolean {
 /** A node's agent configuration, as `src/agent/config.ts` reads it. */
 type AgentFile = Readonly<Record<string, unknown>>;
 
+/** Gateways and witnesses have the same: whether there are instances is the server's to say. */
 function hypervisorAgent(lab: LabFile, node: string, underlay: Underlay): AgentFile {
   const directory = labPaths(lab.state).instances;
   return { ...nodeAgent(lab, node, underlay), instances: { driver: 'netns', directory } };

@@ -1,9 +1,9 @@
 // The lab's daemons as data: what runs on which node, with which arguments. Pure; the supervisor starts them.
 import { join } from 'node:path';
 import { macOf } from '../lib/id.ts';
-import { type LabFile, labPaths } from './layout.ts';
+import { CHECKOUT, type LabFile, labPaths } from './layout.ts';
 import { switchPorts } from './network.ts';
-import type { Topology } from './topology.ts';
+import type { ChassisNode, Topology } from './topology.ts';
 
 export interface Daemon {
   readonly node: string;
@@ -15,6 +15,7 @@ export interface Daemon {
     | 'ovn-sb'
     | 'ovn-northd'
     | 'libvirtd'
+    | 'api'
     | 'agent';
   readonly argv: readonly string[];
   readonly env: Readonly<Record<string, string>>;
@@ -88,6 +89,22 @@ export function agentDaemon(lab: LabFile, node: string): Daemon | undefined {
   return { node, name: 'agent', argv, env: { OVS_RUNDIR: dir, OVN_RUNDIR: dir }, log: join(dir, 'agent.log') };
 }
 
+/** The API's address in the lab: passes connections on to the server, which is outside of the sandbox. */
+export function apiDaemon(lab: LabFile, { api }: Topology): Daemon | undefined {
+  if (api === undefined) return undefined;
+  const paths = labPaths(lab.state);
+  const relay = join(CHECKOUT, 'src/lab/relay.ts');
+  const argv = [
+    process.execPath,
+    '--disable-warning=ExperimentalWarning',
+    relay,
+    api.address,
+    `${api.port}`,
+    paths.api,
+  ];
+  return { node: api.machine, name: 'api', argv, env: {}, log: join(paths.node(api.machine), 'api.log') };
+}
+
 /** The two OVN databases and northd between them. */
 export function centralDaemons(lab: LabFile, topology: Topology): { nb: Daemon; sb: Daemon; northd: Daemon } {
   const paths = labPaths(lab.state);
@@ -126,11 +143,16 @@ export function centralDaemons(lab: LabFile, topology: Topology): { nb: Daemon; 
 }
 
 /**
- * What `ovs-vsctl` is told on a hypervisor before its switch daemon starts. Its one NIC is a port of `br-ex` and carries
+ * What `ovs-vsctl` is told on a node of OVN before its switch daemon starts. Its one NIC is a port of `br-ex` and carries
  * the underlay untagged and the tenants' VLANs tagged; the underlay address is `br-ex`'s own, where the userspace
- * datapath looks for tunnel endpoints. Probes are long since 5 s were shorter than a busy southbound's answer.
+ * datapath looks for tunnel endpoints. Probes are long since 5 s were shorter than a busy southbound's answer. A witness is
+ * on no network but the underlay.
  */
-export function hypervisorSettings(lab: LabFile, topology: Topology, node: string, address: string): string[] {
+export function chassisSettings(
+  lab: LabFile,
+  topology: Topology,
+  { name: node, address, kind }: Omit<ChassisNode, 'instances'>,
+): string[] {
   const remote = lab.datapath === 'dummy' ? `unix:${labPaths(lab.state).sb}` : `tcp:${topology.central.address}:6642`;
   return [
     ...bridge(HYPERVISOR_BRIDGE, lab.datapath),
@@ -144,7 +166,9 @@ export function hypervisorSettings(lab: LabFile, topology: Topology, node: strin
       'ovn-encap-type=geneve',
       `ovn-encap-ip=${address}`,
       `ovn-bridge-datapath-type=${lab.datapath}`,
-      `ovn-bridge-mappings="${topology.underlay.physicalNetwork}:${HYPERVISOR_BRIDGE}"`,
+      ...(kind === 'witness'
+        ? []
+        : [`ovn-bridge-mappings="${topology.underlay.physicalNetwork}:${HYPERVISOR_BRIDGE}"`]),
       'ovn-remote-probe-interval=100000',
       'ovn-openflow-probe-interval=100',
       // ovn-controller(8): started again, it keeps the old flows until it has read the database, so no packet is lost.

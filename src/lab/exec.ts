@@ -3,8 +3,9 @@ import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
-import { type InstanceFile, labPaths, readJson, type SandboxFile } from './layout.ts';
-import { isAlive, signalTree } from './proc.ts';
+import { type InstanceFile, labPaths, readJson } from './layout.ts';
+import { signalTree } from './proc.ts';
+import { noLabIn, runningSandbox } from './running.ts';
 import { enter, sandboxEnv } from './sandbox.ts';
 import { nodeNames, readTopology } from './topology.ts';
 
@@ -36,10 +37,8 @@ export async function labExec({ state, name, argv }: ExecOptions): Promise<numbe
 /** The argv that runs a command in a node or an instance of the lab in `state`, from outside the sandbox. */
 export function insideArgv(state: string, name: string, argv: readonly string[]): string[] {
   const paths = labPaths(state);
-  const sandbox = readJson<SandboxFile>(paths.sandbox);
-  if (sandbox === undefined || !isAlive(sandbox.pid, sandbox.started)) {
-    throw new Error(`no lab runs in ${state}; start one with ./demo, or name its state folder with --state`);
-  }
+  const sandbox = runningSandbox(state);
+  if (sandbox === undefined) throw noLabIn(state);
   const nodes = nodeNames(readTopology(sandbox.topologyFile));
   if (nodes.includes(name)) {
     const env = nodeEnv(state, name);

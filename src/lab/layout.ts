@@ -19,12 +19,18 @@ export interface LabPaths {
   /** What the sandbox is: {@link SandboxFile}; there only while it runs. */
   readonly sandbox: string;
   readonly processes: string;
+  /** What has happened to nodes: {@link Condition} by name; there only once something has. */
+  readonly conditions: string;
+  /** Where the supervisor takes orders. */
+  readonly control: string;
   readonly log: string;
   readonly nb: string;
   readonly sb: string;
   readonly instances: string;
   /** The agents' way to the server. */
   readonly agents: string;
+  /** The API's way in, for who is in the lab. */
+  readonly api: string;
   /** Where the server notes its process. */
   readonly server: string;
   node(name: string): string;
@@ -37,11 +43,14 @@ export function labPaths(state: string): LabPaths {
     file: join(lab, 'lab.json'),
     sandbox: join(lab, 'sandbox.json'),
     processes: join(lab, 'processes.json'),
+    conditions: join(lab, 'conditions.json'),
+    control: join(lab, 'control.sock'),
     log: join(lab, 'supervisor.log'),
     nb: join(lab, 'nb.sock'),
     sb: join(lab, 'sb.sock'),
     instances: join(lab, 'instances'),
     agents: join(state, 'server', 'agents.sock'),
+    api: join(state, 'server', 'api.sock'),
     server: join(state, 'server', 'pid'),
     node: (name) => join(lab, name),
   };
@@ -76,6 +85,16 @@ export interface ProcessStatus {
   readonly pid?: number;
   readonly restarts: number;
   readonly since: string;
+}
+
+/** What can be done to a node, by name. */
+export const NODE_ACTIONS = ['power-off', 'power-on', 'freeze', 'thaw', 'cut', 'mend'] as const;
+export type NodeAction = (typeof NODE_ACTIONS)[number];
+
+/** What a node is going through. */
+export interface Condition {
+  readonly power: 'on' | 'off' | 'frozen';
+  readonly cables: 'whole' | 'cut';
 }
 
 /** An instance, as the agent's driver writes it down. */

@@ -1,7 +1,7 @@
 // The cables and addresses that follow from a topology.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { nodeNetworks, switchPorts, wiring } from './network.ts';
+import { cablesOf, nodeNetworks, switchPorts, wiring } from './network.ts';
 import { topologyNamed } from './start.ts';
 import { parseTopology, readTopology } from './topology.ts';
 
@@ -82,4 +82,37 @@ test('nodeNetworks() keeps the kernel from answering ARP beside Open vSwitch, wh
 test('nodeNetworks() gives every cable of the underlay its MTU', () => {
   const h1 = nodeNetworks(small).find((each) => each.node === 'h1');
   assert.deepEqual(h1?.ip, ['link set lo up', 'link set eth0 mtu 1600 up']);
+});
+
+const region = readTopology(topologyNamed('region'));
+
+test('switchPorts() gives a gateway the trunk of a hypervisor, and a witness the underlay alone', () => {
+  const ports = new Map(switchPorts(region).map(({ name, columns }) => [name, columns]));
+  assert.deepEqual(ports.get('gw1-eth0'), ports.get('h1-eth0'));
+  assert.deepEqual(ports.get('witness-eth0'), ['tag=1']);
+});
+
+test('nodeNetworks() lets only machines with IPv6 addresses speak it, and takes no address from anybody', () => {
+  const speaking = nodeNetworks(region).filter(({ sysctls }) =>
+    sysctls.some((each) => each.endsWith('.disable_ipv6=0')),
+  );
+  assert.deepEqual(
+    speaking.map(({ node }) => node),
+    ['upstream', 'outside'],
+  );
+  for (const { sysctls } of speaking) assert.ok(sysctls.includes('net.ipv6.conf.eth0.accept_ra=0'));
+  assert.ok(speaking[0]!.sysctls.includes('net.ipv6.conf.all.forwarding=1'));
+});
+
+test("cablesOf() names the far ends of a node's cables, and a switch's own", () => {
+  assert.deepEqual(cablesOf(region, 'gw1'), [{ at: 'sw', device: 'gw1-eth0' }]);
+  assert.deepEqual(cablesOf(region, 'upstream'), [
+    { at: 'sw', device: 'upstream-eth0' },
+    { at: 'internet', device: 'upstream-eth1' },
+  ]);
+  assert.deepEqual(cablesOf(region, 'internet'), [
+    { at: 'internet', device: 'upstream-eth1' },
+    { at: 'internet', device: 'outside-eth0' },
+  ]);
+  assert.deepEqual(cablesOf(campus, 'officepc'), []);
 });

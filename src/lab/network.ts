@@ -1,7 +1,8 @@
 // The lab's cables and addresses as commands: from a topology to what `ip`, `sysctl` and `ethtool` are told. Pure, so that
 // the shape of a lab can be read and tested without one.
+import { isIPv6 } from 'node:net';
 import { formatHost, cidr, ip } from '../lib/ip.ts';
-import { type Machine, type MachinePort, nodeNames, type Topology } from './topology.ts';
+import { chassisNodes, type Machine, type MachinePort, nodeNames, type Topology } from './topology.ts';
 
 /** What one node's namespace is told, in order. */
 export interface NodeNetwork {
@@ -54,9 +55,9 @@ export function nodeNetworks(lab: Topology): NodeNetwork[] {
       ip: ['link set lo up', up('eth0'), `address add ${underlayHost(lab, lab.central.address)} dev eth0`],
       noOffload: ['eth0'],
     },
-    ...lab.hypervisors.map(({ name }) => ({
+    ...chassisNodes(lab).map(({ name }) => ({
       node: name,
-      sysctls: [...QUIET, silent('eth0')],
+      sysctls: [...QUIET, silent('eth0'), STRICT_MAY_BE],
       ip: ['link set lo up', up('eth0')],
       noOffload: ['eth0'],
     })),
@@ -79,7 +80,7 @@ export function nodeNetworks(lab: Topology): NodeNetwork[] {
   ];
 }
 
-/** The switch's ports: hypervisors and routers on trunks that carry the underlay untagged, all others as their cable says. */
+/** The switch's ports: hypervisors, gateways and routers on trunks that carry the underlay untagged, all others as their cable says. */
 export function switchPorts(lab: Topology): SwitchPort[] {
   return switchEnds(lab).map(({ node, device, columns }) => ({ name: `${node}-${device}`, columns }));
 }
@@ -92,6 +93,9 @@ function silent(device: string): string {
   return `net.ipv4.conf.${device}.arp_ignore=8`;
 }
 
+/** Where the looser mode is set for all, no interface can have the strict one (ip-sysctl: the larger of the two counts). */
+const STRICT_MAY_BE = 'net.ipv4.conf.all.rp_filter=0';
+
 /** An underlay address with the length of the underlay's prefix. */
 export function underlayHost(lab: Topology, address: string): string {
   return formatHost(ip(address), cidr(lab.underlay.network));
@@ -102,15 +106,35 @@ function machineNetwork(machine: Machine, up: (device: string) => string): NodeN
   for (const port of machine.ports) {
     lines.push(up(port.device), ...port.addresses.map((each) => `address add ${each} dev ${port.device}`));
   }
-  lines.push(...machine.answersFor.map((each) => `address add ${each}/32 dev lo`));
+  lines.push(...machine.answersFor.map((each) => `address add ${each}/${isIPv6(each) ? 128 : 32} dev lo`));
   lines.push(...machine.routes.map(({ to, via }) => `route add ${to} via ${via}`));
-  if (machine.gateway !== undefined) lines.push(`route add default via ${machine.gateway}`);
+  for (const gateway of [machine.gateway, machine.gateway6])
+    if (gateway !== undefined) lines.push(`route add default via ${gateway}`);
   return {
     node: machine.name,
-    sysctls: machine.forwards ? [...QUIET, 'net.ipv4.ip_forward=1'] : QUIET,
+    sysctls: [...QUIET, ...(machine.forwards ? ['net.ipv4.ip_forward=1'] : []), ...ipv6Of(machine)],
     ip: lines,
     noOffload: machine.ports.map((port) => port.device),
   };
+}
+
+/**
+ * IPv6 for who has addresses of it, used at once (no duplicate is looked for) and taken from nobody else. Such a machine does say by itself
+ * which groups it listens to.
+ */
+function ipv6Of({ forwards, ports, answersFor }: Machine): string[] {
+  const having = ports.filter(({ addresses }) => addresses.some((each) => each.includes(':')));
+  if (having.length === 0) return [];
+  const set = (device: string, name: string, value: number): string => `net.ipv6.conf.${device}.${name}=${value}`;
+  return [
+    ...(forwards ? [set('all', 'forwarding', 1)] : []),
+    ...(answersFor.some(isIPv6) ? [set('lo', 'disable_ipv6', 0)] : []),
+    ...having.flatMap(({ device }) => [
+      set(device, 'accept_ra', 0),
+      set(device, 'accept_dad', 0),
+      set(device, 'disable_ipv6', 0),
+    ]),
+  ];
 }
 
 /** A plain wire: a bridge that floods and learns, as any small switch does. */
@@ -130,12 +154,27 @@ function segmentEnds(lab: Topology): { node: string; device: string; segment: st
   );
 }
 
+/** The ends of a node's cables that are at the switch or a segment: taken down, the node's own ends have no carrier. */
+export function cablesOf(lab: Topology, node: string): { readonly at: string; readonly device: string }[] {
+  const ends = [
+    ...switchEnds(lab).map((end) => ({ ...end, at: lab.switch.name })),
+    ...segmentEnds(lab).map((end) => ({ ...end, at: end.segment })),
+  ];
+  return ends
+    .filter((end) => end.node === node || end.at === node)
+    .map(({ at, node: far, device }) => ({ at, device: `${far}-${device}` }));
+}
+
 function switchEnds(lab: Topology): { node: string; device: string; columns: string[] }[] {
   const access = [`tag=${lab.switch.untagged}`];
   const trunk = [...access, 'vlan_mode=native-untagged'];
   return [
     { node: lab.central.name, device: 'eth0', columns: access },
-    ...lab.hypervisors.map(({ name }) => ({ node: name, device: 'eth0', columns: trunk })),
+    ...chassisNodes(lab).map(({ name, kind }) => ({
+      node: name,
+      device: 'eth0',
+      columns: kind === 'witness' ? access : trunk,
+    })),
     ...lab.routers.flatMap(({ name, outside }) => [
       { node: name, device: 'eth0', columns: [`tag=${outside.vlan}`] },
       { node: name, device: 'eth1', columns: trunk },

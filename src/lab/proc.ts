@@ -59,7 +59,8 @@ function stat(pid: number): { state: string; parent: number; started: string } |
   return { state, parent: Number(parent), started };
 }
 
-function allPids(): number[] {
+/** Every process there is, as this namespace counts. */
+export function allPids(): number[] {
   return readdirSync('/proc')
     .filter((entry) => /^[0-9]+$/.test(entry))
     .map(Number);

@@ -3,19 +3,21 @@ import { accessSync, constants, existsSync, mkdirSync, readFileSync, rmSync } fr
 import { createInterface } from 'node:readline';
 import { join } from 'node:path';
 import { type RunOptions, type RunResult, tryRun } from '../lib/run.ts';
+import { labPerform } from './control.ts';
 import { insideArgv } from './exec.ts';
 import {
   checkStatePath,
   CHECKOUT,
   type LabFile,
   labPaths,
+  type NodeAction,
   PROGRAM,
-  readJson,
   type SandboxFile,
   writeJson,
 } from './layout.ts';
-import { isAlive, startOf } from './proc.ts';
+import { startOf } from './proc.ts';
 import { smallGuest } from './qemu/small-guest.ts';
+import { runningSandbox } from './running.ts';
 import { datapathHere, initOf, sandboxEnv, startSandbox, whyRefused } from './sandbox.ts';
 import type { LabEvent } from './supervise.ts';
 import { nodeNames, readTopology, type Topology } from './topology.ts';
@@ -44,6 +46,11 @@ export interface Lab {
   readonly ended: Promise<void>;
   /** Runs a command in a node or an instance, by name or id. A non-zero exit status is an answer, not an error. */
   exec(name: string, argv: readonly string[], options?: RunOptions): Promise<RunResult>;
+  /**
+   * What happens to a node, by name: its power goes (everything on it is killed, its cables are dead) and comes back, it freezes (all its
+   * processes stand still) and thaws, its cables are cut and mended. Resolves when it is so. Throws when it cannot be, such as off twice.
+   */
+  perform(action: NodeAction, node: string): Promise<void>;
   /** Ends the lab; resolves when no process of it is left. */
   stop(): Promise<void>;
 }
@@ -55,7 +62,7 @@ export function topologyNamed(name = 'three-hypervisors'): string {
 
 export const DEFAULT_TOPOLOGY = topologyNamed();
 
-/** Starts a lab; resolves when its hypervisors have registered with OVN. Throws with what is missing or went wrong. */
+/** Starts a lab; resolves when its hypervisors and gateways have registered with OVN. Throws with what is missing or went wrong. */
 export async function startLab(options: LabOptions): Promise<Lab> {
   const { state, topologyFile = DEFAULT_TOPOLOGY } = options;
   const topology = readTopology(topologyFile);
@@ -124,14 +131,9 @@ export async function startLab(options: LabOptions): Promise<Lab> {
     sandbox,
     ended,
     exec: (name, argv, runOptions) => tryRun(insideArgv(state, name, argv), { ...runOptions, env: sandboxEnv() }),
+    perform: (action, node) => labPerform(state, action, node),
     stop: kill,
   };
-}
-
-/** The sandbox that runs in a state folder, if any. */
-export function runningSandbox(state: string): SandboxFile | undefined {
-  const sandbox = readJson<SandboxFile>(labPaths(state).sandbox);
-  return sandbox !== undefined && isAlive(sandbox.pid, sandbox.started) ? sandbox : undefined;
 }
 
 const PROGRAMS: readonly [string, string][] = [

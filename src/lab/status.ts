@@ -2,12 +2,19 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { run, tryRun } from '../lib/run.ts';
 import { readInstances } from './exec.ts';
-import { type InstanceFile, labPaths, type ProcessStatus, readJson, type SandboxFile } from './layout.ts';
+import {
+  type Condition,
+  type InstanceFile,
+  labPaths,
+  type ProcessStatus,
+  readJson,
+  type SandboxFile,
+} from './layout.ts';
 import { hostPids, isAlive, stateOf } from './proc.ts';
 import { enter, sandboxEnv } from './sandbox.ts';
 import { libvirtUri } from './qemu/libvirtd.ts';
-import { runningSandbox } from './start.ts';
-import { nodeNames, readTopology, type Topology } from './topology.ts';
+import { noLabIn, runningSandbox } from './running.ts';
+import { apiUrl, chassisNodes, nodeNames, readTopology, type Topology } from './topology.ts';
 
 export interface LabStatus {
   readonly state: string;
@@ -16,7 +23,15 @@ export interface LabStatus {
   readonly sandbox: number;
   readonly rootless: boolean;
   readonly datapath: string;
-  readonly nodes: readonly { readonly name: string; readonly kind: string; readonly addresses: readonly string[] }[];
+  /** The API for who is in the lab, on its outside for one; absent where the topology has no place for it. */
+  readonly api?: string;
+  readonly nodes: readonly {
+    readonly name: string;
+    readonly kind: string;
+    /** up, or what has happened to it: off, frozen, cut. */
+    readonly condition: string;
+    readonly addresses: readonly string[];
+  }[];
   readonly processes: readonly {
     readonly node: string;
     readonly name: string;
@@ -52,21 +67,24 @@ const STATES: Readonly<Record<string, string>> = {
 /** Looks at the lab that runs in `state`. Throws when none does. */
 export async function labStatus(state: string): Promise<LabStatus> {
   const sandbox = runningSandbox(state);
-  if (sandbox === undefined)
-    throw new Error(`no lab runs in ${state}; start one with ./demo, or name its state folder with --state`);
+  if (sandbox === undefined) throw noLabIn(state);
   const topology = readTopology(sandbox.topologyFile);
   const pids = hostPids(sandbox.pid);
   const links = (await Promise.all(nodeNames(topology).map((node) => linksOf(sandbox, node)))).flat();
   const processes = readJson<ProcessStatus[]>(labPaths(state).processes) ?? [];
+  const conditions = readJson<Record<string, Condition>>(labPaths(state).conditions) ?? {};
+  const api = apiUrl(topology);
   return {
     state,
     topology: topology.name,
     sandbox: sandbox.pid,
     rootless: sandbox.rootless,
     datapath: sandbox.datapath,
+    ...(api === undefined ? {} : { api }),
     nodes: nodeNames(topology).map((name) => ({
       name,
       kind: kindOf(topology, name),
+      condition: conditionText(conditions[name]),
       addresses: links.filter((link) => link.node === name).flatMap((link) => link.addresses),
     })),
     processes: [
@@ -88,10 +106,11 @@ export function formatStatus(status: LabStatus): string {
   const { datapath, rootless, sandbox } = status;
   const parts = [
     `lab ${status.topology} in ${status.state}: sandbox process ${sandbox}, ${rootless ? 'rootless, ' : ''}datapath ${datapath}`,
+    ...(status.api === undefined ? [] : [`API inside the lab: ${status.api}`]),
     table(
       'nodes',
-      ['NAME', 'KIND', 'ADDRESSES'],
-      status.nodes.map((n) => [n.name, n.kind, n.addresses.join(' ')]),
+      ['NAME', 'KIND', 'CONDITION', 'ADDRESSES'],
+      status.nodes.map((n) => [n.name, n.kind, n.condition, n.addresses.join(' ')]),
     ),
     table(
       'processes',
@@ -115,10 +134,16 @@ export function formatStatus(status: LabStatus): string {
 function kindOf(topology: Topology, name: string): string {
   if (name === topology.switch.name) return 'switch';
   if (name === topology.central.name) return 'central';
-  if (topology.hypervisors.some((h) => h.name === name)) return 'hypervisor';
+  const chassis = chassisNodes(topology).find((node) => node.name === name);
+  if (chassis !== undefined) return chassis.kind;
   if (topology.routers.some((r) => r.name === name)) return 'router node';
   if (topology.segments.includes(name)) return 'segment';
   return topology.machines.find((m) => m.name === name)?.forwards === true ? 'router' : 'machine';
+}
+
+function conditionText({ power, cables }: Condition = { power: 'on', cables: 'whole' }): string {
+  const parts = [...(power === 'on' ? [] : [power]), ...(cables === 'cut' ? ['cut'] : [])];
+  return parts.join(', ') || 'up';
 }
 
 function processStatus(node: string, name: string, pid: number | undefined): LabStatus['processes'][number] {

@@ -1,8 +1,11 @@
 // The program that runs inside the sandbox: builds the lab, keeps its daemons alive, and ends when its standard input does,
 // so that a lab never outlives whoever started it.
 import { createLog } from '../lib/log.ts';
-import { buildLab } from './build.ts';
+import { buildLab, configure } from './build.ts';
+import { createConditions } from './condition.ts';
+import { listenForOrders } from './control.ts';
 import { type LabFile, labPaths, readJson, writeJson } from './layout.ts';
+import { nodeNetworks } from './network.ts';
 import { createSupervisor } from './supervisor.ts';
 import { readTopology } from './topology.ts';
 
@@ -26,7 +29,11 @@ export async function labSupervise(file: string): Promise<never> {
   const log = createLog('lab', 'info', paths.log);
   const supervisor = createSupervisor(log, () => writeJson(paths.processes, supervisor.statuses()));
   try {
-    await buildLab(lab, readTopology(lab.topologyFile), supervisor, (text) => tell({ event: 'step', text }));
+    const topology = readTopology(lab.topologyFile);
+    await buildLab(lab, topology, supervisor, (text) => tell({ event: 'step', text }));
+    const networks = new Map(nodeNetworks(topology).map((network) => [network.node, network]));
+    const conditions = createConditions(lab.state, topology, supervisor, (node) => configure(networks.get(node)!));
+    await listenForOrders(paths.control, conditions, log);
     tell({ event: 'ready' });
   } catch (error) {
     log.error({ err: error }, 'the lab cannot be built');

@@ -1,4 +1,4 @@
-// Keeps the lab's daemons running: each a child in its node's namespace, started again soon after it dies.
+// Keeps the lab's daemons running: each a child in its node's namespace, started again soon after it dies, unless its node is off.
 // Apart from what is started, since healing must not depend on what any of them does.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
@@ -13,6 +13,10 @@ export interface Supervisor {
    * addresses of a switch's interfaces; the returned promise is that of its first run.
    */
   start(daemon: Daemon, afterStart?: (pid: number) => Promise<void>): Promise<void>;
+  /** From now on no daemon of this node is started again. Those that run are the caller's to end. */
+  hold(node: string): void;
+  /** Starts all daemons of a node that was held, in the order of their first start. */
+  release(node: string): Promise<void>;
   statuses(): ProcessStatus[];
 }
 
@@ -31,6 +35,7 @@ const STEADY_MS = 3_000;
 /** `changed` is called after each start and death. */
 export function createSupervisor(log: Log, changed: () => void): Supervisor {
   const all: Kept[] = [];
+  const held = new Set<string>();
 
   const launch = async (kept: Kept): Promise<void> => {
     const { daemon } = kept;
@@ -48,12 +53,14 @@ export function createSupervisor(log: Log, changed: () => void): Supervisor {
     child.on('exit', (code, signal) => {
       const lived = Date.now() - kept.since.getTime();
       if (lived >= STEADY_MS) kept.backoff.reset();
-      const wait = kept.backoff.next();
-      log.warn({ node: daemon.node, process: daemon.name, code, signal, lived, wait }, 'ended; starting it again');
       delete kept.child;
       kept.since = new Date();
       changed();
+      if (held.has(daemon.node)) return;
+      const wait = kept.backoff.next();
+      log.warn({ node: daemon.node, process: daemon.name, code, signal, lived, wait }, 'ended; starting it again');
       setTimeout(() => {
+        if (held.has(daemon.node) || kept.child !== undefined) return; // its node went off, or off and on, meanwhile
         kept.restarts += 1;
         launch(kept).catch((error: unknown) =>
           log.error({ node: daemon.node, process: daemon.name, err: error }, 'not restored after its start'),
@@ -69,6 +76,16 @@ export function createSupervisor(log: Log, changed: () => void): Supervisor {
       const kept: Kept = { daemon, afterStart, backoff: createBackoff(80, 2_000), restarts: 0, since: new Date() };
       all.push(kept);
       await launch(kept);
+    },
+    hold(node) {
+      held.add(node);
+    },
+    async release(node) {
+      held.delete(node);
+      for (const kept of all.filter(({ daemon }) => daemon.node === node)) {
+        kept.backoff.reset();
+        await launch(kept);
+      }
     },
     statuses: () =>
       all.map(({ daemon, child, restarts, since }) => ({

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { DEFAULT_TOPOLOGY, topologyNamed } from './start.ts';
-import { agentNodes, nodeNames, parseTopology, readTopology } from './topology.ts';
+import { agentNodes, apiUrl, chassisNodes, nodeNames, parseTopology, readTopology } from './topology.ts';
 
 const example = (): Record<string, unknown> =>
   JSON.parse(readFileSync(DEFAULT_TOPOLOGY, 'utf8')) as Record<string, unknown>;
@@ -25,6 +25,16 @@ test('readTopology() reads the campus: routers, segments and parked machines bes
   assert.deepEqual(agentNodes(campus), ['h1', 'h2', 'h3', 'r1', 'r2']);
   assert.equal(nodeNames(campus).at(-1), 'internet');
   assert.equal(campus.switch.parking, 999);
+});
+
+test('readTopology() reads the region: gateways and a witness run OVN and an agent, and the API has an address outside', () => {
+  const region = readTopology(topologyNamed('region'));
+  assert.deepEqual(agentNodes(region), ['h1', 'h2', 'h3', 'gw1', 'gw2', 'witness']);
+  assert.deepEqual(
+    chassisNodes(region).map(({ kind }) => kind),
+    ['hypervisor', 'hypervisor', 'hypervisor', 'gateway', 'gateway', 'witness'],
+  );
+  assert.equal(apiUrl(region), 'http://198.51.100.1:8080/client/api');
 });
 
 test('readTopology() names a file that is not there', () => {
@@ -64,6 +74,26 @@ const wrong: [string, (value: Record<string, unknown>) => Record<string, unknown
     'a parked machine without a parking VLAN',
     (t) => ({ ...t, machines: [{ name: 'a', ports: [{ device: 'eth0', cable: { parked: true } }] }] }),
     /a eth0 is parked, but the switch has no parking VLAN: set switch\.parking/,
+  ],
+  [
+    'an API at an address that its machine has not',
+    (t) => ({ ...t, api: { machine: 'upstream', address: '198.51.100.10', port: 8080 } }),
+    /the API is to be at 198\.51\.100\.10, which no port of upstream has/,
+  ],
+  [
+    'an IPv6 prefix without a length',
+    (t) => ({ ...t, machines: [{ name: 'a', ports: [{ device: 'eth0', addresses: ['2001:db8::1'] }] }] }),
+    /not an address with a prefix length/,
+  ],
+  [
+    'an IPv4 route over an IPv6 next hop',
+    (t) => ({ ...t, machines: [{ name: 'a', ports: [], routes: [{ to: '10.0.0.0/8', via: 'fe80::1' }] }] }),
+    /machines\.0\.routes\.0: a route and its next hop are of one family/,
+  ],
+  [
+    'a gateway with the name of a hypervisor',
+    (t) => ({ ...t, gateways: [{ name: 'h1', address: '192.0.2.31' }] }),
+    /two nodes are called h1/,
   ],
   [
     'a router with the address of a hypervisor',

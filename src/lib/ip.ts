@@ -131,8 +131,15 @@ export function isPrivate(prefix: Cidr): boolean {
   return PRIVATE.some((range) => covers(range, prefix));
 }
 
-/** Prefixes no tenant network may use: this host, loopback, link local (metadata), multicast, reserved. */
-export const FORBIDDEN = ['0.0.0.0/8', '127.0.0.0/8', '169.254.0.0/16', '224.0.0.0/4', '240.0.0.0/4'].map(cidr);
+/** Prefixes no tenant network may use: this host, loopback, link local (metadata), IETF's own (gateway helpers), multicast, reserved. */
+export const FORBIDDEN = [
+  '0.0.0.0/8',
+  '127.0.0.0/8',
+  '169.254.0.0/16',
+  '192.0.0.0/24',
+  '224.0.0.0/4',
+  '240.0.0.0/4',
+].map(cidr);
 
 function mask(length: number): number {
   return length === 0 ? 0 : (0xffffffff << (32 - length)) >>> 0;

@@ -1,9 +1,13 @@
 // The intent: everything tenants and operators asked for that has a consequence on the network, as one frozen snapshot.
 // It is cut into units (a VPC, a network, the fabric), because the compiler remembers its answer per unit: a unit that
 // did not change is the same object as before.
+import type { DhcpOptions } from './dhcp-option.ts';
+import type { FirstBoot, NetworkService } from './first-boot.ts';
+import type { Firewall6, Network6, Nic6 } from './ipv6.ts';
 import type { PublicSide } from './public-side.ts';
 import type { RouterRole } from './router-role.ts';
 import type { Switch } from './switch.ts';
+import type { VpnSide } from './vpn.ts';
 
 /** A named set of packet filter rules, first match in ascending `number`. `none`: no list attached (in: drop, out: free). */
 export interface AclList {
@@ -20,6 +24,8 @@ export interface AclItem {
   /** tcp, udp, icmp, all, or a protocol number as text. */
   readonly protocol: string;
   readonly cidrs: readonly string[];
+  /** The same in IPv6. An item with CIDRs of one family only says nothing about the other. */
+  readonly cidrs6?: readonly string[];
   readonly startPort?: number;
   readonly endPort?: number;
   readonly icmpType?: number;
@@ -31,8 +37,12 @@ export interface Nic {
   readonly id: string;
   readonly instanceId: string;
   readonly mac: string;
-  /** Absent in a network without addresses. */
+  /** Absent in a network without addresses, or without IPv4. */
   readonly ip?: string;
+  /** The address it gives itself in a network with IPv6. */
+  readonly ip6?: string;
+  /** Sent to it by DHCP besides, or instead of, what its network sends. */
+  readonly dhcpOptions?: DhcpOptions;
   readonly isDefault: boolean;
   /** Further addresses of the card. */
   readonly secondary: readonly string[];
@@ -62,6 +72,10 @@ interface NetworkBase {
   readonly domainName: string;
   /** Whether DHCP is served. */
   readonly dhcp: boolean;
+  /** What the nodes themselves serve in it; absent: nothing. */
+  readonly service?: NetworkService;
+  /** Where OVN routes IPv6 for it. */
+  readonly six?: Network6;
 }
 
 /** A tier: a network whose gateway is its VPC's router. */
@@ -70,6 +84,16 @@ export interface Tier extends NetworkBase {
   readonly vpcId: string;
   readonly cidr: string;
   readonly gateway: string;
+  readonly acl?: AclList;
+}
+
+/** A tier without IPv4. Apart from the others, so that nobody has to ask whether a tier has what all others have. */
+export interface Tier6 extends NetworkBase {
+  readonly kind: 'tier6';
+  readonly vpcId: string;
+  readonly cidr?: undefined;
+  readonly gateway?: undefined;
+  readonly six: Network6;
   readonly acl?: AclList;
 }
 
@@ -96,6 +120,9 @@ export interface GuestNetwork extends NetworkBase {
   readonly routes: readonly NetworkRoute[];
   /** Where OVN routes. */
   readonly publicSide?: PublicSide;
+  readonly vpn?: VpnSide;
+  /** What its IPv6 firewall lets through; absent: it has none, and everything passes. */
+  readonly firewall6?: Firewall6;
 }
 
 /** A physical machine in a network: its address is never handed out, and other members find it on the wire. */
@@ -132,7 +159,7 @@ export interface Scan {
   };
 }
 
-export type Network = Tier | PrivateNetwork | GuestNetwork;
+export type Network = Tier | Tier6 | PrivateNetwork | GuestNetwork;
 
 export interface GatewayMember {
   readonly id: string;
@@ -163,9 +190,14 @@ export interface Vpc {
   readonly accountId: string;
   readonly cidr: string;
   readonly tiers: readonly Tier[];
+  /** Those that have no IPv4. */
+  readonly tiers6?: readonly Tier6[];
   readonly gateways: readonly PrivateGateway[];
   readonly routes: readonly StaticRoute[];
+  /** Those of IPv6. */
+  readonly routes6?: readonly StaticRoute[];
   readonly publicSide?: PublicSide;
+  readonly vpn?: VpnSide;
   /** Lists mean what they say, at private gateways, too (offering capability): see gateway-list.ts of the compiler. */
   readonly strictLists?: true;
 }
@@ -192,6 +224,7 @@ export interface Instance {
   readonly cpus: number;
   readonly memoryMb: number;
   readonly nics: readonly InstanceNic[];
+  readonly firstBoot?: FirstBoot;
 }
 
 export interface InstanceNic {
@@ -206,6 +239,8 @@ export interface InstanceNic {
   readonly dhcp: boolean;
   /** Addresses to announce when they have moved, the main one first; empty in a network without addresses. */
   readonly addresses: readonly MovedAddress[];
+  /** In a network with IPv6. */
+  readonly six?: Nic6;
   /** Whom to announce them to besides everybody: the gateway, where it is not OVN's. */
   readonly upstream?: string;
 }

@@ -26,10 +26,12 @@ export const ROUTER_PROVIDER = 'VirtualRouter';
 export const OVN_PROVIDER = 'Ovn';
 /** A Linux machine of the operator's, or a pair of them, that is a member of the network. */
 export const LINUX_ROUTER = 'LinuxRouter';
+/** A disk that each instance starts with: user data where nobody routes. CloudStack's word. */
+export const CONFIG_DRIVE = 'ConfigDrive';
 /** Said of a service that nobody of ours is to give: it is left out of the offering. Never stored. */
 export const NO_PROVIDER = 'None';
 
-export const SERVICE_PROVIDERS = [ROUTER_PROVIDER, VPC_PROVIDER, OVN_PROVIDER, LINUX_ROUTER] as const;
+export const SERVICE_PROVIDERS = [ROUTER_PROVIDER, VPC_PROVIDER, OVN_PROVIDER, LINUX_ROUTER, CONFIG_DRIVE] as const;
 
 export type ServiceProvider = (typeof SERVICE_PROVIDERS)[number];
 
@@ -45,6 +47,7 @@ export const PROVIDED: Readonly<Record<ServiceProvider, readonly NetworkService[
   [VPC_PROVIDER]: NETWORK_SERVICES.filter((name) => name !== 'Firewall'),
   [OVN_PROVIDER]: NETWORK_SERVICES,
   [LINUX_ROUTER]: NETWORK_SERVICES.filter((name) => name !== 'NetworkACL' && name !== 'UserData' && name !== 'Vpn'),
+  [CONFIG_DRIVE]: ['UserData'],
 };
 
 /** Services that take a router: one router makes all of them. DHCP, DNS and user data can be had without. */
@@ -58,6 +61,11 @@ export const ROUTER_SERVICES: ReadonlySet<string> = new Set<NetworkService>([
   'Gateway',
   'Vpn',
 ]);
+
+/** Whether the hypervisors themselves serve it, at an address of the network's that is theirs. */
+export function isServedByNodes({ name, provider }: OfferedService): boolean {
+  return (name === 'Dns' || name === 'UserData') && provider !== LINUX_ROUTER && provider !== CONFIG_DRIVE;
+}
 
 /** Who routes for the networks of an offering: OVN on every hypervisor, router nodes, or nobody of ours. */
 export type RoutedBy = 'Ovn' | 'LinuxRouter' | 'None';

@@ -1,5 +1,6 @@
 // The public side of a router, whoever routes: addresses, what they lead to, and what may pass. Part of the intent (intent.ts).
 import type { AclList } from './intent.ts';
+import type { Uplink6 } from './ipv6.ts';
 
 /** The public side of a VPC or of a network that OVN routes for. */
 export interface PublicSide {
@@ -15,6 +16,8 @@ export interface PublicSide {
   readonly internal: readonly InternalBalancer[];
   /** Which nodes carry it. */
   readonly carriers: Carriers;
+  /** Where IPv6 leaves; may be on the wire of some of the addresses, or on one of its own. */
+  readonly uplink6?: Uplink6;
 }
 
 /** Which nodes of the gateway group carry a router's public side; the group itself is the compiler's choice. */
@@ -80,15 +83,43 @@ export interface Balancer {
   readonly algorithm: 'roundrobin' | 'leastconn' | 'source';
   /** Empty: from everywhere. */
   readonly cidrs: readonly string[];
+  /** A client stays, by its address. */
   readonly sticky: boolean;
+  /** For how long after its last connection; absent: half an hour. */
+  readonly stickySeconds?: number;
+  /** A client stays, by a cookie. */
+  readonly cookie?: StickyCookie;
+  /** Members are told the client's address by the PROXY protocol. */
+  readonly proxy?: true;
   readonly check?: {
     readonly intervalSeconds: number;
     readonly timeoutSeconds: number;
     readonly healthy: number;
     readonly unhealthy: number;
+    /** Asked for by HTTP; absent: whether the port takes connections. */
+    readonly path?: string;
+    /** Who asks where OVN does: an address of the members' network that is kept for it. */
+    readonly source?: string;
   };
   readonly members: readonly BalancerMember[];
 }
+
+/** `balancer`: the balancer's own cookie. `application`: one that the members set, whose value says who the client is. */
+export type StickyCookie =
+  | {
+      readonly kind: 'balancer';
+      readonly name: string;
+      readonly mode: 'insert' | 'rewrite' | 'prefix';
+      readonly flags: readonly ('nocache' | 'indirect' | 'postonly')[];
+      readonly domain?: string;
+    }
+  | {
+      readonly kind: 'application';
+      readonly name: string;
+      /** Characters of the value that count. */
+      readonly length: number;
+      readonly holdSeconds: number;
+    };
 
 export interface BalancerMember {
   readonly ip: string;

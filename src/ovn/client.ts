@@ -18,6 +18,8 @@ export interface ClientOptions {
   readonly tls?: TlsFiles;
   /** The tables and columns to copy, as far as the server has them; its `version` is the oldest that will do. */
   readonly watch: DatabaseSchema;
+  /** Of these tables only the rows that meet a condition (RFC 7047 §5.1 <condition>) are copied. */
+  readonly where?: Readonly<Record<string, readonly (readonly [string, string, unknown])[]>>;
   /** Called on each new connection before anything is copied; throws when the server will not do. */
   readonly inspect?: (wire: Pick<Wire, 'request'>) => Promise<void>;
   readonly log: Log;
@@ -41,7 +43,7 @@ export interface Client {
 }
 
 export function createClient(options: ClientOptions): Client {
-  const { watch, log } = options;
+  const { watch, log, where = {} } = options;
   const remotes = options.remote.split(',').map((text) => ({ text: text.trim(), at: parseRemote(text.trim()) }));
   const replica = createReplica(watch);
   const stop = new AbortController();
@@ -87,7 +89,7 @@ export function createClient(options: ClientOptions): Client {
       if (live.version !== version) lastTransaction = NO_UUID;
       const requests = Object.entries(usable.tables).map(([name, table]) => [
         name,
-        [{ columns: Object.keys(table.columns) }],
+        [{ columns: Object.keys(table.columns), ...(where[name] === undefined ? {} : { where: where[name] }) }],
       ]);
       const reply = await opened.request('monitor_cond_since', [
         watch.name,

@@ -4,6 +4,7 @@ import type { Desired } from '../compile/desired.ts';
 import type { Log } from '../lib/log.ts';
 import { createClient } from './client.ts';
 import { createWriter, type ApplyResult } from './apply.ts';
+import { type GatewayClaim, createClaims } from './claims.ts';
 import type { TlsFiles } from './remote.ts';
 import { createRealized, type ChassisState, type Reached } from './realized.ts';
 import { northbound } from './schema/northbound.ts';
@@ -51,16 +52,22 @@ export interface Northbound {
   waitFor(nbCfg: number, chassis: readonly string[], timeoutMs: number, signal?: AbortSignal): Promise<Reached>;
   /** Rings when an owned row was touched by somebody else, and after each reconnection: look again. */
   onForeignChange(listener: () => void): () => void;
+  /** Which chassis carries which router port that has a group of them: all that is known. */
+  claims(): readonly GatewayClaim[];
+  /** Calls back with the claims that changed, before anybody hears of what was realized later; `gone` are ports that are no more. */
+  onClaims(listener: (changed: readonly GatewayClaim[], gone: readonly string[]) => void): () => void;
   status(): NorthboundStatus;
 }
 
-/** Port_Binding grows with every port; nobody asks it here. */
-const { Port_Binding: _, ...southboundTables } = southbound.tables;
+/** Port_Binding grows with every port; asked are those that stand for a router port on its chassis alone. */
+const WHERE = { Port_Binding: [['type', '==', 'chassisredirect']] } as const;
 
 export function createNorthbound({ nb, sb, tls, log }: NorthboundOptions): Northbound {
   const common = { log, ...(tls === undefined ? {} : { tls }) };
   const north = createClient({ ...common, remote: nb, watch: northbound, inspect: proveChosenIds });
-  const south = createClient({ ...common, remote: sb, watch: { ...southbound, tables: southboundTables } });
+  const south = createClient({ ...common, remote: sb, watch: southbound, where: WHERE });
+  // Before `realized`: who waits for a change finds the claims that came with it.
+  const claims = createClaims(north.replica, south.replica);
   const realized = createRealized(north.replica, south.replica);
   const writer = createWriter({ client: north, nbCfgFloor: () => realized.highest() + 1, log });
 
@@ -79,6 +86,8 @@ export function createNorthbound({ nb, sb, tls, log }: NorthboundOptions): North
     onRealized: realized.onChange,
     waitFor: realized.waitFor,
     onForeignChange: writer.onForeignChange,
+    claims: claims.all,
+    onClaims: claims.onChange,
     status: () => ({
       connected: north.connected() && south.connected(),
       lastError: north.lastError() ?? south.lastError(),

@@ -1,5 +1,7 @@
 // The documents nodes fetch and the reports they send back, with the rule of generations: a node takes a document only if
 // its generation is not older than the last one it took, so two management servers cannot undo each other.
+import type { HelperSpec, HelperStatus } from './helper.ts';
+import type { FirstBootSpec, ServicesSpec, TakenReport } from './services.ts';
 
 /** What one node must make true. Fetched by long poll; the whole of it each time. */
 export interface NodeDocument {
@@ -13,6 +15,10 @@ export interface NodeDocument {
   readonly routers?: readonly RouterSpec[];
   /** Questions to the wire, each to be asked once. Absent: none. */
   readonly scans?: readonly ScanSpec[];
+  /** What this node serves in networks of running instances here. Absent: nothing. */
+  readonly services?: ServicesSpec;
+  /** What stands beside routers whose public side this node may carry. Absent: none. */
+  readonly helpers?: readonly HelperSpec[];
 }
 
 /** What a router node does for one network. Pairs speak VRRP on the network's own VLAN; the same spec, with another `ip` and `priority`, is at the peer. */
@@ -89,14 +95,32 @@ export interface BalancerSpec {
   readonly algorithm: 'roundrobin' | 'leastconn' | 'source';
   readonly cidrs: readonly string[];
   readonly sticky: boolean;
+  /** For how long after its last connection a client stays, by its address; absent: half an hour. */
+  readonly stickySeconds?: number;
+  readonly cookie?: CookieSpec;
+  /** Members are told the client's address by the PROXY protocol. */
+  readonly proxy?: true;
   readonly check?: {
     readonly intervalSeconds: number;
     readonly timeoutSeconds: number;
     readonly healthy: number;
     readonly unhealthy: number;
+    /** Asked for by HTTP; absent: whether the port takes connections. */
+    readonly path?: string;
   };
   readonly members: readonly { readonly ip: string; readonly port: number }[];
 }
+
+/** A client stays by a cookie: the balancer's own, or one of the members', whose value says who the client is. */
+export type CookieSpec =
+  | {
+      readonly kind: 'balancer';
+      readonly name: string;
+      readonly mode: 'insert' | 'rewrite' | 'prefix';
+      readonly flags: readonly ('nocache' | 'indirect' | 'postonly')[];
+      readonly domain?: string;
+    }
+  | { readonly kind: 'application'; readonly name: string; readonly length: number; readonly holdSeconds: number };
 
 export interface ScanSpec {
   readonly id: string;
@@ -130,6 +154,8 @@ export interface InstanceSpec {
   readonly cpus: number;
   readonly memoryMb: number;
   readonly nics: readonly NicSpec[];
+  /** What the guest is told when it starts. */
+  readonly firstBoot?: FirstBootSpec;
   /** It moves: at the source it runs until the destination has it; at the destination it is taken over, not started anew. */
   readonly migration?: { readonly from: string; readonly to: string; readonly toAddress: string };
 }
@@ -147,6 +173,8 @@ export interface NicSpec {
   readonly addresses?: readonly { readonly ip: string; readonly moved: number }[];
   /** Asked afterwards which MAC it knows: the network's gateway where it is a machine on the wire. */
   readonly upstream?: string;
+  /** In a network with IPv6: the address it makes itself, and the MAC address of the router it may hear of. */
+  readonly six?: { readonly address: string; readonly router: string };
 }
 
 /** What a node says after each pass, changed or not. */
@@ -162,6 +190,9 @@ export interface NodeReport {
   /** The newest receipts, repeated for some minutes: the server keeps each once, by ip and `moved`. */
   readonly receipts?: readonly ReceiptReport[];
   readonly scans?: readonly ScanReport[];
+  /** Passwords that guests here have taken: repeated until the document has them no more. */
+  readonly taken?: readonly TakenReport[];
+  readonly helpers?: readonly HelperStatus[];
 }
 
 export interface RouterStatus {

@@ -3,6 +3,7 @@
 import { z } from 'zod';
 import { isUuid } from '../lib/id.ts';
 import { parseCidr, parseIp } from '../lib/ip.ts';
+import { parseIp6 } from '../lib/ip6.ts';
 import {
   type JoinAnswer,
   type JoinRequest,
@@ -15,6 +16,7 @@ import {
 
 const id = z.string().refine(isUuid, 'is no id (lower-case UUID)');
 const ip4 = z.string().refine((text) => parseIp(text) !== undefined, 'is no IPv4 address');
+const ip6 = z.string().refine((text) => parseIp6(text) !== undefined, 'is no IPv6 address');
 const generation = z.int().min(0);
 const text = z.string().max(4000);
 
@@ -43,6 +45,26 @@ const nic = z.object({
     .max(1000)
     .exactOptional(),
   upstream: ip4.exactOptional(),
+  six: z.object({ address: ip6, router: mac }).exactOptional(),
+});
+
+const firstBoot = z.object({
+  toldBy: z.enum(['service', 'drive', 'hypervisor']),
+  zone: text,
+  offering: text,
+  publicKeys: z.array(z.string().max(20_000)).max(100),
+  userData: z.string().max(1_500_000).exactOptional(),
+  asksPassword: z.literal(true).exactOptional(),
+  password: z
+    .object({
+      turn: z.int().min(0),
+      text: z
+        .string()
+        .max(200)
+        .regex(/^[!-~]*$/, 'is no password'),
+    })
+    .exactOptional(),
+  publicIp: ip4.exactOptional(),
 });
 
 const instance = z.object({
@@ -55,6 +77,7 @@ const instance = z.object({
   cpus: z.int().min(1).max(1024),
   memoryMb: z.int().min(1),
   nics: z.array(nic).max(100),
+  firstBoot: firstBoot.exactOptional(),
   migration: z.object({ from: nodeName, to: nodeName, toAddress: ip4 }).exactOptional(),
 });
 
@@ -72,6 +95,27 @@ const firewallRule = z.object({
   destinationCidrs: z.array(cidr4),
 });
 
+const cookieName = z.string().regex(/^[A-Za-z0-9_.-]{1,64}$/, "is no cookie's name");
+
+const cookie = z.discriminatedUnion('kind', [
+  z.object({
+    kind: z.literal('balancer'),
+    name: cookieName,
+    mode: z.enum(['insert', 'rewrite', 'prefix']),
+    flags: z.array(z.enum(['nocache', 'indirect', 'postonly'])),
+    domain: z
+      .string()
+      .regex(/^\.?[A-Za-z0-9]([A-Za-z0-9.-]{0,250}[A-Za-z0-9])?$/, 'is no domain name')
+      .exactOptional(),
+  }),
+  z.object({
+    kind: z.literal('application'),
+    name: cookieName,
+    length: z.int().min(1).max(1024),
+    holdSeconds: z.int().min(1).max(1_000_000),
+  }),
+]);
+
 const balancer = z.object({
   id,
   protocol: z.enum(['tcp', 'udp']),
@@ -79,6 +123,9 @@ const balancer = z.object({
   algorithm: z.enum(['roundrobin', 'leastconn', 'source']),
   cidrs: z.array(cidr4),
   sticky: z.boolean(),
+  stickySeconds: z.int().min(1).max(1_000_000).exactOptional(),
+  cookie: cookie.exactOptional(),
+  proxy: z.literal(true).exactOptional(),
   check: z
     .object({
       // Written into files as they are: no exponents, nothing a program would take for another unit.
@@ -86,9 +133,27 @@ const balancer = z.object({
       timeoutSeconds: z.number().min(0.05).max(86_400),
       healthy: z.int().min(1).max(1000),
       unhealthy: z.int().min(1).max(1000),
+      // Stands in haproxy's file as one word.
+      path: z
+        .string()
+        .regex(/^\/[A-Za-z0-9._~!$&()*+,;=:@%/?-]{0,255}$/, 'is no path')
+        .exactOptional(),
     })
     .exactOptional(),
   members: z.array(z.object({ ip: ip4, port })).max(1000),
+});
+
+const helper = z.object({
+  id,
+  name: z.string().max(255),
+  port: id,
+  // Compared with what OVN says, never an argument.
+  follows: z.string().max(255),
+  mac,
+  address: cidr4,
+  gateway: ip4,
+  mtu: z.int().min(68).max(65535),
+  jobs: z.object({ balancers: z.array(balancer.extend({ port })).max(10_000).exactOptional() }),
 });
 
 const publicAddress = z.object({
@@ -141,12 +206,47 @@ const router = z.object({
   publicAddresses: z.array(publicAddress),
 });
 
+const named = z.object({ name: hostname, ip: ip4.exactOptional(), ip6: ip6.exactOptional() });
+
+const services = z.object({
+  networks: z
+    .array(
+      z.object({
+        id,
+        name: z.string().max(255),
+        ip: ip4,
+        cidr: cidr4,
+        mac,
+        mtu: z.int().min(68).max(65535),
+        dns: z.object({ scope: id, resolvers: z.array(ip4).max(8) }).exactOptional(),
+        userData: z.boolean(),
+        cards: z.array(z.object({ ip: ip4, instance: id })).max(100_000),
+      }),
+    )
+    .max(10_000),
+  scopes: z.array(
+    z.object({
+      id,
+      networks: z.array(
+        z.object({
+          id,
+          domain: domainName,
+          gateway: ip4.exactOptional(),
+          service: ip4.exactOptional(),
+          hosts: z.array(named).max(100_000),
+        }),
+      ),
+    }),
+  ),
+});
+
 export const nodeDocument: z.ZodType<NodeDocument> = z.object({
   node: nodeName,
   generation,
   instances: z.array(instance).max(10_000),
   peers: z.array(z.object({ name: nodeName, underlayIp: ip4 })).max(10_000),
   routers: z.array(router).max(4094).exactOptional(),
+  services: services.exactOptional(),
   scans: z
     .array(
       z.object({
@@ -160,6 +260,7 @@ export const nodeDocument: z.ZodType<NodeDocument> = z.object({
     )
     .max(MAX_SCANS)
     .exactOptional(),
+  helpers: z.array(helper).max(10_000).exactOptional(),
 });
 
 export const receiptReport: z.ZodType<ReceiptReport> = z.object({
@@ -218,6 +319,10 @@ export const nodeReport: z.ZodType<NodeReport> = z.object({
     .max(4094)
     .exactOptional(),
   receipts: z.array(receiptReport).max(1000).exactOptional(),
+  taken: z
+    .array(z.object({ instance: id, turn: z.int().min(0) }))
+    .max(10_000)
+    .exactOptional(),
   scans: z
     .array(
       z.object({
@@ -228,6 +333,10 @@ export const nodeReport: z.ZodType<NodeReport> = z.object({
       }),
     )
     .max(100)
+    .exactOptional(),
+  helpers: z
+    .array(z.object({ id, active: z.boolean(), error: text.exactOptional() }))
+    .max(10_000)
     .exactOptional(),
 });
 

@@ -1,8 +1,11 @@
 // The node documents of the newest intent: each changes its generation only when its content changes, and rings for whoever
 // waits for it.
-import type { Host, Intent } from '../model/intent.ts';
+import type { Host, Instance, Intent } from '../model/intent.ts';
 import { type InstanceSpec, MAX_SCANS, type NodeDocument } from '../protocol/document.ts';
+import type { HelperSpec } from '../protocol/helper.ts';
+import { helpersByNode } from './helper-documents.ts';
 import { routerSpec } from './router-spec.ts';
+import { type Served, firstBootSpec, hostServices, servicesOf } from './service-spec.ts';
 
 export interface Documents {
   /** Rebuilds from the intent; gives the names of the nodes whose document changed. */
@@ -12,19 +15,32 @@ export interface Documents {
   wait(node: string, have: number, timeoutMs: number): Promise<NodeDocument | undefined>;
 }
 
-export function createDocuments(): Documents {
+/** `unseal` opens what the intent holds sealed; without it there is nothing sealed. */
+export function createDocuments(unseal: (sealed: string) => string = (sealed) => sealed): Documents {
   const documents = new Map<string, { readonly content: string; readonly document: NodeDocument }>();
   const waiting = new Map<string, Set<() => void>>();
   // Units keep identity: a host that did not change needs no second look (nor do its peers, while the fabric is the same).
   let fabric: Intent['fabric'] | undefined;
   let hosts: Intent['hosts'] = new Map();
+  let services = new Map<string, readonly Served[]>();
+  let helpers: ReadonlyMap<string, readonly HelperSpec[]> = new Map();
 
   return {
     update(intent) {
       const changed: string[] = [];
+      const index = servicesOf(intent);
+      const beside = helpersByNode(intent);
+      const stood = helpers;
+      helpers = beside;
+      const before = services;
+      services = new Map();
       for (const host of intent.hosts.values()) {
-        if (intent.fabric === fabric && hosts.get(host.id) === host && documents.has(host.name)) continue;
-        const body = bodyOf(host, intent);
+        const served = index.get(host.name) ?? [];
+        services.set(host.name, served);
+        const same = intent.fabric === fabric && hosts.get(host.id) === host && sameList(before.get(host.name), served);
+        const its = beside.get(host.name) ?? [];
+        if (same && sameList(stood.get(host.name), its) && documents.has(host.name)) continue;
+        const body = { ...bodyOf(host, intent, served, unseal), ...(its.length === 0 ? {} : { helpers: its }) };
         const content = JSON.stringify(body);
         if (documents.get(host.name)?.content === content) continue;
         documents.set(host.name, { content, document: { node: host.name, generation: intent.generation, ...body } });
@@ -53,7 +69,22 @@ export function createDocuments(): Documents {
   };
 }
 
-function bodyOf(host: Host, intent: Intent): Omit<NodeDocument, 'node' | 'generation'> {
+function sameList(a: readonly unknown[] = [], b: readonly unknown[]): boolean {
+  return a.length === b.length && a.every((one, index) => one === b[index]);
+}
+
+function bodyOf(
+  host: Host,
+  intent: Intent,
+  served: readonly Served[],
+  unseal: (sealed: string) => string,
+): Omit<NodeDocument, 'node' | 'generation'> {
+  const publicIpOf = ({ nics }: Instance): string | undefined => {
+    const card = nics.find(({ isDefault }) => isDefault);
+    const at = served.find(({ networks }) => networks.some(({ spec }) => spec.id === card?.networkId));
+    return card === undefined ? undefined : at?.publicIpOf(card.id);
+  };
+  const services = hostServices(host, served);
   return {
     instances: host.instances.map((instance): InstanceSpec => ({
       id: instance.id,
@@ -65,11 +96,15 @@ function bodyOf(host: Host, intent: Intent): Omit<NodeDocument, 'node' | 'genera
       cpus: instance.cpus,
       memoryMb: instance.memoryMb,
       nics: instance.nics,
+      ...(instance.firstBoot === undefined
+        ? {}
+        : { firstBoot: firstBootSpec(instance.firstBoot, publicIpOf(instance), unseal) }),
       ...(instance.migration === undefined ? {} : { migration: instance.migration }),
     })),
     ...(host.routers.length === 0
       ? {}
       : { routers: host.routers.map((role) => routerSpec(role, intent.fabric.underlayMtu)) }),
+    ...(services === undefined ? {} : { services }),
     // A node refuses a document with more, and would take none ever after.
     ...(host.scans.length === 0 ? {} : { scans: host.scans.slice(0, MAX_SCANS) }),
     peers: intent.fabric.chassis.flatMap(({ name, underlayIp }) =>

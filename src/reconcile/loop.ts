@@ -11,9 +11,13 @@ import type { Intent, UnitKey } from '../model/intent.ts';
 import type { Northbound } from '../ovn/northbound.ts';
 import type { NodeReport } from '../protocol/document.ts';
 import type { IntentCache } from '../store/load.ts';
+import { maintenanceOf } from '../store/maintenance.ts';
 import type { Store } from '../store/open.ts';
 import { type Pending, failJobs, pending, settle, sweep } from '../store/settle.ts';
+import { unseal } from '../store/seal.ts';
 import { createDocuments, type Documents } from './documents.ts';
+import { helperErrors, helperNodes } from './helper-documents.ts';
+import { homesOf } from './homes.ts';
 import { routerErrors } from './router-errors.ts';
 import { createRouteWatch } from './routes.ts';
 import type { SwitchTarget, Switches } from './switches.ts';
@@ -65,6 +69,11 @@ export interface Reconciler {
   close(): Promise<void>;
 }
 
+/** The command whose job waits for a host to be empty; many instances on their way one after the other take their time. */
+const EMPTY_HOST = 'prepareHostForMaintenance';
+const EMPTY_HOST_MS = 3_600_000;
+const NOTHING: ReadonlyMap<string, string> = new Map();
+
 /** The loop over one store and one OVN. Never runs twice at once; a ring during a pass means one pass more. */
 export function createReconciler(options: ReconcileOptions): Reconciler {
   const { store, cache, northbound, log } = options;
@@ -74,7 +83,7 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
   const bell = createBell();
   const stop = new AbortController();
   const backoff = createBackoff(200, 5_000);
-  const documents = createDocuments();
+  const documents = createDocuments((sealed) => unseal(store.sealKey, sealed));
   const routes = createRouteWatch();
   const reports = new Map<string, NodeReport>();
   const awaited = new Map<number, Awaited>();
@@ -84,6 +93,8 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
   const written = new Map<UnitKey, number>();
   /** Scans that have not been answered, and what their jobs wait for. */
   let questions: ReadonlyMap<string, string> = new Map();
+  /** Hosts that jobs want empty, and what is left on them. */
+  let emptying: ReadonlyMap<string, string> = new Map();
   /** What router nodes could not make true, by what it is about. */
   let routing: ReadonlyMap<string, string> = new Map();
   /** Units OVN refused, and what it said. */
@@ -122,7 +133,7 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
       }
       return undefined;
     },
-    openQuestion: (id) => questions.get(id),
+    openQuestion: (id) => questions.get(id) ?? emptying.get(id),
     errorOfRouter: (id) => routing.get(id),
     refusalOf: (unit) => refused.get(unit),
   };
@@ -139,7 +150,7 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
     assertSound(now, intent.fabric, full ? undefined : before);
     const nodes = documents.update(intent);
     questions = questionsOf(intent);
-    routing = routerErrors(intent, reports);
+    routing = new Map([...routerErrors(intent, reports), ...helperErrors(intent, reports)]);
     down = new Set([...intent.hosts.values()].filter((host) => host.down === true).map(({ name }) => name));
     const asked = (await options.switches?.update(intent)) ?? [];
     const applied = await northbound.apply(now, { full });
@@ -190,6 +201,7 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
     before?: Desired,
   ): Targets {
     const chassis = new Set<string>();
+    const homes = new Set<string>();
     const nodes = new Map<string, number>();
     const others = new Map<string, readonly (readonly string[])[]>();
     const switches: SwitchTarget[] = [];
@@ -200,15 +212,24 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
       }
       for (const unit of [now.units.get(key), before?.units.get(key)])
         for (const name of unit?.chassis ?? []) chassis.add(name);
+      for (const name of homesOf(key, intent)) homes.add(name);
+      const group = helperNodes(key, intent);
+      for (const name of group) {
+        const document = documents.get(name);
+        if (document === undefined) continue;
+        nodes.set(name, document.generation);
+        // Whoever of the group has it can carry it: a gateway that is Down takes it when it is back.
+        others.set(name, [...(others.get(name) ?? []), group.filter((other) => other !== name)]);
+      }
       const host = key.startsWith('host:') ? intent.hosts.get(key.slice('host:'.length)) : undefined;
       const document = host === undefined ? undefined : documents.get(host.name);
       if (host === undefined || document === undefined) continue;
       nodes.set(document.node, document.generation);
       const networks = standIns(host, compiled?.hosts.get(host.id));
-      if (networks !== undefined) others.set(document.node, networks);
+      if (networks !== undefined) others.set(document.node, [...(others.get(document.node) ?? []), ...networks]);
     }
     const joined = new Set(intent.fabric.chassis.map(({ name }) => name));
-    return { chassis: chassis.intersection(joined), nodes, standIns: others, switches };
+    return { chassis: chassis.intersection(joined), homes, nodes, standIns: others, switches };
   }
 
   /** From before a restart: whom it concerned is not known any more, so it waits for everybody. */
@@ -220,6 +241,8 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
 
   async function settleRealized(intent: Intent, now: Desired): Promise<void> {
     const waiting = (await pending(store)).filter(({ generation }) => generation <= intent.generation);
+    const toEmpty = waiting.some(({ jobs }) => jobs.some(({ cmd }) => cmd === EMPTY_HOST));
+    emptying = toEmpty ? await maintenanceOf(store.db) : NOTHING;
     const realized: Pending[] = [];
     const without = new Map<number, readonly string[]>();
     const confirm: number[] = [];
@@ -271,12 +294,14 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
     status.realized = open[0] === undefined ? intent.generation : open[0].generation - 1;
   }
 
+  const limitOf = (cmd: string): number => (cmd === EMPTY_HOST ? EMPTY_HOST_MS : jobLimitMs);
+
   async function failLate({ generation, jobs }: Pending, waitsFor: string): Promise<void> {
-    const late = jobs.filter((job) => Date.now() - Date.parse(job.created) > jobLimitMs);
+    const late = jobs.filter(({ cmd, created }) => Date.now() - Date.parse(created) > limitOf(cmd));
     if (late.length === 0) return;
     for (const job of late)
       log.error({ request: job.request, job: job.id, generation, waitsFor }, 'job failed: a target stays silent');
-    const text = `not realized within ${Math.round(jobLimitMs / 1000)} s: waiting for ${waitsFor}. The change is kept and will be made as soon as the target answers`;
+    const text = `not realized within ${Math.round(limitOf(late[0]!.cmd) / 1000)} s: waiting for ${waitsFor}. The change is kept and will be made as soon as the target answers`;
     await failJobs(
       store,
       late.map(({ id }) => id),

@@ -24,7 +24,8 @@ export function createRouteWatch(): RouteWatch {
     due(intent, desired, has) {
       const states: RouteState[] = [];
       for (const vpcId of open) {
-        const routes = intent.vpcs.get(vpcId)?.routes ?? [];
+        const vpc = intent.vpcs.get(vpcId);
+        const routes = [...(vpc?.routes ?? []), ...(vpc?.routes6 ?? [])];
         const findings = new Map((desired.units.get(`vpc:${vpcId}`)?.findings ?? []).map(({ id, text }) => [id, text]));
         const realized = routes.length === 0 || has(vpcId);
         for (const { id } of routes) {

@@ -14,6 +14,8 @@ export interface Targets {
   readonly standIns?: ReadonlyMap<string, readonly (readonly string[])[]>;
   /** Physical switches of which the change asks something. */
   readonly switches?: readonly SwitchTarget[];
+  /** Chassis with instances of what was touched. The others only carry router ports, which go elsewhere when one is Down; absent: all. */
+  readonly homes?: ReadonlySet<string>;
 }
 
 /** What is known of the world when somebody asks whether a generation is realized. */
@@ -62,7 +64,7 @@ export function judge(awaited: Awaited, world: World, about: readonly string[] =
     if (refusal !== undefined)
       return { kind: 'waiting', for: `OVN's northbound database, which refused ${unit}: ${refusal}` };
   }
-  const behind = silentChassis(targets.chassis, nbCfg, world);
+  const behind = silentChassis(targets, nbCfg, world);
   if (behind !== undefined) return { kind: 'waiting', for: behind };
   const without: string[] = [];
   for (const [node, generation] of targets.nodes) {
@@ -96,7 +98,7 @@ export function judge(awaited: Awaited, world: World, about: readonly string[] =
   const realized: Verdict = { kind: 'realized', ...(without.length === 0 ? {} : { without }) };
   if (targets.nodes.size === 0 || targets.chassis.size === 0) return realized;
   if (confirmAt === undefined) return { kind: 'confirm' };
-  const unconfirmed = silentChassis(targets.chassis, confirmAt, world);
+  const unconfirmed = silentChassis(targets, confirmAt, world);
   return unconfirmed === undefined ? realized : { kind: 'waiting', for: unconfirmed };
 }
 
@@ -107,8 +109,9 @@ function isStoodInFor(node: string, { nodes, standIns }: Targets, world: World):
   return networks.every((others) => others.some((other) => world.reportedBy(other) >= (nodes.get(other) ?? Infinity)));
 }
 
-function silentChassis(chassis: ReadonlySet<string>, nbCfg: number, world: World): string | undefined {
+function silentChassis({ chassis, homes }: Targets, nbCfg: number, world: World): string | undefined {
   for (const name of chassis) {
+    if (homes?.has(name) === false && world.isDown?.(name) === true) continue;
     const at = world.realizedAt(name);
     if (at < nbCfg)
       return `chassis ${name} to install change ${nbCfg} (it has ${at < 0 ? 'never reported' : `reported ${at}`})`;

@@ -29,7 +29,16 @@ type AddressedNetwork = Pick<
 > &
   Partial<Pick<NetworkTable, 'guestcidr'>>;
 
-export type AddressKind = 'nic' | 'gateway' | 'secondary' | 'reserved' | 'router' | 'member';
+export type AddressKind =
+  | 'nic'
+  | 'gateway'
+  | 'secondary'
+  | 'reserved'
+  | 'router'
+  | 'member'
+  | 'service'
+  | 'balancer'
+  | 'check';
 
 /** An inclusive range of addresses. */
 export interface IpRange {
@@ -100,6 +109,43 @@ export async function allocateAddress(
     wanted === undefined ? await freeAddress(tx, network, plan) : await wantedAddress(tx, network, plan, ip(wanted));
   await tx.db.insertInto('address').values({ network: network.id, ip: address, kind, owner }).execute();
   return address;
+}
+
+/** Takes the highest free address of the network for `owner`, as far as can be from those given out next. Undefined when none is left. */
+export async function allocateHighest(
+  tx: Inside,
+  network: AddressedNetwork,
+  kind: AddressKind,
+  owner: string,
+): Promise<string | undefined> {
+  const plan = addressPlan(network);
+  let address: string | undefined;
+  for (let top = plan.to; top >= plan.from && address === undefined; top -= FIRST_WINDOW)
+    address = (await freeBetween(tx, network, plan, Math.max(plan.from, top - FIRST_WINDOW + 1), top)).at(-1);
+  if (address === undefined) return undefined;
+  await tx.db.insertInto('address').values({ network: network.id, ip: address, kind, owner }).execute();
+  return address;
+}
+
+async function freeBetween(
+  tx: Inside,
+  network: AddressedNetwork,
+  plan: AddressPlan,
+  from: Ip4,
+  to: Ip4,
+): Promise<string[]> {
+  const candidates: string[] = [];
+  for (let address = from; address <= to; address++)
+    if (plan.refuses(address) === undefined) candidates.push(formatIp(address));
+  if (candidates.length === 0) return [];
+  const rows = await tx.db
+    .selectFrom('address')
+    .select('ip')
+    .where('network', '=', network.id)
+    .where('ip', 'in', candidates)
+    .execute();
+  const taken = new Set(rows.map((row) => row.ip));
+  return candidates.filter((candidate) => !taken.has(candidate));
 }
 
 /** Gives back all addresses of an owner. */

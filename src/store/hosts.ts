@@ -47,7 +47,7 @@ export async function isCurrent(store: Store, node: string, serial: string): Pro
 }
 
 /**
- * Takes a node's report: it is Up, and these are its facts (JSON of NodeFacts). Only a new state or a new tunnel address is a
+ * Takes a node's report: it is Up, or in Alert for a while, and these are its facts (JSON of NodeFacts). Only a new state or a new tunnel address is a
  * change of intent; the rest is written beside it, and nothing at all when the last report said the same a moment ago.
  */
 export async function recordReport(store: Store, node: string, facts: string, now = new Date()): Promise<void> {
@@ -56,22 +56,44 @@ export async function recordReport(store: Store, node: string, facts: string, no
   await store.write(async (tx) => {
     const lastseen = now.toISOString();
     const underlayip = await newUnderlay(tx.db, host, facts);
-    if (host.state !== 'Up' || underlayip !== host.underlayip) {
-      await tx.update('host', host.id, { state: 'Up', underlayip, facts, lastseen });
+    const state = stateOnReturn(host);
+    if (host.state !== state || underlayip !== host.underlayip) {
+      await tx.update('host', host.id, { state, underlayip, facts, lastseen });
     } else {
       await tx.db.updateTable('host').set({ facts, lastseen }).where('id', '=', host.id).execute();
     }
   });
 }
 
-/** Marks those Down that were Up and have not reported for `olderThanMs`. Answers their names. */
+/**
+ * A gateway node that comes back is in Alert at first: its agent answers before OVN's controller is ready, and ways out that came back
+ * to it at once were cut off for 1.5 s (measured). {@link endAlert} says when it is well.
+ */
+function stateOnReturn({ state, kind }: Pick<HostTable, 'state' | 'kind'>): 'Up' | 'Alert' {
+  return state === 'Alert' || (state === 'Down' && kind === 'gateway') ? 'Alert' : 'Up';
+}
+
+/** Hosts in Alert that report. */
+export async function alerted(store: Store): Promise<Pick<HostTable, 'id' | 'name' | 'lastseen'>[]> {
+  return store.db.selectFrom('host').select(['id', 'name', 'lastseen']).where('state', '=', 'Alert').execute();
+}
+
+/** A host in Alert has been well for long enough: it is Up, and gateways may come to it again. */
+export async function endAlert(store: Store, id: string): Promise<void> {
+  await store.write(async (tx) => {
+    const host = await tx.db.selectFrom('host').select('state').where('id', '=', id).executeTakeFirst();
+    if (host?.state === 'Alert') await tx.update('host', id, { state: 'Up' });
+  });
+}
+
+/** Marks those Down that were Up, or in Alert, and have not reported for `olderThanMs`. Answers their names. */
 export async function markDown(store: Store, olderThanMs: number, now = new Date()): Promise<string[]> {
   const before = new Date(now.getTime() - olderThanMs).toISOString();
   const silent = (db: Store['db']): Promise<Pick<HostTable, 'id' | 'name'>[]> =>
     db
       .selectFrom('host')
       .select(['id', 'name'])
-      .where('state', '=', 'Up')
+      .where('state', 'in', ['Up', 'Alert'])
       .where('lastseen', '<', before)
       .orderBy('name')
       .execute();
@@ -84,7 +106,7 @@ export async function markDown(store: Store, olderThanMs: number, now = new Date
 }
 
 function isFresh(host: HostTable, facts: string, now: Date): boolean {
-  if (host.state !== 'Up' || host.facts !== facts || host.lastseen === null) return false;
+  if ((host.state !== 'Up' && host.state !== 'Alert') || host.facts !== facts || host.lastseen === null) return false;
   return now.getTime() - Date.parse(host.lastseen) < SEEN_EVERY_MS;
 }
 

@@ -6,7 +6,7 @@ import type { IntentTable, Tables } from './schema.ts';
 
 // Only what has a consequence on the network: a new name of a VPC's display text is nobody's concern down there.
 const COLUMNS = {
-  zone: ['id', 'dns1', 'dns2'],
+  zone: ['id', 'name', 'dns1', 'dns2'],
   physicalnetwork: ['id', 'name'],
   host: ['id', 'name', 'underlayip', 'serial', 'kind', 'state', 'resourcestate'],
   vpc: ['id', 'name', 'account', 'zone', 'cidr', 'networkdomain', 'offering', 'gatewayturn', 'gatewayavoid'],
@@ -60,8 +60,13 @@ const COLUMNS = {
     'passwordhash',
     'serviceoffering',
     'migratefrom',
+    'zone',
+    'userdata',
+    'keypairs',
+    'onetimepassword',
+    'passwordturn',
   ],
-  nic: ['id', 'instance', 'network', 'ip', 'ip6', 'mac', 'isdefault', 'deviceid', 'moved'],
+  nic: ['id', 'instance', 'network', 'ip', 'ip6', 'mac', 'isdefault', 'deviceid', 'moved', 'dhcpoptions'],
   nicaddress: ['id', 'nic', 'ip', 'moved'],
   switch: [
     'id',
@@ -123,8 +128,42 @@ const COLUMNS = {
   balancermember: ['id', 'loadbalancer', 'nic', 'ip'],
   internalbalancer: ['id', 'network', 'sourceip', 'protocol', 'publicport', 'privateport', 'algorithm'],
   internalmember: ['id', 'internalbalancer', 'nic', 'ip'],
+  remotevpn: ['id', 'publicip', 'vpc', 'network', 'kind', 'cidr', 'port', 'secrets', 'certificates'],
+  vpnuser: ['id', 'username', 'password', 'passwordhash', 'cidrlist', 'state'],
+  vpnclient: ['id', 'remotevpn', 'vpnuser', 'ip', 'serial', 'publickey', 'presharedkey'],
+  vpngateway: ['id', 'vpc', 'publicip', 'privatekey'],
+  customergateway: [
+    'id',
+    'kind',
+    'gateway',
+    'cidrlist',
+    'psk',
+    'publickey',
+    'port',
+    'ikepolicy',
+    'esppolicy',
+    'ikelifetime',
+    'esplifetime',
+    'dpd',
+    'forceencap',
+    'ikeversion',
+    'splitconnections',
+  ],
+  vpnconnection: ['id', 'vpngateway', 'customergateway', 'passive', 'epoch'],
   scan: ['id', 'network', 'host', 'state', 'route', 'nic', 'target'],
-  publicrange: ['id', 'physicalnetwork', 'vlan', 'gateway', 'netmask', 'ip6cidr', 'ip6gateway'],
+  publicrange: [
+    'id',
+    'zone',
+    'network',
+    'account',
+    'domain',
+    'physicalnetwork',
+    'vlan',
+    'gateway',
+    'netmask',
+    'ip6cidr',
+    'ip6gateway',
+  ],
   networkoffering: [
     'id',
     'services',
@@ -135,11 +174,9 @@ const COLUMNS = {
     'internetprotocol',
   ],
   vpcoffering: ['id', 'services', 'redundant', 'capabilities', 'internetprotocol'],
-  serviceoffering: ['id', 'cpunumber', 'memory', 'networkrate'],
+  serviceoffering: ['id', 'name', 'cpunumber', 'memory', 'networkrate'],
 } as const satisfies {
-  [
-    T in IntentTable | 'networkoffering' | 'vpcoffering' | 'serviceoffering' | 'publicrange'
-  ]: readonly (keyof Tables[T])[];
+  [T in IntentTable | 'networkoffering' | 'vpcoffering' | 'serviceoffering']: readonly (keyof Tables[T])[];
 };
 
 type LoadedTable = keyof typeof COLUMNS;
@@ -167,15 +204,21 @@ const INDEXES = {
   device: [],
   networkroute: ['network', 'member'],
   networkrouter: ['network', 'host'],
-  publicip: ['network', 'vpc', 'nic', 'acl'],
+  publicip: ['network', 'vpc', 'nic', 'acl', 'publicrange'],
   portforward: ['publicip', 'network', 'nic'],
   firewallrule: ['publicip', 'network'],
   loadbalancer: ['publicip', 'network'],
   balancermember: ['loadbalancer', 'nic'],
   internalbalancer: ['network'],
   internalmember: ['internalbalancer', 'nic'],
+  remotevpn: ['publicip', 'vpc', 'network'],
+  vpnuser: [],
+  vpnclient: ['remotevpn', 'vpnuser'],
+  vpngateway: ['vpc', 'publicip'],
+  customergateway: [],
+  vpnconnection: ['vpngateway', 'customergateway'],
   scan: ['host', 'network'],
-  publicrange: [],
+  publicrange: ['zone'],
   networkoffering: [],
   vpcoffering: [],
   serviceoffering: [],
@@ -194,8 +237,8 @@ export interface RowSet<T extends LoadedTable> {
 
 export type Rows = { readonly [T in LoadedTable]: RowSet<T> };
 
-/** Offerings and public ranges are no intent: what matters of them here never changes, so they are read when first needed. */
-const OFFERINGS = ['networkoffering', 'vpcoffering', 'serviceoffering', 'publicrange'] as const;
+/** Offerings are no intent: what matters of them here never changes, so they are read when first needed. */
+const OFFERINGS = ['networkoffering', 'vpcoffering', 'serviceoffering'] as const;
 
 /** Reads everything. */
 export async function loadRows(db: Db): Promise<Rows> {
@@ -249,8 +292,7 @@ export async function completeOfferings(db: Db, rows: Rows, touched: readonly To
       (one.table === 'network' && one.is !== undefined && rows.networkoffering.get(one.is.offering) === undefined) ||
       (one.table === 'instance' &&
         one.is !== undefined &&
-        rows.serviceoffering.get(one.is.serviceoffering) === undefined) ||
-      (one.table === 'publicip' && one.is !== undefined && rows.publicrange.get(one.is.publicrange) === undefined),
+        rows.serviceoffering.get(one.is.serviceoffering) === undefined),
   );
   if (!missing) return;
   for (const table of OFFERINGS) await fill(db, rows, table);

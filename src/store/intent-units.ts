@@ -14,14 +14,21 @@ import {
   type PrivateNetwork,
   type Scan,
   type Segment,
+  type StaticRoute,
   type Tier,
+  type Tier6,
   type Vpc,
   mtuOf,
 } from '../model/intent.ts';
+import { looksLikeIp6 } from '../lib/ip6.ts';
 import { LINUX_ROUTER, capabilitiesOf, routedBy, servicesOf as offeredServices } from '../model/network-service.ts';
 import type { Row, Rows } from './intent-rows.ts';
 import { networkSide, vpcSide } from './public-unit.ts';
 import { routerRoles, routesOf } from './router-unit.ts';
+import type { DhcpOptions } from '../model/dhcp-option.ts';
+import { firstBootOf, serviceOf } from './service-unit.ts';
+import { familiesOf, firewall6Of, nicSix, sixOf } from './six-unit.ts';
+import { networkVpn, vpcVpn } from './vpn-unit.ts';
 
 /** What a foreign key holds is there: the database sees to it. */
 function known<T>(row: T | undefined, what: string): T {
@@ -31,6 +38,8 @@ function known<T>(row: T | undefined, what: string): T {
 
 /** States of a host that is going out of use: CloudStack's names. */
 const LEAVING: ReadonlySet<string> = new Set(['PrepareForMaintenance', 'Maintenance']);
+/** States of a host that carries nothing, or failed to a moment ago: what comes back to it is to come when it is ready. */
+const FAILED: ReadonlySet<string> = new Set(['Down', 'Alert']);
 
 export function fabricUnit(rows: Rows, underlayMtu: number): Fabric {
   const chassis = [...rows.host.all()]
@@ -39,7 +48,7 @@ export function fabricUnit(rows: Rows, underlayMtu: number): Fabric {
       name: host.name,
       underlayIp: host.underlayip,
       kind: host.kind as Chassis['kind'],
-      ...(LEAVING.has(host.resourcestate) ? { leaving: true } : {}),
+      ...(LEAVING.has(host.resourcestate) || FAILED.has(host.state) ? { leaving: true } : {}),
     }))
     .toSorted((a, b) => (a.name < b.name ? -1 : 1));
   return { chassis, underlayMtu };
@@ -48,12 +57,20 @@ export function fabricUnit(rows: Rows, underlayMtu: number): Fabric {
 /** A VPC with all that hangs on its router. Private networks come from `privateNetwork`, so that all VPCs share one object. */
 export function vpcUnit(rows: Rows, row: Row<'vpc'>, privateNetwork: (id: string) => PrivateNetwork): Vpc {
   const publicSide = vpcSide(rows, row, (id) => aclList(rows, id));
+  const vpn = vpcVpn(rows, row.id);
+  const tiers = rows.network.by('vpc', row.id);
+  const tiers6 = tiers.flatMap((network) => tier6(rows, network, row));
+  const routes = rows.staticroute
+    .by('vpc', row.id)
+    .map(({ id, vpc, cidr, nexthop }): StaticRoute => ({ id, vpcId: vpc, cidr, nextHop: nexthop }));
+  const routes6 = routes.filter(({ cidr }) => looksLikeIp6(cidr));
   return {
     id: row.id,
     name: row.name,
     accountId: row.account,
     cidr: row.cidr,
-    tiers: rows.network.by('vpc', row.id).map((network) => tier(rows, network, row)),
+    tiers: tiers.filter(({ cidr }) => cidr !== null).map((network) => tier(rows, network, row)),
+    ...(tiers6.length === 0 ? {} : { tiers6 }),
     gateways: rows.privategateway.by('vpc', row.id).map((gateway): PrivateGateway => ({
       id: gateway.id,
       vpcId: gateway.vpc,
@@ -61,10 +78,10 @@ export function vpcUnit(rows: Rows, row: Row<'vpc'>, privateNetwork: (id: string
       acl: aclList(rows, gateway.acl),
       network: privateNetwork(gateway.network),
     })),
-    routes: rows.staticroute
-      .by('vpc', row.id)
-      .map(({ id, vpc, cidr, nexthop }) => ({ id, vpcId: vpc, cidr, nextHop: nexthop })),
+    routes: routes.filter(({ cidr }) => !looksLikeIp6(cidr)),
+    ...(routes6.length === 0 ? {} : { routes6 }),
     ...(publicSide === undefined ? {} : { publicSide }),
+    ...(vpn === undefined ? {} : { vpn }),
     ...(isStrict(rows, row) ? { strictLists: true } : {}),
   };
 }
@@ -86,6 +103,15 @@ function tier(rows: Rows, row: Row<'network'>, vpc: Row<'vpc'>): Tier {
   };
 }
 
+/** A tier without IPv4. */
+function tier6(rows: Rows, row: Row<'network'>, vpc: Row<'vpc'>): Tier6[] {
+  const { six, ...common } = base(rows, row, row.networkdomain ?? vpc.networkdomain);
+  if (row.cidr !== null || six === undefined) return [];
+  return [
+    { ...common, kind: 'tier6', vpcId: vpc.id, six, ...(row.acl === null ? {} : { acl: aclList(rows, row.acl) }) },
+  ];
+}
+
 /** A network outside any VPC. */
 export function networkUnit(rows: Rows, row: Row<'network'>): PrivateNetwork | GuestNetwork {
   const common = base(rows, row, row.networkdomain ?? '');
@@ -94,13 +120,15 @@ export function networkUnit(rows: Rows, row: Row<'network'>): PrivateNetwork | G
     const cidr = known(row.cidr ?? undefined, `no CIDR of Private network ${row.id}`);
     return { ...common, kind: 'private', cidr, dhcp: false, members };
   }
-  const routed = row.gateway !== null && routedByOvn(rows, row);
+  const routed = (row.gateway !== null || row.ip6gateway !== null) && routedByOvn(rows, row);
   const publicSide = routed ? networkSide(rows, row, (id) => aclList(rows, id)) : undefined;
+  const vpn = routed ? networkVpn(rows, row.id) : undefined;
   return {
     ...common,
     kind: 'guest',
     routed,
     ...(publicSide === undefined ? {} : { publicSide }),
+    ...(vpn === undefined ? {} : { vpn }),
     ...(row.cidr === null ? {} : { cidr: row.cidr }),
     ...(row.gateway === null ? {} : { gateway: row.gateway }),
     members: rows.member.by('network', row.id).map((member) => ({
@@ -110,6 +138,7 @@ export function networkUnit(rows: Rows, row: Row<'network'>): PrivateNetwork | G
       ...(member.mac === null ? {} : { mac: member.mac }),
     })),
     routes: routesOf(rows, row.id),
+    ...firewall6Of(rows, row),
   };
 }
 
@@ -121,22 +150,31 @@ function routedByOvn(rows: Rows, row: Row<'network'>): boolean {
 export function needsEveryHypervisor(rows: Rows, row: Row<'network'>): boolean {
   if (row.vpc !== null) return true;
   if (row.guesttype === 'Private') return rows.privategateway.by('network', row.id).length > 0;
-  return row.gateway !== null && routedByOvn(rows, row);
+  return (row.gateway !== null || row.ip6gateway !== null) && routedByOvn(rows, row);
 }
 
-type Base = Pick<Network, 'id' | 'name' | 'accountId' | 'segment' | 'nics' | 'dns' | 'domainName' | 'dhcp'>;
+type Base = Pick<
+  Network,
+  'id' | 'name' | 'accountId' | 'segment' | 'nics' | 'dns' | 'domainName' | 'dhcp' | 'service' | 'six'
+>;
 
 function base(rows: Rows, row: Row<'network'>, domainName: string): Base {
   const zone = known(rows.zone.get(row.zone), `zone ${row.zone}`);
   const own = [row.dns1, row.dns2].filter((server) => server !== null);
+  const theirs = [zone.dns1, zone.dns2].filter((server) => server !== null);
+  const service = serviceOf(row, offered(rows, row), theirs);
+  // Who answers for the network's names passes everything else on to the zone's.
+  const announced = service?.dns === true ? [service.ip] : theirs;
   return {
     id: row.id,
     name: row.name,
     accountId: row.account,
     segment: segmentOf(rows, row),
     nics: rows.nic.by('network', row.id).map((nic) => nicOf(rows, nic)),
-    dns: own.length > 0 ? own : [zone.dns1, zone.dns2].filter((server) => server !== null),
+    dns: own.length > 0 ? own : announced,
+    ...(service === undefined ? {} : { service }),
     domainName,
+    ...sixOf(row),
     dhcp: row.cidr !== null && offered(rows, row).has('Dhcp') && offered(rows, row).get('Dhcp') !== LINUX_ROUTER,
   };
 }
@@ -186,6 +224,8 @@ function nicOf(rows: Rows, row: Row<'nic'>): Nic {
     instanceId: row.instance,
     mac: row.mac,
     ...(row.ip === null ? {} : { ip: row.ip }),
+    ...(row.ip6 === null ? {} : { ip6: row.ip6 }),
+    ...(row.dhcpoptions === null ? {} : { dhcpOptions: JSON.parse(row.dhcpoptions) as DhcpOptions }),
     isDefault: row.isdefault === 1,
     secondary: rows.nicaddress.by('nic', row.id).map(({ ip }) => ip),
     hostname: instance.hostname,
@@ -206,10 +246,7 @@ function aclList(rows: Rows, id: string): AclList {
       action: item.action === 'Allow' ? 'Allow' : 'Deny',
       direction: item.traffictype === 'Egress' ? 'Egress' : 'Ingress',
       protocol: item.protocol,
-      cidrs: item.cidrlist
-        .split(',')
-        .map((text) => text.trim())
-        .filter((text) => text !== ''),
+      ...familiesOf(id, item.cidrlist),
       ...(item.startport === null ? {} : { startPort: item.startport }),
       ...(item.endport === null ? {} : { endPort: item.endport }),
       ...(item.icmptype === null ? {} : { icmpType: item.icmptype }),
@@ -256,6 +293,7 @@ function instanceOf(rows: Rows, row: Row<'instance'>, host: string, underlayMtu:
           ...(nic.ip === null ? [] : [{ ip: nic.ip, moved: nic.moved }]),
           ...rows.nicaddress.by('nic', nic.id).map(({ ip, moved }) => ({ ip, moved })),
         ],
+        ...nicSix(nic, network),
         ...(network.vpc === null && network.gateway !== null && !routedByOvn(rows, network)
           ? { upstream: network.gateway }
           : {}),
@@ -274,6 +312,7 @@ function instanceOf(rows: Rows, row: Row<'instance'>, host: string, underlayMtu:
     cpus: size.cpunumber,
     memoryMb: size.memory,
     nics,
+    firstBoot: firstBootOf(rows, row, size.name, (network) => offered(rows, network)),
   };
 }
 

@@ -32,3 +32,34 @@ test('migrate() keeps the addresses of cards when it lets cards be without one',
     await rm(folder, { recursive: true, force: true });
   }
 });
+
+test('migrate() writes down the root disk that an instance has been listed with', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'trunkline-migrate-'));
+  const db = new Kysely<Tables>({ dialect: sqliteDialect(join(folder, 'state.db')) });
+  try {
+    const before = new Migrator({ db, provider: { getMigrations: async () => ({ '001-initial': initial }) } });
+    await before.migrateToLatest();
+    await sql`pragma foreign_keys = off`.execute(db);
+    const created = '2026-11-22T12:00:00.000Z';
+    await sql`insert into template
+      (id, name, displaytext, account, domain, ostypename, format, hypervisor, size, templatetype, passwordenabled, sshkeyenabled,
+       ispublic, isfeatured, isextractable, isdynamicallyscalable, isready, removed, created)
+      values ('t', 't', 't', 'a', 'd', 'o', 'QCOW2', 'KVM', 4096, 'USER', 0, 0, 1, 1, 0, 0, 1, 0, ${created})`.execute(
+      db,
+    );
+    await sql`insert into instance
+      (id, name, displayname, hostname, zone, account, domain, serviceoffering, template, state, power, boot, passwordhash, created)
+      values ('00000000-0000-4000-8000-000000000001', 'i-7-VM', 'web', 'web', 'z', 'a', 'd', 's', 't', 'Stopped', 'stopped', 0, '!',
+        ${created})`.execute(db);
+    await migrate(db);
+    const [volume, ...more] = await db.selectFrom('volume').selectAll().execute();
+    assert.deepEqual(more, []);
+    assert.deepEqual(
+      [volume?.id, volume?.name, volume?.type, volume?.size, volume?.deviceid, volume?.attached],
+      ['00000000-0000-4000-8000-d15cd15cd15d', 'ROOT-7', 'ROOT', 4096, 0, created],
+    );
+  } finally {
+    await db.destroy();
+    await rm(folder, { recursive: true, force: true });
+  }
+});

@@ -11,7 +11,9 @@ import type {
   PublicSide,
 } from '../model/public-side.ts';
 import { servicesOf } from '../model/network-service.ts';
+import { type StickinessPolicy, stickinessOf } from '../model/stickiness.ts';
 import type { Row, Rows } from './intent-rows.ts';
+import { uplinkOf } from './uplink-unit.ts';
 
 type AclOf = (id: string) => AclList;
 
@@ -36,7 +38,7 @@ export function networkSide(rows: Rows, row: Row<'network'>, aclOf: AclOf): Publ
 
 function sideOf(
   rows: Rows,
-  row: Parameters<typeof carriersOf>[1],
+  row: Row<'vpc'> | Row<'network'>,
   networks: readonly Row<'network'>[],
   addresses: readonly Row<'publicip'>[],
   aclOf: AclOf,
@@ -51,7 +53,8 @@ function sideOf(
   const egress = networks.flatMap(({ id }) =>
     rows.firewallrule.by('network', id).filter((rule) => rule.direction === 'Egress' && rule.family === 4),
   );
-  const bare = given.length === 0 && internal.length === 0 && egress.length === 0;
+  const uplink = uplinkOf(rows, row, networks, given[0]);
+  const bare = given.length === 0 && internal.length === 0 && egress.length === 0 && uplink.uplink6 === undefined;
   if (bare && kind.egressDefault === 'allow') return undefined;
   return {
     ...kind,
@@ -59,6 +62,7 @@ function sideOf(
     egress: egress.map(firewallRule),
     internal,
     carriers: carriersOf(rows, row),
+    ...uplink,
   };
 }
 
@@ -128,13 +132,16 @@ export function firewallRule(row: Row<'firewallrule'>): FirewallRule {
 
 function balancerOf(rows: Rows, row: Row<'loadbalancer'>): Balancer {
   const check = row.healthcheck === null ? undefined : checkOf(row.healthcheck);
+  const policy = row.stickiness === null ? undefined : (JSON.parse(row.stickiness) as StickinessPolicy);
   return {
     id: row.id,
     protocol: row.protocol === 'udp' ? 'udp' : 'tcp',
     publicPort: row.publicport,
     algorithm: row.algorithm as Balancer['algorithm'],
     cidrs: listOf(row.cidrlist),
-    sticky: row.stickiness !== null,
+    sticky: policy?.methodname === 'SourceBased',
+    ...(policy === undefined ? {} : stickinessOf(policy)),
+    ...(row.protocol === 'tcp-proxy' ? { proxy: true } : {}),
     ...(check === undefined ? {} : { check }),
     members: membersOf(rows, rows.balancermember.by('loadbalancer', row.id), row.privateport),
   };
@@ -142,8 +149,16 @@ function balancerOf(rows: Rows, row: Row<'loadbalancer'>): Balancer {
 
 /** Only what the node needs to know: the text holds the policy's id and description, too. */
 function checkOf(text: string): NonNullable<Balancer['check']> {
-  const { intervalSeconds, timeoutSeconds, healthy, unhealthy } = JSON.parse(text) as NonNullable<Balancer['check']>;
-  return { intervalSeconds, timeoutSeconds, healthy, unhealthy };
+  const check = JSON.parse(text) as NonNullable<Balancer['check']>;
+  const { intervalSeconds, timeoutSeconds, healthy, unhealthy, path, source } = check;
+  return {
+    intervalSeconds,
+    timeoutSeconds,
+    healthy,
+    unhealthy,
+    ...(path === undefined ? {} : { path }),
+    ...(source === undefined ? {} : { source }),
+  };
 }
 
 function internalOf(rows: Rows, row: Row<'internalbalancer'>): InternalBalancer {

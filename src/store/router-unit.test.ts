@@ -104,7 +104,7 @@ test('a router role says everything the node must do, and its peer what differs'
     destcidrlist: '192.0.2.0/24',
   });
   const balancer = balancerRow(address.id, network.id, {
-    stickiness: JSON.stringify({ id: 'x', name: 'stay' }),
+    stickiness: JSON.stringify({ id: 'x', name: 'stay', methodname: 'SourceBased', params: {} }),
     healthcheck: JSON.stringify({ id: 'y', intervalSeconds: 5, timeoutSeconds: 2, healthy: 2, unhealthy: 3 }),
   });
   const natted = publicIpRow(range.id, '203.0.113.11', network.id, { nic: nic.id, vmip: '10.1.1.2' });

@@ -321,6 +321,7 @@ export function nicRow(instance: string, network: string, deviceid: number, ip: 
     network,
     ip,
     ip6: null,
+    dhcpoptions: null,
     mac: '02:00:00:00:00:01',
     isdefault: deviceid === 0 ? 1 : 0,
     deviceid,
@@ -342,6 +343,7 @@ export function itemRow(acl: string, number: number): Tables['aclitem'] {
     traffictype: 'Ingress',
     action: 'Allow',
     cidrlist: '10.0.0.0/8,192.168.0.0/16',
+    reason: null,
     created,
   };
 }

@@ -142,7 +142,8 @@ async function arrive(tx: Tx, id: string): Promise<void> {
   if (row !== undefined && row.migratefrom !== null) await tx.update('instance', id, { migratefrom: null });
 }
 
-async function endJob(tx: Tx, job: JobTable, status: 1 | 2, text: string | null): Promise<void> {
+/** Ends a job inside a change: 1 done; 2 failed, and `text` says why. */
+export async function endJob(tx: Tx, job: JobTable, status: 1 | 2, text: string | null): Promise<void> {
   await tx.db
     .updateTable('job')
     .set({

@@ -65,6 +65,8 @@ export function unitsOf(rows: Rows, touched: Touched): Set<UnitKey> {
         // The resolvers its routers announce may be the zone's.
         routers(row.id);
       }
+      // Instances are told the zone's name.
+      if (touched.was?.name !== touched.is?.name) for (const row of rows.host.all()) host(row.id);
       break;
     case 'physicalnetwork':
       for (const row of rows.network.by('physicalnetwork', touched.id)) units.add(unitOfNetwork(row));
@@ -85,8 +87,11 @@ export function unitsOf(rows: Rows, touched: Touched): Set<UnitKey> {
       break;
     case 'network':
       for (const row of [touched.was, touched.is]) if (row !== undefined) units.add(unitOfNetwork(row));
-      // The size of packets its instances may send follows from the segment.
-      for (const nic of rows.nic.by('network', touched.id)) host(rows.instance.get(nic.instance)?.lasthost);
+      // The size of packets its instances may send follows from the segment, and where they are told what from its services.
+      for (const nic of rows.nic.by('network', touched.id)) {
+        const owner = rows.instance.get(nic.instance);
+        for (const at of [owner?.lasthost, owner?.migratefrom]) host(at);
+      }
       routers(touched.id);
       switches(switchesOfNetwork(rows, touched.id));
       break;
@@ -159,6 +164,13 @@ export function unitsOf(rows: Rows, touched: Touched): Set<UnitKey> {
         switches(switchesAtHost(rows, row.host));
       }
       break;
+    case 'publicrange':
+      for (const row of rows.publicip.by('publicrange', touched.id)) publicSide(row);
+      // By which of them IPv6 leaves is decided among all of a zone.
+      for (const zone of new Set([touched.was?.zone, touched.is?.zone]))
+        if (zone !== undefined)
+          for (const row of rows.network.by('zone', zone)) if (row.ip6cidr !== null) units.add(unitOfNetwork(row));
+      break;
     case 'publicip':
     case 'portforward':
     case 'firewallrule':
@@ -173,6 +185,26 @@ export function unitsOf(rows: Rows, touched: Touched): Set<UnitKey> {
     case 'internalmember':
       for (const row of [touched.was, touched.is])
         if (row !== undefined) publicSide(rows.internalbalancer.get(row.internalbalancer));
+      break;
+    case 'remotevpn':
+      for (const row of [touched.was, touched.is]) publicSide(row);
+      break;
+    case 'vpnclient':
+      for (const row of [touched.was, touched.is]) if (row !== undefined) publicSide(rows.remotevpn.get(row.remotevpn));
+      break;
+    case 'vpnuser':
+      for (const client of rows.vpnclient.by('vpnuser', touched.id)) publicSide(rows.remotevpn.get(client.remotevpn));
+      break;
+    case 'vpngateway':
+      for (const row of [touched.was, touched.is]) publicSide(row);
+      break;
+    case 'vpnconnection':
+      for (const row of [touched.was, touched.is])
+        if (row !== undefined) publicSide(rows.vpngateway.get(row.vpngateway));
+      break;
+    case 'customergateway':
+      for (const row of rows.vpnconnection.by('customergateway', touched.id))
+        publicSide(rows.vpngateway.get(row.vpngateway));
       break;
     case 'scan':
       for (const row of [touched.was, touched.is]) if (row !== undefined) host(row.host);

@@ -7,6 +7,7 @@ import type { House } from '../../src/commands/room.ts';
 import { type Body, type Cloud, openCloud } from '../support/cloud.ts';
 import { addHosts, idOf, makeGateway, makeInstance, makePrivateNetwork, makeTier, makeVpc } from '../support/story.ts';
 import { makePublic, openPublicSide } from '../support/public-side.ts';
+import { makeIpv6 } from '../support/ipv6.ts';
 import { makePhysical } from '../support/physical.ts';
 import { FACTS } from './facts.ts';
 
@@ -31,13 +32,31 @@ before(async () => {
     resourceids: ids['vpc'],
     tags: [{ key: 'k', value: 'v' }],
   });
+  await cloud.callAs('acme-admin', 'createSSHKeyPair', { name: 'key' });
+  await cloud.callAs('acme-admin', 'createAffinityGroup', { name: 'apart', type: 'host anti-affinity' });
   const nics = await cloud.callAs('admin', 'listNics', { virtualmachineid: ids['instance'] });
   const nic = (nics['nic'] as Body[])[0]!;
   ids['address'] = String(nic['ipaddress']);
   ids['mac'] = String(nic['macaddress']);
   await openPublicSide(cloud);
   ids['balancer'] = (await makePublic(cloud, 'acme-admin')).loadbalancer;
+  const { id: inside } = await cloud
+    .doAs('acme-admin', 'createLoadBalancer', {
+      name: 'inside',
+      scheme: 'Internal',
+      algorithm: 'source',
+      networkid: ids['tier'],
+      sourceipaddressnetworkid: ids['tier'],
+      sourceport: '80',
+      instanceport: '80',
+    })
+    .then((answer) => answer['loadbalancer'] as Body);
+  await cloud.doAs('acme-admin', 'assignToLoadBalancerRule', {
+    id: String(inside),
+    virtualmachineids: ids['instance'],
+  });
   ids['wire'] = (await makePhysical(cloud, 'acme-admin', 1)).wire;
+  await makeIpv6(cloud, 'acme-admin');
 });
 after(() => cloud[Symbol.asyncDispose]());
 
@@ -89,6 +108,8 @@ const EMPTY = new Set([
   // Nodes tell these, and there are none here: test/lab/announce.test.ts and scan.test.ts look at their fields.
   'listAddressReceipts',
   'listNetworkNeighbors',
+  // What gateway nodes lack: there are none here.
+  'listAlerts',
 ]);
 
 test('ids are lower-case UUIDs', async () => {

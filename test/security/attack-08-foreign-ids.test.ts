@@ -92,6 +92,15 @@ async function furnish(who: Who, number: number): Promise<Things> {
     (await store.db.selectFrom(table).select('id').where('account', '=', accountId).executeTakeFirstOrThrow()).id;
   const volumes = (await callAs(who, 'listVolumes'))['volume'] as { id: string }[];
   const routers = (await callAs('admin', 'listRouters', { listall: 'true', vpcid: vpc }))['router'] as { id: string }[];
+  const sshkeypair = idIn(await callAs(who, 'createSSHKeyPair', { name: 'key' }), 'keypair');
+  const affinitygroup = String(
+    (await callAs(who, 'createAffinityGroup', { name: 'apart', type: 'host anti-affinity' }))['id'],
+  );
+  const diskoffering = await firstOf('listDiskOfferings', 'diskoffering', 'Custom');
+  const inside = { networkid: network, sourceipaddressnetworkid: network, sourceport: '80', instanceport: '80' };
+  const internalbalancer = String(
+    (await callAs(who, 'createLoadBalancer', { name: 'in', scheme: 'Internal', algorithm: 'source', ...inside }))['id'],
+  );
   const common = { zone, serviceoffering, template, vpcoffering: vpcofferingid };
   return {
     ...common,
@@ -113,6 +122,10 @@ async function furnish(who: Who, number: number): Promise<Things> {
     nic: instance.nic[0]!.id,
     volume: volumes[0]!.id,
     router: routers[0]!.id,
+    sshkeypair,
+    affinitygroup,
+    diskoffering,
+    internalbalancer,
     job: await rowOf('job'),
     event: await rowOf('event'),
   };
@@ -122,6 +135,7 @@ async function furnish(who: Who, number: number): Promise<Things> {
 const OWNED = ['domain', 'account', 'user', 'vpc', 'acl', 'aclitem', 'network', 'privategateway', 'staticroute'].concat(
   ['instance', 'nic', 'volume', 'router', 'job', 'event', 'device', 'networkmember', 'networkroute', 'switchport'],
   ['publicip', 'portforward', 'firewallrule', 'loadbalancer', 'stickinesspolicy', 'healthcheckpolicy'],
+  ['sshkeypair', 'affinitygroup', 'internalbalancer'],
 );
 
 /** Something of the right shape for a required parameter that is no id. */
@@ -135,7 +149,12 @@ const FILLERS: Readonly<Record<string, string>> = {
   publicport: '8080',
   privateport: '8080',
   algorithm: 'source',
+  scheme: 'Internal',
+  sourceport: '81',
+  instanceport: '81',
   methodname: 'SourceBased',
+  type: 'host affinity',
+  resourcetype: '0',
 };
 
 /** Parameters that other parameters need. */
@@ -162,6 +181,18 @@ const TOGETHER: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   },
   'createNetwork domainid': { account: 'acme-admin', cidr: '172.16.99.0/24' },
   'createVPC domainid': { account: 'acme-admin' },
+  'createVolume domainid': { account: 'acme-admin', zoneid: 'own:zone', diskofferingid: 'own:diskoffering', size: '1' },
+  'createVolume virtualmachineid': { zoneid: 'own:zone', diskofferingid: 'own:diskoffering', size: '1' },
+  'createAffinityGroup domainid': { account: 'acme-admin' },
+  'deleteAffinityGroup domainid': { account: 'acme-admin', name: 'apart' },
+  'createSSHKeyPair domainid': { account: 'acme-admin' },
+  'deleteSSHKeyPair domainid': { account: 'acme-admin' },
+  'registerSSHKeyPair domainid': { account: 'acme-admin' },
+  'resetSSHKeyForVirtualMachine domainid': { account: 'acme-admin', keypair: 'key' },
+  'deployVirtualMachine affinitygroupids': { networkids: 'own:network' },
+  'assignVirtualMachine domainid': { account: 'acme-admin' },
+  'assignVirtualMachine networkids': { account: 'globex-admin', domainid: 'own:domain' },
+  'detachVolume virtualmachineid': { deviceid: '1' },
   'deployVirtualMachine domainid': { account: 'acme-admin', networkids: 'own:network' },
   'registerTemplate domainid': { account: 'acme-admin' },
   'replaceNetworkACLList aclid': { networkid: 'own:network' },
@@ -218,6 +249,10 @@ async function estate(account: string): Promise<string> {
     'portforward',
     'firewallrule',
     'loadbalancer',
+    'internalbalancer',
+    'sshkeypair',
+    'affinitygroup',
+    'volume',
   ] as const;
   const rows = [];
   for (const table of tables) {
@@ -309,6 +344,7 @@ test('attack 08: ids nested in maps and lists are no way in, either', async () =
     ['PortForwardingRule', 'portforward'],
     ['FirewallRule', 'firewallrule'],
     ['LoadBalancer', 'loadbalancer'],
+    ['Volume', 'volume'],
   ] as const) {
     const tags = {
       resourcetype,

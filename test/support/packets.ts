@@ -27,6 +27,12 @@ export async function send(lab: Lab, guest: Pick<Guest, 'id'>, ...frames: readon
   await run(inside(lab, guest, argv), { env: sandboxEnv() });
 }
 
+/** The same from an interface of a lab node. */
+export async function sendOn(state: string, node: string, device: string, ...frames: readonly Buffer[]): Promise<void> {
+  const argv = ['/usr/bin/python3', SCRIPT, 'send', device, ...frames.map((frame) => frame.toString('hex'))];
+  await run(insideArgv(state, node, argv), { env: sandboxEnv() });
+}
+
 /** Whether an IP packet of `bytes` gets through undivided, and its answer back. */
 export async function fits(lab: Lab, from: Guest, to: Guest, bytes: number): Promise<string> {
   const argv = inside(lab, from, ['fits', to.address, String(bytes)]);

@@ -17,8 +17,13 @@ import { createIntentCache } from '../../src/store/load.ts';
 import { openStore } from '../../src/store/open.ts';
 import { largeIntent, withOneChange } from './large-intent.ts';
 import { type Row, figures, ms, print, rate, timed } from './measure.ts';
+import { benchOperation } from './operation.ts';
+import { benchServices } from './services.ts';
 
 const only = new Set(process.argv.slice(2));
+/** Names of several at once. */
+const SERVICES = ['throughput', 'forwards', 'idle'];
+if (only.delete('gateway')) for (const name of ['operation', ...SERVICES]) only.add(name);
 const wanted = (name: string): boolean => only.size === 0 || only.has(name);
 const report: Row[] = [];
 const state = mkdtempSync(join(tmpdir(), 'tb-'));
@@ -27,6 +32,8 @@ try {
   if (wanted('compile')) benchCompile();
   if (wanted('api')) await benchApi();
   if (wanted('story')) await benchStory();
+  if (wanted('operation')) report.push(...(await benchOperation(state)));
+  if (SERVICES.some(wanted)) report.push(...(await benchServices(state, wanted)));
 } finally {
   rmSync(state, { recursive: true, force: true });
 }

@@ -14,6 +14,7 @@ import type { OvsClient, OvsPort } from '../ovsdb.ts';
 import { controlSocket } from '../tunnels.ts';
 import { announceRequest } from './frame.ts';
 import { announceGateways } from './gateway.ts';
+import type { Holdings } from './holdings.ts';
 import {
   type AnnounceContext,
   type Card,
@@ -36,6 +37,8 @@ export interface Surroundings {
   /** Aborted when the agent ends: nobody is asked any more. */
   readonly signal: AbortSignal;
   readonly log: Log;
+  /** Told which router ports this node carries. */
+  readonly holdings: Pick<Holdings, 'set'>;
 }
 
 /** Announced again after these, in milliseconds: a frame may be lost, a receiver may be busy. */
@@ -59,7 +62,7 @@ interface Moved {
 }
 
 export function createAnnouncer(config: OvsConfig, ovs: OvsClient, around: Surroundings): Driver {
-  const { runs, bell, signal, log } = around;
+  const { runs, bell, signal, log, holdings } = around;
   const context: AnnounceContext = { node: config.node, state: config.state, rundir: config.ovs.rundir };
   const records = new Map<string, readonly Announced[] | undefined>();
   const receipts = new Map<string, ReceiptReport>();
@@ -273,7 +276,7 @@ export function createAnnouncer(config: OvsConfig, ovs: OvsClient, around: Surro
     }));
   }
 
-  announceGateways(config, ovs, signal, log).catch((error: unknown) =>
+  announceGateways(config, ovs, (ports) => holdings.set(ports), signal, log).catch((error: unknown) =>
     log.error({ err: (error as Error).message }, 'gateways are announced by OVN alone'),
   );
   return { name: 'announcements', look };

@@ -51,7 +51,7 @@ test('createGateways() tells a gateway that comes here, and not those that were 
 test('readClaim() takes the own addresses and the translated ones of the same MAC', () => {
   const claim = readClaim(
     'lrp',
-    { mac: '02:00:00:00:00:0a 172.16.0.1/24 fe80::1/64' },
+    { mac: '02:00:00:00:00:0a 172.16.0.1/24 2001:db8:100::a/64 fe80::1/64' },
     {
       nat_addresses: [
         'set',
@@ -64,6 +64,7 @@ test('readClaim() takes the own addresses and the translated ones of the same MA
     port: 'lrp',
     mac: '02:00:00:00:00:0a',
     addresses: ['172.16.0.1', '203.0.113.40', '203.0.113.41'],
+    addresses6: ['2001:db8:100::a'],
     localnet: 'ln',
     vlan: 101,
   });

@@ -6,6 +6,7 @@ import { tryRun } from '../../lib/run.ts';
 import { sleep } from '../../lib/sleep.ts';
 import type { OvsConfig } from '../config.ts';
 import type { OvsClient, OvsLayout } from '../ovsdb.ts';
+import { announceNeighbour } from './frame6.ts';
 import { announceReply, announceRequest, tagged } from './frame.ts';
 import { type Claim, watchClaims } from './southbound.ts';
 
@@ -20,18 +21,19 @@ export function gatewayArgv(claim: Claim, layout: OvsLayout, rundir: string): st
     const port = interfaces.find(({ name }) => name === patch)?.ofport;
     if (bridge === 'br-int' || port === undefined) continue;
     const { mac, vlan } = claim;
-    const frames = claim.addresses
-      .flatMap((address) => [announceRequest(mac, address), announceReply(mac, address)])
-      .map((frame) => (vlan === undefined ? frame : tagged(frame, vlan)));
+    const four = claim.addresses.flatMap((address) => [announceRequest(mac, address), announceReply(mac, address)]);
+    const six = (claim.addresses6 ?? []).map((address) => announceNeighbour(mac, address));
+    const frames = [...four, ...six].map((frame) => (vlan === undefined ? frame : tagged(frame, vlan)));
     return ['ovs-ofctl', 'packet-out', `unix:${join(rundir, `${bridge}.mgmt`)}`, String(port), 'NORMAL', ...frames];
   }
   return undefined;
 }
 
-/** Watches and announces until aborted. */
+/** Watches and announces until aborted; `holds` is told of all router ports that are here ({@link watchClaims}). */
 export async function announceGateways(
   config: OvsConfig,
   ovs: OvsClient,
+  holds: (ports: ReadonlySet<string>) => void,
   signal: AbortSignal,
   log: Log,
 ): Promise<void> {
@@ -43,7 +45,7 @@ export async function announceGateways(
     }
   };
   const announce = async (claim: Claim): Promise<void> => {
-    if (claim.addresses.length === 0) return;
+    if (claim.addresses.length === 0 && claim.addresses6 === undefined) return;
     for (const pause of AGAIN_MS) {
       await sleep(pause, signal);
       if (signal.aborted) return;
@@ -52,7 +54,12 @@ export async function announceGateways(
       await tryRun(argv, { timeoutMs: 5000 });
     }
     log.info(
-      { port: claim.port, mac: claim.mac, addresses: claim.addresses, vlan: claim.vlan },
+      {
+        port: claim.port,
+        mac: claim.mac,
+        addresses: [...claim.addresses, ...(claim.addresses6 ?? [])],
+        vlan: claim.vlan,
+      },
       'gateway taken over and announced',
     );
   };
@@ -60,5 +67,5 @@ export async function announceGateways(
     void announce(claim).catch((error: unknown) =>
       log.error({ port: claim.port, err: (error as Error).message }, 'a gateway was taken over and not announced'),
     );
-  await watchClaims(remotes, config.node, claimed, signal, log);
+  await watchClaims(remotes, config.node, { claimed, holds }, signal, log);
 }

@@ -1,5 +1,6 @@
 // OVN's southbound database, as far as the agent looks into it: which gateways this node takes over, at the moment it does, and what belongs
 // to each. OVN announces a gateway itself only a second after (measured on 23.03); until then the switches send to where it was.
+import { cidr6, contains6, formatIp6, parseCidr6 } from '../../lib/ip6.ts';
 import { connect, type Socket } from 'node:net';
 import { createBackoff } from '../../lib/backoff.ts';
 import type { Log } from '../../lib/log.ts';
@@ -13,6 +14,8 @@ export interface Claim {
   readonly mac: string;
   /** Its own addresses and those it translates, without prefix lengths. */
   readonly addresses: readonly string[];
+  /** Its own of IPv6; link-local ones are nobody's concern outside. */
+  readonly addresses6?: readonly string[];
   /** Name of the localnet port of its switch, and the tag there; undefined: untagged. */
   readonly localnet: string;
   readonly vlan: number | undefined;
@@ -36,11 +39,19 @@ export function endpointOf(
   return undefined;
 }
 
-/** Watches until aborted; calls `claimed` for each gateway that comes to `chassis` from now on, not for those that are here already. */
+/** Whom to tell what of gateways. */
+export interface ClaimListener {
+  /** For each gateway that comes here from now on, not for those that are here already. */
+  claimed(claim: Claim): void;
+  /** Names of all router ports that this node has now: at first, and whenever they change. Nothing is said while nobody knows. */
+  holds(ports: ReadonlySet<string>): void;
+}
+
+/** Watches until aborted, and tells `listener` of the gateways of `chassis`. */
 export async function watchClaims(
   remotes: () => string | undefined,
   chassis: string,
-  claimed: (claim: Claim) => void,
+  listener: ClaimListener,
   signal: AbortSignal,
   log: Log,
 ): Promise<void> {
@@ -58,7 +69,7 @@ export async function watchClaims(
       await sleep(LOOK_MS, signal);
       continue;
     }
-    await session(connect(endpoint), chassis, claimed, signal).catch((error: Error) => {
+    await session(connect(endpoint), chassis, listener, signal).catch((error: Error) => {
       if (error.message !== said) log.debug({ err: (said = error.message) }, 'lost the southbound database');
     });
     await sleep(backoff.next(), signal);
@@ -69,7 +80,7 @@ export async function watchClaims(
 async function session(
   socket: Socket,
   chassis: string,
-  claimed: (claim: Claim) => void,
+  { claimed, holds }: ClaimListener,
   signal: AbortSignal,
 ): Promise<void> {
   const split = createSplitter();
@@ -92,6 +103,7 @@ async function session(
         () => undefined, // the connection has gone: the next one finds it in place
       );
     }
+    holds(gateways.held());
   };
   socket.setEncoding('utf8');
   socket.setKeepAlive(true, 5000); // a server that vanishes says nothing
@@ -130,11 +142,15 @@ async function session(
 }
 
 /** Who has which gateway, from the updates of a monitor (ovsdb-server(7), `update2`): the first one only says how things are. */
-export function createGateways(): { take(changes: unknown): string[] } {
+export function createGateways(): { take(changes: unknown): string[]; held(): ReadonlySet<string> } {
   const holders = new Map<string, { port: string; holder: string | undefined }>();
   let own: string | undefined;
   let first = true;
   return {
+    held: () =>
+      new Set(
+        [...holders.values()].flatMap(({ port, holder }) => (holder !== undefined && holder === own ? [port] : [])),
+      ),
     take(changes) {
       const tables = changes as Readonly<Record<string, Readonly<Record<string, Readonly<Record<string, Row>>>>>>;
       for (const [uuid, change] of Object.entries(tables['Chassis'] ?? {}))
@@ -177,6 +193,8 @@ async function claimOf(port: string, rpc: Rpc): Promise<Claim | undefined> {
   return localnet === undefined ? undefined : readClaim(port, own, peer, localnet);
 }
 
+const LINK_LOCAL = cidr6('fe80::/10');
+
 /** Puts a claim together from the rows of the router port, of the switch's side of it, and of the switch's localnet port. */
 export function readClaim(port: string, own: Row, peer: Row, localnet: Row): Claim | undefined {
   const [mac, ...addresses] = (setOf(own['mac'])[0] ?? '').split(' ');
@@ -189,7 +207,18 @@ export function readClaim(port: string, own: Row, peer: Row, localnet: Row): Cla
     (text) => /^([0-9]+(?:\.[0-9]+){3})(?:\/[0-9]+)?$/.exec(text)?.[1] ?? [],
   );
   const vlan = typeof localnet['tag'] === 'number' ? localnet['tag'] : undefined;
-  return { port, mac, addresses: [...new Set(ips)], localnet: String(localnet['logical_port']), vlan };
+  const sixes = addresses
+    .map((text) => parseCidr6(text))
+    .filter((prefix) => prefix !== undefined && !contains6(LINK_LOCAL, prefix.host))
+    .map((prefix) => formatIp6(prefix!.host));
+  return {
+    port,
+    mac,
+    addresses: [...new Set(ips)],
+    ...(sixes.length === 0 ? {} : { addresses6: sixes }),
+    localnet: String(localnet['logical_port']),
+    vlan,
+  };
 }
 
 function uuidOf(value: unknown): string | undefined {

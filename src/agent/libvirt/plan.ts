@@ -1,6 +1,7 @@
 // From what an instance should be and what libvirt has to the steps between: pure, and right from any half-done state. Domains are
 // transient: one that is off is not there, and nothing has to be kept in step with a definition.
 import type { InstanceSpec, InstanceStatus, NodeDocument } from '../../protocol/document.ts';
+import type { TakenReport } from '../../protocol/services.ts';
 import type { Plan, Step, Work } from '../driver.ts';
 import { portOf } from '../netns/names.ts';
 import { isLive } from './domain.ts';
@@ -31,7 +32,17 @@ export function planMachines(document: NodeDocument, actual: Actual, now: number
     waits.push(...one.waits);
     if (spec !== undefined) instances.push(one.status);
   }
-  return { work, waits, instances };
+  return { work, waits, instances, taken: takenOf(document, actual) };
+}
+
+/** Passwords that stand on the config drives of guests which run: they have been told, and the next start tells no more. */
+function takenOf(document: NodeDocument, actual: Actual): TakenReport[] {
+  return document.instances.flatMap(({ id, firstBoot }) => {
+    const domain = actual.domains.get(id);
+    const turn = firstBoot?.toldBy === 'drive' ? firstBoot.password?.turn : undefined;
+    const told = turn !== undefined && actual.records.get(id)?.turn === turn && domain !== undefined && isLive(domain);
+    return told ? [{ instance: id, turn }] : [];
+  });
 }
 
 function planRunning(spec: InstanceSpec, actual: Actual, now: number, context: MachineContext): One {
@@ -96,7 +107,10 @@ function planLive(spec: InstanceSpec, actual: Actual, now: number, context: Mach
   if (record?.host !== context.node || cards.length > 0) {
     const arrived = record?.host === context.node ? record.arrived : true;
     const started = record?.host === context.node ? record.started : now;
-    steps.unshift(writeRecord(spec, { started, wired: now, arrived }, context, `what is known of ${spec.name}`));
+    const turn = record?.turn === undefined ? {} : { turn: record.turn };
+    steps.unshift(
+      writeRecord(spec, { started, wired: now, arrived, ...turn }, context, `what is known of ${spec.name}`),
+    );
   }
   const { waits, error } = waitsOfCards(spec, actual, now, context);
   const stuck = /^paused \((I\/O error|crashed|ioerror|watchdog)/.test(domain.state)

@@ -17,6 +17,8 @@ const schema = z.object({
   wired: z.number(),
   /** Whether it came here running: what its console said before is not known. */
   arrived: z.boolean(),
+  /** Turn of the password that is on the config drive it was started with. */
+  turn: z.int().exactOptional(),
 });
 
 export type MachineRecord = z.infer<typeof schema>;

@@ -1,16 +1,28 @@
-// What an instance learns about itself at its first start, as a disk labelled `cidata`: cloud-init's NoCloud form, which nearly all
-// images know, and a list of cards for the small guest. A disk and not the kernel's command line: that one everybody on the node sees.
+// What an instance learns about itself at its first start, as a disk: where nobody else tells it, cloud-init's NoCloud form, which nearly
+// all images know; a config drive where its network's offering says so. And a list of cards for the small guest. A disk and not the
+// kernel's command line: that one everybody on the node sees.
 import type { InstanceSpec } from '../../protocol/document.ts';
+import { DRIVE_LABEL, driveFiles } from '../config-drive.ts';
 import { isoImage } from './iso.ts';
 
-/** The image. Values come checked from the document: no quote and no line break gets here. */
-export function seedOf(spec: InstanceSpec): Buffer {
-  return isoImage('cidata', [
+/**
+ * The image. Values come checked from the document: no quote and no line break gets here. `asks`: the guest can ask its network's
+ * service. One that asks and found cidata, too, would look no further, so its disk has another name.
+ */
+export function seedOf(spec: InstanceSpec, asks: boolean): Buffer {
+  const toldBy = spec.firstBoot?.toldBy;
+  const own = { name: 'cards', content: cards(spec) };
+  if (toldBy === 'drive') return isoImage(DRIVE_LABEL, [own, ...driveFiles(spec), ...(asks ? [] : noCloud(spec))]);
+  if (toldBy === 'service' && asks) return isoImage('trunkline', [own]);
+  return isoImage('cidata', [...noCloud(spec), own]);
+}
+
+function noCloud(spec: InstanceSpec): { name: string; content: string }[] {
+  return [
     { name: 'meta-data', content: `instance-id: ${spec.id}\nlocal-hostname: ${spec.hostname}\n` },
     { name: 'user-data', content: userData(spec) },
     { name: 'network-config', content: networkConfig(spec) },
-    { name: 'cards', content: cards(spec) },
-  ]);
+  ];
 }
 
 function userData({ passwordHash }: InstanceSpec): string {

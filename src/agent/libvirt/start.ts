@@ -28,7 +28,7 @@ export function startSteps(
             reason: `${spec.name} is not to come, but to start here`,
           } as const,
         ]),
-    writeRecord(spec, { started: now, wired: now, arrived: false }, context, reason),
+    writeRecord(spec, { started: now, wired: now, arrived: false, ...turnOf(spec) }, context, reason),
     ...fileSteps(spec, actual, reason, context),
     {
       kind: 'write',
@@ -49,7 +49,7 @@ export function fileSteps(spec: InstanceSpec, actual: Actual, reason: string, co
     {
       kind: 'write',
       path: `${folder}/seed.iso`,
-      content: seedOf(spec).toString('base64'),
+      content: seedOf(spec, 'image' in context.boot).toString('base64'),
       encoding: 'base64',
       mode: 0o600,
       reason,
@@ -76,9 +76,14 @@ export function fileSteps(spec: InstanceSpec, actual: Actual, reason: string, co
   return steps;
 }
 
+function turnOf({ firstBoot }: InstanceSpec): Pick<MachineRecord, 'turn'> {
+  const turn = firstBoot?.toldBy === 'drive' ? firstBoot.password?.turn : undefined;
+  return turn === undefined ? {} : { turn };
+}
+
 export function writeRecord(
   spec: InstanceSpec,
-  since: Pick<MachineRecord, 'started' | 'wired' | 'arrived'>,
+  since: Pick<MachineRecord, 'started' | 'wired' | 'arrived' | 'turn'>,
   context: MachineContext,
   reason: string,
 ): Step {

@@ -40,6 +40,8 @@ export function domainXml(spec: InstanceSpec, accelerated: boolean, context: Mac
   const folder = folderOf(spec.id, context);
   const { boot } = context;
   const direct = 'kernel' in boot;
+  // cloud-init looks for CloudStack's metadata only on what calls itself so (its ds-identify reads the machine's description).
+  const asks = !direct && spec.firstBoot?.toldBy === 'service';
   return `<domain type='${accelerated ? 'kvm' : 'qemu'}'>
   <name>${encode(spec.name)}</name>
   <uuid>${encode(spec.id)}</uuid>
@@ -49,15 +51,15 @@ export function domainXml(spec: InstanceSpec, accelerated: boolean, context: Mac
   </metadata>
   <memory unit='MiB'>${spec.memoryMb}</memory>
   <vcpu>${spec.cpus}</vcpu>
-  <os>
+${asks ? CLOUDSTACK : ''}  <os>
     <type arch='x86_64' machine='pc'>hvm</type>
-${
-  direct
-    ? `    <kernel>${encode(boot.kernel)}</kernel>
+${asks ? "    <smbios mode='sysinfo'/>\n" : ''}${
+    direct
+      ? `    <kernel>${encode(boot.kernel)}</kernel>
     <initrd>${encode(boot.initrd)}</initrd>
     <cmdline>console=ttyS0 quiet panic=-1 mitigations=off net.ifnames=0</cmdline>`
-    : `    <boot dev='hd'/>`
-}
+      : `    <boot dev='hd'/>`
+  }
   </os>
   <features><acpi/><apic/></features>
   ${accelerated ? `<cpu mode='host-model'/>` : EMULATED_CPU}
@@ -103,6 +105,14 @@ ${userspace ? NO_OFFLOAD : ''}      <mtu size='${nic.mtu}'/>
 ${slotOf(nic)}    </interface>
 `;
 }
+
+const CLOUDSTACK = `  <sysinfo type='smbios'>
+    <system>
+      <entry name='manufacturer'>Apache Software Foundation</entry>
+      <entry name='product'>CloudStack KVM Hypervisor</entry>
+    </system>
+  </sysinfo>
+`;
 
 /** qemu64 is on every machine; rdrand gives it random numbers at once. */
 const EMULATED_CPU = `<cpu mode='custom' match='exact' check='none'><model>qemu64</model><feature policy='require' name='rdrand'/></cpu>`;

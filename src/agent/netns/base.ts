@@ -22,6 +22,8 @@ const SCRIPTS = {
   'guest-init': 'init.sh',
   'guest-dhcp': 'dhcp.sh',
   'guest-addresses': 'addresses.sh',
+  'guest-slaac': 'slaac.sh',
+  'guest-told': 'told.sh',
 };
 /** Taken along when the node has them; where they go in the guest. */
 const PROGRAMS: readonly (readonly [string, string])[] = [

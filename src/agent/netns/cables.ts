@@ -88,8 +88,20 @@ function makePair(spec: InstanceSpec, nic: NicSpec, port: string): Step[] {
     ),
     run(['ethtool', '-K', port, 'tx', 'off'], `${what}: the userspace datapath needs real checksums`),
     run(['ethtool', '-K', peerOf(port), 'tx', 'off'], `${what}: the userspace datapath needs real checksums`),
-    run(['sysctl', '-eqw', `net.ipv6.conf.${port}.disable_ipv6=1`], `${what}: our end says nothing by itself`),
+    run(
+      ['sysctl', '-eqw', ...deaf(port)],
+      `${what}: our end says nothing by itself, and the node itself is not to be met on it`,
+    ),
   ];
+}
+
+/**
+ * On the userspace datapath the node's kernel, too, sees what a guest sends: it would answer ARP for the node's own addresses, and take a
+ * guest's packets to them (measured). No answer (ip-sysctl: arp_ignore 8), and no source has its way back here (rp_filter 1, RFC 3704).
+ */
+function deaf(port: string): string[] {
+  const v4 = `net.ipv4.conf.${port}`;
+  return [`net.ipv6.conf.${port}.disable_ipv6=1`, `${v4}.arp_ignore=8`, `${v4}.rp_filter=1`];
 }
 
 function peerOf(port: string): string {
@@ -129,7 +141,11 @@ function plug(port: string, ids: Record<string, string>, spec: InstanceSpec, nic
 /** Takes away the guest's mark that it has brought the card up: it does so again with the new cable. (/run is a mount of its own: no link of the guest's is followed.) */
 export function forget(device: string, guest: Guest | undefined, reason: string): Step[] {
   const marks = [...(guest?.run ?? [])].filter(
-    (mark) => mark === `card.${device}` || mark === `lease.${device}` || mark.startsWith(`leased.${device}.`),
+    (mark) =>
+      mark === `card.${device}` ||
+      mark === `lease.${device}` ||
+      mark.startsWith(`leased.${device}.`) ||
+      mark.startsWith(`slaac.${device}.`),
   );
   return marks.map((mark): Step => ({
     kind: 'remove',

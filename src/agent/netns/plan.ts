@@ -1,9 +1,10 @@
 // From what an instance should be and what is there to the steps between: pure, and right from any half-done state, since an
 // agent may be killed between any two steps.
 import type { InstanceSpec, InstanceStatus, NicSpec, NodeDocument } from '../../protocol/document.ts';
+import type { TakenReport } from '../../protocol/services.ts';
 import type { Plan, Step, Wait, Work } from '../driver.ts';
 import { forget, planCables, unplug } from './cables.ts';
-import { filesOf, furtherAddresses } from './files.ts';
+import { filesOf, furtherAddresses, listsOf, takenMark } from './files.ts';
 import { netnsOf, OWNER, portOf, type PlanContext } from './names.ts';
 import type { Actual, Guest } from './read.ts';
 import { recordFile, type InstanceRecord } from './record.ts';
@@ -36,7 +37,16 @@ export function planInstances(document: NodeDocument, actual: Actual, now: numbe
     waits.push(...one.waits);
     if (spec !== undefined) instances.push(one.status);
   }
-  return { work, waits, instances };
+  return { work, waits, instances, taken: takenOf(document, actual) };
+}
+
+/** Passwords of config drives that guests have taken. Those of the service are the responder's to tell. */
+function takenOf(document: NodeDocument, { guests }: Actual): TakenReport[] {
+  return document.instances.flatMap(({ id, firstBoot }) => {
+    const turn = firstBoot?.toldBy === 'drive' ? firstBoot.password?.turn : undefined;
+    if (turn === undefined || !guests.some((guest) => guest.id === id && guest.run.has(takenMark(turn)))) return [];
+    return [{ instance: id, turn }];
+  });
 }
 
 interface One {
@@ -107,12 +117,19 @@ function planRunning(spec: InstanceSpec, actual: Actual, now: number, context: P
   const cards = planCards(spec, alive, context);
   steps.push(...cards);
   const late = spec.nics.filter((nic) => nic.dhcp !== false && !alive.run.has(`lease.eth${nic.deviceId}`));
+  const late6 = spec.nics.filter(
+    ({ six, deviceId }) => six !== undefined && !alive.run.has(`slaac.eth${deviceId}.${six.address}`),
+  );
   const patient = now - Math.max(note.started, note.wired) < LEASE_MS;
   if (patient) {
     for (const nic of late) waits.push(waiting(`waits for the address of eth${nic.deviceId}`));
+    for (const nic of late6) waits.push(waiting(`waits for the IPv6 address of eth${nic.deviceId}`));
     if (actual.base.noSsh === undefined && !alive.run.has('ssh.pid')) waits.push(waiting('waits for its SSH server'));
   }
-  const noLease = late.map((nic) => `eth${nic.deviceId} has got no address by DHCP`);
+  const noLease = [
+    ...late.map((nic) => `eth${nic.deviceId} has got no address by DHCP`),
+    ...late6.map((nic) => `eth${nic.deviceId} has not made the address ${nic.six?.address}: it has heard of no router`),
+  ];
   const { noSsh } = actual.base;
   const error = noSsh?.fault === true ? noSsh.why : patient ? undefined : noLease[0];
   const lacks = noSsh?.fault === false ? { note: noSsh.why } : {};
@@ -174,16 +191,20 @@ function startSteps(
   context: PlanContext,
 ): Step[] {
   const own = ownOf(spec.id, context);
-  const files = filesOf(spec).map((file): Step => ({
+  const reason = `${spec.name} is about to start`;
+  const files = filesOf(spec).map(({ path, content, mode }): Step => ({
     kind: 'write',
-    ...file,
-    path: `${own}/boot/${file.path}`,
-    reason: `${spec.name} is about to start`,
+    path: `${own}/boot/${path}`,
+    ...(typeof content === 'string' ? { content } : { content: content.toString('base64'), encoding: 'base64' }),
+    mode,
+    reason,
     routine: true,
   }));
   const { path: base } = actual.base;
   const enter = [`${base}/bin/busybox`, 'sh', `${base}/sbin/guest-enter`, base, own, spec.id];
   return [
+    // What it was told before is not told again: a password is for one start.
+    { kind: 'remove', path: `${own}/boot`, reason, routine: true },
     ...files,
     writeRecord(
       { ...note, boot: spec.boot, pid: null, started: now },
@@ -216,7 +237,7 @@ function planCards(spec: InstanceSpec, guest: Guest, context: PlanContext): Step
   const moved = [...addresses].map((mark) => mark.slice('address.'.length).replace('.', ' '));
   const renewed = stale.map((nic) => `eth${nic.deviceId}`);
   const reason = `cards of ${spec.name} changed: ${[...new Set([...come, ...gone, ...moved, ...renewed])].join(', ')}`;
-  const list = filesOf(spec).filter(({ path }) => path === 'cards' || path === 'addresses');
+  const list = listsOf(spec);
   return [
     ...stale.flatMap((nic) => forget(`eth${nic.deviceId}`, guest, `${spec.name} is to ask for its new address`)),
     ...list.map((file): Step => ({

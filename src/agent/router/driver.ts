@@ -1,13 +1,13 @@
 // The router driver: makes this node the gateway of the networks its document names. What it makes outlives it; it looks again when
 // keepalived changes state or dies, at once and not at the next round.
 import { mkdir } from 'node:fs/promises';
-import { mkdirSync, readFileSync, statSync, watch, type FSWatcher } from 'node:fs';
-import { dirname } from 'node:path';
+import { watch, type FSWatcher } from 'node:fs';
 import type { Bell } from '../../lib/bell.ts';
 import type { NodeDocument, RouterStatus } from '../../protocol/document.ts';
 import type { Abilities } from '../ability.ts';
 import type { AgentConfig, RouterConfig } from '../config.ts';
 import type { Driver, Plan } from '../driver.ts';
+import { isOpen, isPrivileged } from '../privilege.ts';
 import { createArrivals, heldBy } from './arrival.ts';
 import { itemsOf } from './item.ts';
 import type { RouterContext } from './names.ts';
@@ -129,18 +129,6 @@ export function createRouterDriver(context: RouterContext, room: Pick<RouterRoom
     const texts = ['', status.id].flatMap((owner) => [...(told.get(owner)?.keys() ?? [])]);
     return { ...status, findings: [...status.findings, ...texts] };
   }
-}
-
-/** Whether this is the machine's own root: every user is known, by the same number. */
-function isPrivileged(): boolean {
-  return /^\s*0\s+0\s+4294967295\s*$/.test(readFileSync('/proc/self/uid_map', 'utf8'));
-}
-
-/** Daemons read their folder again after they gave up being root: it is to be open to them. */
-function isOpen(directory: string): boolean {
-  mkdirSync(directory, { recursive: true });
-  for (let path = directory; path !== '/'; path = dirname(path)) if ((statSync(path).mode & 0o001) === 0) return false;
-  return true;
 }
 
 /** Keys of all settings the document asks for. */

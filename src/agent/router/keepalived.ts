@@ -1,6 +1,7 @@
 // keepalived's file: one VRRP instance a network that two nodes share, and the kernel's balancers where it has IPVS. Pure.
 import { cidr, formatHost, ip } from '../../lib/ip.ts';
 import type { BalancerSpec, PublicAddressSpec, RouterSpec } from '../../protocol/document.ts';
+import { DEFAULT_CHECK } from '../haproxy.ts';
 import {
   insideDevice,
   instanceOf,
@@ -10,6 +11,7 @@ import {
   outsideDevices,
   type RouterContext,
 } from './names.ts';
+import { byHaproxy } from './translation.ts';
 
 /** Every network has its own VLAN, so the number need not differ between them; 250 is far from what tenants take for theirs. */
 const VIRTUAL_ROUTER = 250;
@@ -85,11 +87,13 @@ const ALGORITHMS = { roundrobin: 'rr', leastconn: 'lc', source: 'sh' } as const;
 const STICKY_SECONDS = 1800;
 
 function virtualServers(address: PublicAddressSpec): string[] {
-  return address.balancers.flatMap((balancer) => virtualServer(address.ip, balancer));
+  return address.balancers
+    .filter((balancer) => !byHaproxy(balancer, true))
+    .flatMap((balancer) => virtualServer(address.ip, balancer));
 }
 
 function virtualServer(address: string, balancer: BalancerSpec): string[] {
-  const { publicPort, protocol, algorithm, sticky, members } = balancer;
+  const { publicPort, protocol, algorithm, sticky, stickySeconds = STICKY_SECONDS, members } = balancer;
   if (members.length === 0) return [];
   const { intervalSeconds, timeoutSeconds, unhealthy } = { ...DEFAULT_CHECK, ...balancer.check };
   return [
@@ -97,7 +101,7 @@ function virtualServer(address: string, balancer: BalancerSpec): string[] {
     `  delay_loop ${intervalSeconds}`,
     `  lb_algo ${ALGORITHMS[algorithm]}`,
     '  lb_kind NAT',
-    ...(sticky ? [`  persistence_timeout ${STICKY_SECONDS}`] : []),
+    ...(sticky ? [`  persistence_timeout ${stickySeconds}`] : []),
     `  protocol ${protocol.toUpperCase()}`,
     ...members.flatMap(({ ip: member, port }) => [
       `  real_server ${member} ${port} {`,
@@ -115,6 +119,3 @@ function virtualServer(address: string, balancer: BalancerSpec): string[] {
     '}',
   ];
 }
-
-/** Where nobody asked for another: a dead member is out in under a second. */
-export const DEFAULT_CHECK = { intervalSeconds: 0.25, timeoutSeconds: 0.25, healthy: 2, unhealthy: 2 } as const;

@@ -76,9 +76,10 @@ export function byNft(balancer: BalancerSpec, ipvs: boolean): boolean {
   return balancer.protocol === 'udp' && !ipvs;
 }
 
-/** Whether haproxy balances it: connections where the kernel has no IPVS. */
+/** Whether haproxy balances it: connections where the kernel has no IPVS, and those that somebody must look into. */
 export function byHaproxy(balancer: BalancerSpec, ipvs: boolean): boolean {
-  return balancer.protocol === 'tcp' && !ipvs;
+  const { protocol, cookie, proxy, check } = balancer;
+  return protocol === 'tcp' && (!ipvs || cookie !== undefined || proxy === true || check?.path !== undefined);
 }
 
 /** The network's own prefix and those behind its members. */

@@ -4,13 +4,15 @@ import { refuse } from '../../api/error.ts';
 import type { Tables } from '../../store/schema.ts';
 import { forgetScans } from '../../store/scans.ts';
 import type { AccountTable } from '../../store/schema/account.ts';
+import { leaveGroups } from '../instance/affinity-group.ts';
 import { removeNics } from '../instance/instance-destroy.ts';
 import { releaseRouters } from '../network/network-router.ts';
-import { takeBack } from '../public/public-ip-give.ts';
+import { takeBack, takeBackVpc } from '../public/public-ip-give.ts';
 import { type WriteRoom, entersWhenRealized } from '../room.ts';
 
 /** Owned tables, whoever hangs on others first. */
 const OWNED = [
+  'volume',
   'instance',
   'networkroute',
   'member',
@@ -21,6 +23,8 @@ const OWNED = [
   'acl',
   'vpc',
   'template',
+  'sshkeypair',
+  'affinitygroup',
 ] as const satisfies readonly (keyof Tables)[];
 
 /** Removes the account. Refuses where something of another account stands on what would go, and names it. */
@@ -38,6 +42,7 @@ export async function removeAccount(room: WriteRoom, account: AccountTable): Pro
   }
   await releasePublic(room, account.id);
   await undedicate(room, 'account', account.id);
+  await forgetLimits(room, 'account', account.id);
   const users = db.selectFrom('user').select('id').where('account', '=', account.id);
   await db.deleteFrom('session').where('user', 'in', users).execute();
   await db.deleteFrom('tag').where('account', '=', account.id).execute();
@@ -74,6 +79,11 @@ export async function undedicate(room: WriteRoom, from: 'account' | 'domain', id
   await room.tx.db.updateTable('publicrange').set({ account: null, domain: null }).where(from, '=', id).execute();
 }
 
+/** Limits that were set for what goes. */
+export async function forgetLimits(room: WriteRoom, of: 'account' | 'domain', id: string): Promise<void> {
+  await room.tx.db.deleteFrom('resourcelimit').where(of, '=', id).execute();
+}
+
 /** Public addresses without a network are free again. */
 async function releasePublic(room: WriteRoom, account: string): Promise<void> {
   const { db } = room.tx;
@@ -99,8 +109,10 @@ async function removeParts(room: WriteRoom, table: (typeof OWNED)[number], id: s
     }
   };
   if (table === 'instance') await removeNics(room.tx, id);
+  if (table === 'instance') await leaveGroups(room.tx, id);
   if (table === 'acl') await parts('aclitem', 'acl');
   if (table === 'network') await releaseRouters(room, { id });
+  if (table === 'vpc') await takeBackVpc(room, id);
   if (table === 'network') await forgetScans(room.tx, id);
   if (table === 'network') await db.deleteFrom('vlan').where('network', '=', id).execute();
   if (table === 'network') await db.deleteFrom('address').where('network', '=', id).execute();

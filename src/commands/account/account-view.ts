@@ -1,16 +1,37 @@
 // How an account is shown: with its users, and how much of each kind it has. Apart because users show accounts and accounts users.
-import { sql } from 'kysely';
 import { z } from 'zod';
 import * as field from '../../api/field.ts';
 import type { AccountTable } from '../../store/schema/account.ts';
 import { ownersOf } from '../join.ts';
+import { RESOURCE_KINDS, ROOT_ADMIN, defaultLimits, usedByAccounts } from './resource-count.ts';
 import { roleOf } from './role.ts';
 import type { Room } from '../room.ts';
 import { showUsers, userView } from './user-view.ts';
 
-const total = (kind: string) => field.long(`how many ${kind} it has`);
-const limit = (kind: string) => field.string(`how many ${kind} it may have`);
-const available = (kind: string) => field.string(`how many ${kind} it may still make`);
+/** Names of the kinds in the fields, and what limits call them. */
+const KINDS = {
+  vm: 'user_vm',
+  ip: 'public_ip',
+  volume: 'volume',
+  template: 'template',
+  network: 'network',
+  vpc: 'vpc',
+  cpu: 'cpu',
+  memory: 'memory',
+  primarystorage: 'primary_storage',
+} as const;
+
+type KindFields<K extends string> = { [F in `${K}total`]: ReturnType<typeof field.long> } & {
+  [F in `${K}limit` | `${K}available`]: ReturnType<typeof field.string>;
+};
+
+function kindFields<K extends keyof typeof KINDS>(name: K, things: string): KindFields<K> {
+  return {
+    [`${name}total`]: field.long(`how many ${things} it has`),
+    [`${name}limit`]: field.string(`how many ${things} it may have`),
+    [`${name}available`]: field.string(`how many ${things} it may still make`),
+  } as KindFields<K>;
+}
 
 export const accountView = z.object({
   id: field.string('id of the account'),
@@ -26,17 +47,17 @@ export const accountView = z.object({
   networkdomain: field.string('DNS name of its networks'),
   isdefault: field.boolean('whether it is the one that came with the cloud'),
   created: field.date('when it was made'),
-  vmtotal: total('instances'),
-  vmlimit: limit('instances'),
-  vmavailable: available('instances'),
+  ...kindFields('vm', 'instances'),
   vmrunning: field.integer('how many instances run'),
   vmstopped: field.integer('how many instances are stopped'),
-  networktotal: total('networks'),
-  networklimit: limit('networks'),
-  networkavailable: available('networks'),
-  vpctotal: total('VPCs'),
-  vpclimit: limit('VPCs'),
-  vpcavailable: available('VPCs'),
+  ...kindFields('ip', 'public addresses'),
+  ...kindFields('volume', 'volumes'),
+  ...kindFields('template', 'templates'),
+  ...kindFields('network', 'networks'),
+  ...kindFields('vpc', 'VPCs'),
+  ...kindFields('cpu', 'CPUs'),
+  ...kindFields('memory', 'MiB of memory'),
+  ...kindFields('primarystorage', 'GiB of volumes'),
   user: field.list('its users', userView),
 });
 
@@ -58,22 +79,22 @@ export async function showAccounts(room: Room, rows: readonly AccountTable[]): P
     .orderBy('username')
     .execute();
   const users = Map.groupBy(await showUsers(room, userRows), (user) => user.accountid);
-  const count = async (table: 'vpc' | 'network' | 'instance', only = sql`1 = 1`): Promise<Map<string, number>> => {
-    const found = await sql<{ account: string; n: number }>`
-      select account, count(*) as n from ${sql.table(table)} where account in (${sql.join(ids)}) and ${only} group by account`.execute(
-      room.db,
-    );
-    return new Map(found.rows.map((row) => [row.account, row.n]));
-  };
-  const networks = await count('network');
-  const vpcs = await count('vpc');
-  const instances = await count('instance');
-  const running = await count('instance', sql`state = 'Running'`);
+  const states = await room.db
+    .selectFrom('instance')
+    .select(['account', 'state'])
+    .select((eb) => eb.fn.countAll<number>().as('n'))
+    .where('account', 'in', ids)
+    .where('destroyed', 'is', null)
+    .groupBy(['account', 'state'])
+    .execute();
+  const instances = (account: string, running: boolean): number =>
+    states
+      .filter((row) => row.account === account && (row.state === 'Running') === running)
+      .reduce((sum, { n }) => sum + Number(n), 0);
+  const figures = await figuresOf(room, rows);
   return rows.map((row) => {
     const role = roleOf(row.type);
     const { domainid, domain, domainpath } = owner({ account: row.id, domain: row.domain });
-    const vms = instances.get(row.id) ?? 0;
-    const up = running.get(row.id) ?? 0;
     return field.compact<z.infer<typeof accountView>>({
       id: row.id,
       name: row.name,
@@ -88,18 +109,40 @@ export async function showAccounts(room: Room, rows: readonly AccountTable[]): P
       networkdomain: row.networkdomain,
       isdefault: row.isdefault === 1,
       created: field.clientDate(row.created),
-      vmtotal: vms,
-      vmlimit: UNLIMITED,
-      vmavailable: UNLIMITED,
-      vmrunning: up,
-      vmstopped: vms - up,
-      networktotal: networks.get(row.id) ?? 0,
-      networklimit: UNLIMITED,
-      networkavailable: UNLIMITED,
-      vpctotal: vpcs.get(row.id) ?? 0,
-      vpclimit: UNLIMITED,
-      vpcavailable: UNLIMITED,
+      ...figures(row),
+      vmrunning: instances(row.id, true),
+      vmstopped: instances(row.id, false),
       user: users.get(row.id) ?? [],
     });
   });
+}
+
+/** What each account has of every kind, may have, and may still make. */
+async function figuresOf(
+  { db }: Room,
+  rows: readonly AccountTable[],
+): Promise<(row: AccountTable) => Record<string, number | string>> {
+  const ids = rows.map((row) => row.id);
+  const written = await db
+    .selectFrom('resourcelimit')
+    .select(['account', 'type', 'max'])
+    .where('account', 'in', ids)
+    .execute();
+  const limits = new Map(written.map(({ account, type, max }) => [`${account} ${type}`, max]));
+  const byDefault = await defaultLimits(db);
+  const used = new Map<string, Map<string, number>>();
+  for (const kind of Object.values(KINDS)) used.set(kind, await usedByAccounts(db, kind, ids));
+  return (row) =>
+    Object.fromEntries(
+      Object.entries(KINDS).flatMap(([name, kind]) => {
+        const total = used.get(kind)?.get(row.id) ?? 0;
+        const own = limits.get(`${row.id} ${RESOURCE_KINDS.indexOf(kind)}`);
+        const max = row.type === ROOT_ADMIN ? -1 : (own ?? byDefault('account', kind));
+        return [
+          [`${name}total`, total],
+          [`${name}limit`, max < 0 ? UNLIMITED : String(max)],
+          [`${name}available`, max < 0 ? UNLIMITED : String(Math.max(0, max - total))],
+        ];
+      }),
+    );
 }

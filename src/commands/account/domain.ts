@@ -8,7 +8,7 @@ import * as param from '../../api/param.ts';
 import { newId } from '../../lib/id.ts';
 import type { DomainTable } from '../../store/schema/account.ts';
 import { reaches, subtree, unknownId } from '../access.ts';
-import { removeAccount, revokePorts, undedicate } from './account-removal.ts';
+import { forgetLimits, removeAccount, revokePorts, undedicate } from './account-removal.ts';
 import { namesOf } from '../join.ts';
 import { containing, named, page, pageParams } from '../list.ts';
 import { checkNetworkDomain } from '../known.ts';
@@ -234,6 +234,7 @@ export const deleteDomain = jobCommand({
       await refuseShared(room, domain);
       await revokePorts(room, 'domain', domain.id);
       await undedicate(room, 'domain', domain.id);
+      await forgetLimits(room, 'domain', domain.id);
       await room.tx.remove('domain', domain.id);
     }
     return { about: { type: 'Domain', id: row.id }, text: `deleting domain ${row.path}` };

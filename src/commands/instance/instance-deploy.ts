@@ -10,6 +10,7 @@ import { existing, reaches, unknownId } from '../access.ts';
 import { checkLimits } from '../account/resource-count.ts';
 import { joinGroups } from './affinity-group.ts';
 import { affinityOf, askedGroups } from './affinity.ts';
+import { dhcpOptionsParam, setDhcpOptions } from './dhcp-options.ts';
 import { firstPassword } from './guest-password.ts';
 import { checkHostname, checkHostnameFree } from './instance-name.ts';
 import { addNics, implementNetworks, requireService, wishedNics } from './instance-nics.ts';
@@ -18,8 +19,9 @@ import { openZone } from '../known.ts';
 import { forParams, ownerOf } from '../owner.ts';
 import { askedPairs, publicKeysOf } from './key-pair.ts';
 import { placeInstance } from './placement.ts';
+import { userDataOf, userDataParam } from './user-data.ts';
 import { type Room, jobCommand } from '../room.ts';
-import { addVolume, chosenSize, inGiB } from './volume-row.ts';
+import { addVolume, chosenSize, inGiB, rootSizeOf } from './volume-row.ts';
 
 export const deployVirtualMachine = jobCommand({
   name: 'deployVirtualMachine',
@@ -38,15 +40,23 @@ export const deployVirtualMachine = jobCommand({
     ipaddress: address('Its address in the default network').optional(),
     macaddress: text('MAC address of the default interface', 17).optional(),
     hostid: ref('host', 'Host to run on; for root').optional(),
+    dhcpoptionsnetworklist: dhcpOptionsParam.optional(),
     startvm: flag('Whether to start it (default true)').optional(),
-    userdata: text('Data for the guest, base64, at most 32 KiB before encoding', 1_048_576).optional(),
+    userdata: userDataParam.optional(),
     keypair: text('Name of an SSH key pair that it lets in').optional(),
     keypairs: list('Names of several SSH key pairs').optional(),
     group: text('Group it belongs to').optional(),
     details: freeMap('Details kept with the instance: details[0].key=value').optional(),
-    ip6address: text('Not offered: instances have no IPv6 addresses').optional(),
+    ip6address: text('The IPv6 address in the first network: only the one that follows from macaddress').optional(),
     diskofferingid: ref('diskoffering', 'A data disk of this kind is made with it').optional(),
-    size: integer('Size of that data disk in GiB, where its offering leaves the choice', { min: 1, type: 'long' }).optional(),
+    size: integer('Size of that data disk in GiB, where its offering leaves the choice', {
+      min: 1,
+      type: 'long',
+    }).optional(),
+    rootdisksize: integer('Size of its root disk in GiB; that of the template when left out', {
+      min: 1,
+      type: 'long',
+    }).optional(),
     affinitygroupids: list('Affinity groups it is in', 'affinitygroup').optional(),
     affinitygroupnames: list('The same by name, instead').optional(),
     securitygroupids: list('Not offered', 'securitygroup').optional(),
@@ -65,8 +75,8 @@ export const deployVirtualMachine = jobCommand({
     const owner = await ownerOf(room, want);
     const wishes = await wishedNics(room, want, zone, owner);
     const [first] = wishes;
-    if (want.userdata !== undefined) {
-      checkUserData(want.userdata);
+    const userdata = want.userdata === undefined ? null : userDataOf(want.userdata);
+    if (userdata !== null) {
       await requireService(room, first!.network, 'UserData', 'UserData is provided while deploying the VM');
     }
     const pairs = askedPairs(want);
@@ -88,13 +98,18 @@ export const deployVirtualMachine = jobCommand({
     const affinity = await affinityOf(room, groups);
     const host = start || want.hostid !== undefined ? await placeInstance(room, zone, want.hostid, { affinity }) : null;
     const disk = want.diskofferingid === undefined ? undefined : await chosenSize(room, want.diskofferingid, want.size);
-    await checkLimits(room, owner, {
-      user_vm: 1,
-      cpu: offering.cpunumber,
-      memory: offering.memory,
-      volume: disk === undefined ? 1 : 2,
-      primary_storage: inGiB(template.size) + (disk === undefined ? 0 : inGiB(disk.size)),
-    });
+    const rootSize = rootSizeOf(template, want.rootdisksize);
+    await checkLimits(
+      room,
+      { account: owner.account.id, domain: owner.domain.id },
+      {
+        user_vm: 1,
+        cpu: offering.cpunumber,
+        memory: offering.memory,
+        volume: disk === undefined ? 1 : 2,
+        primary_storage: inGiB(rootSize) + (disk === undefined ? 0 : inGiB(disk.size)),
+      },
+    );
 
     const id = newId();
     const created = new Date().toISOString();
@@ -102,7 +117,6 @@ export const deployVirtualMachine = jobCommand({
     const hostname = want.name ?? name;
     await room.tx.insert('instance', {
       id,
-      passwordturn: 0,
       name,
       displayname: want.displayname ?? hostname,
       hostname,
@@ -117,17 +131,18 @@ export const deployVirtualMachine = jobCommand({
       power: start ? 'running' : 'stopped',
       boot: 0,
       ...firstPassword(room.store.sealKey, template),
-      userdata: want.userdata ?? null,
+      userdata,
       keypairs,
       groupname: want.group ?? null,
       details: want.details === undefined ? null : JSON.stringify(detailsOf(want.details)),
       created,
     });
     await addNics(room, id, wishes, created);
+    await setDhcpOptions(room, id, want.dhcpoptionsnetworklist);
     await joinGroups(room.tx, id, groups);
     const holder = { zone: zone.id, instance: id, account: owner.account.id, domain: owner.domain.id, created };
     const serial = name.replace(/^i-([0-9]+)-VM$/, '$1');
-    await addVolume(room.tx, { ...holder, name: `ROOT-${serial}`, type: 'ROOT', size: template.size, deviceid: 0 });
+    await addVolume(room.tx, { ...holder, name: `ROOT-${serial}`, type: 'ROOT', size: rootSize, deviceid: 0 });
     if (disk !== undefined) {
       const data = { ...holder, ...disk, name: `DATA-${serial}`, type: 'DATA', deviceid: 1 } as const;
       await addVolume(room.tx, data);
@@ -186,7 +201,6 @@ interface NotOffered {
 
 /** What CloudStack knows and this product does not: said, never ignored. */
 function refuseWhatIsNotOffered(want: NotOffered): void {
-  if (want.ip6address) throw refuse('parameter', 'Instances get no IPv6 addresses: leave ip6address out');
   if (want.securitygroupids?.length || want.securitygroupnames?.length) {
     throw refuse(
       'parameter',
@@ -196,24 +210,10 @@ function refuseWhatIsNotOffered(want: NotOffered): void {
 }
 
 function noSuchPair(name: string): Refusal {
-  return refuse('parameter', `A key pair with name '${name}' was not found. createSSHKeyPair or registerSSHKeyPair adds it`);
-}
-
-const USERDATA_BYTES = 32_768;
-
-/** Refuses user data that no guest could read. */
-export function checkUserData(userdata: string): void {
-  const packed = userdata.replaceAll(/\s/g, '');
-  if (packed === '') throw refuse('parameter', 'User data is too short: it is empty');
-  if (packed.length % 4 !== 0 || !/^[A-Za-z0-9+/]+={0,2}$/.test(packed))
-    throw refuse('parameter', 'User data is not base64 encoded');
-  const bytes = Buffer.from(packed, 'base64').length;
-  if (bytes > USERDATA_BYTES) {
-    throw refuse(
-      'parameter',
-      `User data is too long for POST request: ${bytes} bytes, where ${USERDATA_BYTES} are allowed`,
-    );
-  }
+  return refuse(
+    'parameter',
+    `A key pair with name '${name}' was not found. createSSHKeyPair or registerSSHKeyPair adds it`,
+  );
 }
 
 /** `details[0].key=a&details[0].value=b` and `details[0].a=b` both mean {a: b}. */

@@ -7,13 +7,16 @@ import { flag, ref } from '../../api/param.ts';
 import type { Db, Store } from '../../store/open.ts';
 import type { Tables } from '../../store/schema.ts';
 import type { Tx } from '../../store/write.ts';
+import { checkLimits, takenBy } from '../account/resource-count.ts';
 import { visible } from '../access.ts';
 import { configured } from '../server/configuration.ts';
+import { leaveGroups } from './affinity-group.ts';
 import { checkHostnameFree } from './instance-name.ts';
 import { networksOf } from './instance-nics.ts';
 import { dropRulesOfNic } from '../public/rule-removal.ts';
 import { TAG_KIND, instanceView, showInstances, viewInstance } from './instance-view.ts';
 import { type JobAnswer, type Room, type WriteRoom, jobCommand, writeCommand } from '../room.ts';
+import { releaseVolumes } from './volume-row.ts';
 
 const object = { kind: 'object', key: 'virtualmachine', view: instanceView } as const;
 const idParam = ref('instance', 'The instance');
@@ -84,6 +87,7 @@ export const recoverVirtualMachine = writeCommand({
       );
     }
     await checkHostnameFree(room, instance.hostname, await networksOf(room, instance.id), instance.id);
+    await checkLimits(room, instance, await takenBy(room, instance));
     // On the network nothing changes: destroyed or stopped, it runs nowhere.
     await room.tx.db
       .updateTable('instance')
@@ -130,9 +134,11 @@ export async function removeNic(tx: Tx, id: string): Promise<void> {
   await tx.remove('nic', id);
 }
 
-/** Removes an instance with its interfaces, addresses and tags. */
+/** Removes an instance with its interfaces, addresses, root disk and tags; its data disks are detached. */
 export async function removeInstance(tx: Tx, id: string): Promise<void> {
   await removeNics(tx, id);
+  await leaveGroups(tx, id);
+  await releaseVolumes(tx, id);
   await tx.db.deleteFrom('tag').where('kind', '=', TAG_KIND).where('resource', '=', id).execute();
   await tx.remove('instance', id);
 }

@@ -1,10 +1,10 @@
 // listVirtualMachines: whose, which, and page by page.
-import { sql } from 'kysely';
+import { type RawBuilder, type SqlBool, sql } from 'kysely';
 import { z } from 'zod';
 import { EVERYBODY } from '../../api/command.ts';
 import { refuse } from '../../api/error.ts';
 import { list, ref, text } from '../../api/param.ts';
-import { existing, unknownId, visible } from '../access.ts';
+import { existing, unknownId, visible, visibleRows } from '../access.ts';
 import { configured } from '../server/configuration.ts';
 import { TAG_KIND, instanceView, showInstances } from './instance-view.ts';
 import { containing, listParams, named, ownedRows, page, taggedRows } from '../list.ts';
@@ -23,6 +23,10 @@ const params = z.object({
   hostid: ref('host', 'Only on this host; for root').optional(),
   templateid: ref('template', 'Only from this template').optional(),
   serviceofferingid: ref('serviceoffering', 'Only with this service offering').optional(),
+  affinitygroupid: ref('affinitygroup', 'Only members of this affinity group').optional(),
+  keypair: text('Only those that let this SSH key pair of their account in').optional(),
+  group: text('Only those of this group').optional(),
+  details: list('Accepted; everything is always shown').optional(),
   ...listParams,
 });
 
@@ -55,6 +59,13 @@ export const listVirtualMachines = listCommand({
         sql<boolean>`id in (select nic.instance from nic join network on network.id = nic.network where network.vpc = ${want.vpcid})`,
       );
     }
+    if (want.affinitygroupid !== undefined) {
+      query = query.where(
+        sql<boolean>`id in (select instance from affinitymember where affinitygroup = ${want.affinitygroupid})`,
+      );
+    }
+    if (want.keypair !== undefined) query = query.where(await lettingIn(room, want.keypair));
+    if (want.group !== undefined) query = query.where(named('instance.groupname', want.group));
     const state = want.state === undefined ? undefined : stateOf(want.state);
     if (state === 'Present') query = query.where('state', 'not in', ['Destroyed', 'Expunging']);
     else if (state !== undefined) query = query.where('state', '=', state);
@@ -82,6 +93,7 @@ async function checkReferences(room: Room, want: z.infer<typeof params>): Promis
   if (want.zoneid !== undefined) await existing(room, 'zone', want.zoneid, 'zoneid');
   if (want.networkid !== undefined) await visible(room, 'network', want.networkid, 'networkid');
   if (want.vpcid !== undefined) await visible(room, 'vpc', want.vpcid, 'vpcid');
+  if (want.affinitygroupid !== undefined) await visible(room, 'affinitygroup', want.affinitygroupid, 'affinitygroupid');
   if (want.hostid !== undefined) {
     // Where an instance runs is the operator's business.
     if (room.call.caller.role !== 'admin') throw unknownId(room, 'hostid', want.hostid);
@@ -94,4 +106,19 @@ function stateOf(text: string): string {
   if (state === undefined)
     throw refuse('parameter', `Unknown state ${text.slice(0, 40)}: one of ${STATES.join(', ')}, or Present`);
   return state;
+}
+
+/** The condition that an instance lets in its account's key pair of this name. Instances keep the keys themselves. */
+async function lettingIn(room: Room, keypair: string): Promise<RawBuilder<SqlBool>> {
+  const pairs = await room.db
+    .selectFrom('sshkeypair')
+    .select(['account', 'publickey'])
+    .where('name', '=', keypair)
+    .where(visibleRows(room.call.caller, 'sshkeypair'))
+    .execute();
+  const each = pairs.map(
+    ({ account, publickey }) =>
+      sql<SqlBool>`(instance.account = ${account} and ${containing('instance.keypairs', JSON.stringify(publickey))})`,
+  );
+  return each.length === 0 ? sql<SqlBool>`1 = 0` : sql<SqlBool>`(${sql.join(each, sql` or `)})`;
 }

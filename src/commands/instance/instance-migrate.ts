@@ -6,9 +6,11 @@ import { refuse } from '../../api/error.ts';
 import { flag, ref } from '../../api/param.ts';
 import type { Tables } from '../../store/schema.ts';
 import { existing, unknownId, visible } from '../access.ts';
-import { type Room, jobCommand } from '../room.ts';
+import { type Room, type WriteRoom, jobCommand } from '../room.ts';
+import { affinityOf, groupsOf } from './affinity.ts';
 import { moveAddresses } from './instance-nics.ts';
 import { instanceView } from './instance-view.ts';
+import { canTake } from './placement.ts';
 
 type Instance = Tables['instance'];
 type Host = Tables['host'];
@@ -44,13 +46,7 @@ export const migrateVirtualMachine = jobCommand({
         `Cannot migrate VM ${instance.hostname}: host ${source.name} that runs it is ${source.state}, and only a host that answers can hand it over. Start that host's agent`,
       );
     }
-    await room.tx.update('instance', instance.id, {
-      host: destination.id,
-      lasthost: destination.id,
-      migratefrom: source.id,
-      state: 'Migrating',
-    });
-    await moveAddresses(room, instance.id);
+    await sendTo(room, instance, source, destination);
     return {
       about: { type: 'VirtualMachine', id: instance.id },
       view: 'virtualmachine',
@@ -59,6 +55,22 @@ export const migrateVirtualMachine = jobCommand({
     };
   },
 });
+
+/** Sends a running instance on its way; it is Running again when that is realized. */
+export async function sendTo(
+  room: WriteRoom,
+  instance: Pick<Instance, 'id'>,
+  source: Pick<Host, 'id'>,
+  destination: Pick<Host, 'id'>,
+): Promise<void> {
+  await room.tx.update('instance', instance.id, {
+    host: destination.id,
+    lasthost: destination.id,
+    migratefrom: source.id,
+    state: 'Migrating',
+  });
+  await moveAddresses(room, instance.id);
+}
 
 async function destinationOf(
   room: Room,
@@ -92,10 +104,19 @@ async function destinationOf(
       `Cannot migrate VM, destination host is not in correct state, has status: ${host.state}, state: ${host.resourcestate}; ${host.name} must be Up and Enabled`,
     );
   }
+  const ruledOut = (await affinityOf(room, await groupsOf(room, instance.id), instance.id)).ruledOut(host.id);
+  // The way back is always open: it came from there.
+  if (ruledOut !== undefined && host.id !== instance.migratefrom) {
+    throw refuse(
+      'parameter',
+      `Cannot migrate VM, ${instance.hostname} must not run on ${host.name}: ${ruledOut}. Choose another host, or take it out of the group`,
+    );
+  }
   return host;
 }
 
-async function leastLoaded(room: Room, instance: Instance, source: Host): Promise<Host> {
+/** The hypervisor with the fewest instances that can take it. Refuses where there is none. */
+export async function leastLoaded(room: Room, instance: Instance, source: Host): Promise<Host> {
   const hosts = await room.db
     .selectFrom('host')
     .selectAll()
@@ -105,13 +126,15 @@ async function leastLoaded(room: Room, instance: Instance, source: Host): Promis
     .execute();
   const running = await room.db.selectFrom('instance').select('host').where('host', 'is not', null).execute();
   const load = (host: Host): number => running.filter((row) => row.host === host.id).length;
+  const affinity = await affinityOf(room, await groupsOf(room, instance.id), instance.id);
   const [host] = hosts
     .filter((one) => one.id !== source.id && one.id !== instance.migratefrom && canTake(one))
-    .toSorted((a, b) => load(a) - load(b));
+    .filter((one) => affinity.ruledOut(one.id) === undefined)
+    .toSorted((a, b) => affinity.cost(a.id) - affinity.cost(b.id) || load(a) - load(b));
   if (host !== undefined) return host;
   const others = hosts
     .filter((one) => one.id !== source.id)
-    .map((one) => `${one.name} is ${one.state}, ${one.resourcestate}`);
+    .map((one) => `${one.name} is ${one.state}, ${one.resourcestate}${withReason(affinity.ruledOut(one.id))}`);
   throw refuse(
     'capacity',
     `Unable to find a host to migrate ${instance.hostname} to: besides ${source.name} there is ${others.length === 0 ? 'none' : others.join('; ')}. A host takes instances while it is Up and Enabled`,
@@ -128,6 +151,6 @@ async function refuseCrossing(room: Room, instance: Instance, source: Host, dest
   );
 }
 
-function canTake(host: Host): boolean {
-  return host.state === 'Up' && host.resourcestate === 'Enabled';
+function withReason(reason: string | undefined): string {
+  return reason === undefined ? '' : ` (${reason})`;
 }

@@ -3,6 +3,8 @@ import { sql } from 'kysely';
 import { refuse } from '../../api/error.ts';
 import { isUuid, macOf, newId } from '../../lib/id.ts';
 import { parseIp } from '../../lib/ip.ts';
+import { formatIp6, parseIp6 } from '../../lib/ip6.ts';
+import { cardAddress } from '../../model/ipv6.ts';
 import { AllocationError, allocateAddress } from '../../store/allocate.ts';
 import type { Tables } from '../../store/schema.ts';
 import { unknownId } from '../access.ts';
@@ -18,6 +20,7 @@ export interface NicWish {
   readonly ip: string | undefined;
   /** Lower case, with colons. */
   readonly mac: string | undefined;
+  readonly ip6?: string | undefined;
 }
 
 interface NicWant {
@@ -25,6 +28,7 @@ interface NicWant {
   readonly iptonetworklist?: readonly Readonly<Record<string, string>>[] | undefined;
   readonly ipaddress?: string | undefined;
   readonly macaddress?: string | undefined;
+  readonly ip6address?: string | undefined;
 }
 
 /** What is asked for, in order, with every network checked for this owner and zone. */
@@ -48,14 +52,15 @@ export async function wishedNics(room: Room, want: NicWant, zone: Tables['zone']
     .execute();
   const networks = new Map(found.map((network) => [network.id, network]));
   const wishes: NicWish[] = [];
-  for (const { networkid, ip, mac } of asked) {
+  for (const { networkid, ip, mac, ip6 } of asked) {
     const network = networks.get(networkid);
     if (network === undefined) throw unknownId(room, 'networkids', networkid);
     await checkNetwork(room, network, zone, owner);
     if (ip !== undefined) refuseNoAddresses(network);
     if (mac !== undefined && (await hasMac(room, network, mac)))
       throw refuse('parameter', `The requested MAC-Address is already taken! ${mac}`);
-    wishes.push({ network, ip, mac });
+    if (ip6 !== undefined) checkAddress6(network, ip6, mac);
+    wishes.push({ network, ip, mac, ip6 });
   }
   return wishes;
 }
@@ -64,14 +69,16 @@ interface Asked {
   readonly networkid: string;
   readonly ip: string | undefined;
   readonly mac: string | undefined;
+  readonly ip6: string | undefined;
 }
 
-function fromIds({ networkids = [], ipaddress, macaddress }: NicWant): Asked[] {
+function fromIds({ networkids = [], ipaddress, macaddress, ip6address }: NicWant): Asked[] {
   const mac = macaddress === undefined ? undefined : normalMac(macaddress);
   return networkids.map((networkid, index) => ({
     networkid,
     ip: index === 0 ? ipaddress : undefined,
     mac: index === 0 ? mac : undefined,
+    ip6: index === 0 && ip6address !== '' ? ip6address : undefined,
   }));
 }
 
@@ -88,9 +95,8 @@ function fromMap(room: Room, want: NicWant): Asked[] {
     const ip = entry['ip'] === '' ? undefined : entry['ip'];
     if (ip !== undefined && parseIp(ip) === undefined)
       throw refuse('parameter', `Invalid specified IPv4 address ${ip}`);
-    if (entry['ipv6'])
-      throw refuse('parameter', `Instances get no IPv6 addresses: leave iptonetworklist[${index}].ipv6 out`);
-    return { networkid, ip, mac: entry['mac'] ? normalMac(entry['mac']) : undefined };
+    const ip6 = entry['ipv6'] === '' ? undefined : entry['ipv6'];
+    return { networkid, ip, mac: entry['mac'] ? normalMac(entry['mac']) : undefined, ip6 };
   });
 }
 
@@ -107,6 +113,22 @@ export function normalMac(text: string): string {
       `Mac address is not valid: ${text.slice(0, 40)}. It must be a unicast address such as 02:00:4c:3a:00:01`,
     );
   return mac;
+}
+
+/** An instance makes its IPv6 address of its MAC address: only that one can be asked for. */
+function checkAddress6(network: NetworkRow, text: string, mac: string | undefined): void {
+  const address = parseIp6(text);
+  if (address === undefined) throw refuse('parameter', `Invalid specified IPv6 address ${text}`);
+  if (network.ip6cidr === null)
+    throw refuse('parameter', `Network ${network.name} has no IPv6: leave the IPv6 address ${text} out`);
+  const own = mac === undefined ? undefined : cardAddress(network.ip6cidr, mac);
+  if (own === formatIp6(address)) return;
+  throw refuse(
+    'parameter',
+    own === undefined
+      ? `IPv6 addresses are made by the instances themselves, of their MAC address (SLAAC), so ${text} cannot be given: leave it out, or choose the MAC address that it follows from`
+      : `The IPv6 address ${text} is not the one that follows from MAC address ${mac} in network ${network.name} (SLAAC), which is ${own}: give that one, or leave it out`,
+  );
 }
 
 /** Refuses a network that an owner's instance in this zone cannot be in. */
@@ -141,8 +163,14 @@ export async function checkNetwork(
 }
 
 /** Refuses a wish for an address in a network that has none. */
-export function refuseNoAddresses(network: Pick<NetworkRow, 'name' | 'cidr'>): void {
+export function refuseNoAddresses(network: Pick<NetworkRow, 'name' | 'cidr' | 'ip6cidr'>): void {
   if (network.cidr !== null) return;
+  if (network.ip6cidr !== null) {
+    throw refuse(
+      'parameter',
+      `Network ${network.name} has no IPv4 addresses to choose from: instances make their IPv6 addresses by themselves there. Leave the address out`,
+    );
+  }
   throw refuse(
     'parameter',
     `Network ${network.name} has no addresses to choose from: it is of type L2, where instances bring their own. Leave the address out`,
@@ -179,12 +207,14 @@ export async function addNic(
   { deviceid, isdefault, created }: Pick<Tables['nic'], 'deviceid' | 'isdefault' | 'created'>,
 ): Promise<string> {
   const id = newId();
+  const mac = wish.mac ?? macOf(id);
   await room.tx.insert('nic', {
     id,
     instance,
     network: wish.network.id,
+    ip6: wish.network.ip6cidr === null ? null : cardAddress(wish.network.ip6cidr, mac),
     ip: wish.network.cidr === null ? null : await takeAddress(room, wish, id),
-    mac: wish.mac ?? macOf(id),
+    mac,
     isdefault,
     deviceid,
     moved: await room.tx.generation(),

@@ -45,10 +45,12 @@ export const instanceView = z.object({
   optimisefor: field.string('what it is tuned for'),
   displayvm: field.boolean('whether it is shown to its owner'),
   isdynamicallyscalable: field.boolean('whether it can grow while it runs'),
+  keypair: field.string('name of the SSH key pair it lets in'),
+  keypairs: field.string('names of all SSH key pairs it lets in, with commas'),
   details: field.map('details given at deployment'),
   nic: field.list('network interfaces', nicView),
   securitygroup: field.list('security groups', groupView),
-  affinitygroup: field.list('affinity groups', groupView),
+  affinitygroup: field.list('affinity groups', groupView.extend({ type: field.string('kind of the group') })),
   tags: field.list('tags', tagView),
 });
 
@@ -102,6 +104,8 @@ export async function showInstances(
         .execute()
     ).map((row) => [row.id, row]),
   );
+  const keys = await pairNames(room, rows);
+  const groups = await groupsByInstance(room, ids);
   const nicRows = await db.selectFrom('nic').selectAll().where('instance', 'in', ids).orderBy('deviceid').execute();
   const nics = Map.groupBy(await showNics(room, nicRows), (nic) => nic.virtualmachineid);
   return rows.map((row) => {
@@ -138,10 +142,12 @@ export async function showInstances(
       optimisefor: 'Generic',
       displayvm: true,
       isdynamicallyscalable: false,
+      keypair: keys(row)[0],
+      keypairs: keys(row).length === 0 ? undefined : keys(row).join(','),
       details: row.details === null ? {} : (JSON.parse(row.details) as Record<string, string>),
       nic: nics.get(row.id) ?? [],
       securitygroup: [],
-      affinitygroup: [],
+      affinitygroup: groups.get(row.id)?.map(({ id, name, type }) => ({ id, name, type })) ?? [],
       tags: tags(row.id),
     });
   });
@@ -161,6 +167,38 @@ export async function viewInstance(room: Room, id: string, job?: string): Promis
   if (row === undefined) return undefined;
   const password = job !== undefined && PASSWORD_JOBS.has(job) && room.call.caller.role !== 'readonly';
   return (await showInstances(room, [row], { password }))[0];
+}
+
+/** The names of the key pairs an instance lets in, as far as its account still has them. */
+async function pairNames(
+  { db }: Room,
+  rows: readonly Tables['instance'][],
+): Promise<(row: Tables['instance']) => string[]> {
+  const accounts = unique(rows.filter((row) => row.keypairs !== null).map((row) => row.account));
+  if (accounts.length === 0) return () => [];
+  const pairs = await db
+    .selectFrom('sshkeypair')
+    .select(['account', 'name', 'publickey'])
+    .where('account', 'in', accounts)
+    .execute();
+  const names = new Map(pairs.map((pair) => [`${pair.account} ${pair.publickey}`, pair.name]));
+  return (row) =>
+    row.keypairs === null
+      ? []
+      : (JSON.parse(row.keypairs) as readonly string[])
+          .map((key) => names.get(`${row.account} ${key}`))
+          .filter((name) => name !== undefined);
+}
+
+async function groupsByInstance({ db }: Room, instances: readonly string[]) {
+  const rows = await db
+    .selectFrom('affinitymember')
+    .innerJoin('affinitygroup', 'affinitygroup.id', 'affinitymember.affinitygroup')
+    .select(['affinitymember.instance', 'affinitygroup.id', 'affinitygroup.name', 'affinitygroup.type'])
+    .where('affinitymember.instance', 'in', instances)
+    .orderBy('affinitygroup.name')
+    .execute();
+  return Map.groupBy(rows, (row) => row.instance);
 }
 
 function unique(ids: readonly string[]): string[] {

@@ -3,17 +3,20 @@
 import { z } from 'zod';
 import { WRITERS } from '../../api/command.ts';
 import { type Refusal, refuse } from '../../api/error.ts';
-import * as field from '../../api/field.ts';
 import { flag, freeMap, ref, text } from '../../api/param.ts';
 import type { Tables } from '../../store/schema.ts';
+import { checkLimits, takenBy } from '../account/resource-count.ts';
 import { existing, unknownId, visible } from '../access.ts';
-import { newGuestPassword } from './guest-password.ts';
-import { checkUserData, detailsOf } from './instance-deploy.ts';
+import { affinityOf, groupsOf } from './affinity.ts';
+import { dhcpOptionsParam, setDhcpOptions } from './dhcp-options.ts';
+import { checkGuestPassword, newGuestPassword } from './guest-password.ts';
+import { detailsOf } from './instance-deploy.ts';
 import { checkHostname, checkHostnameFree } from './instance-name.ts';
 import { implementNetworks, moveAddresses, networksOf } from './instance-nics.ts';
 import { instanceView, showInstances, viewInstance } from './instance-view.ts';
 import { placeInstance } from './placement.ts';
-import { type JobAnswer, type Room, type WriteRoom, jobCommand, readCommand, writeCommand } from '../room.ts';
+import { requireUserData, userDataOf, userDataParam } from './user-data.ts';
+import { type JobAnswer, type WriteRoom, jobCommand, writeCommand } from '../room.ts';
 
 type Instance = Tables['instance'];
 
@@ -49,7 +52,8 @@ export const startVirtualMachine = jobCommand({
     if (instance.power === 'running' && instance.host !== null) return answer;
     if (instance.state === 'Destroyed') throw wrongState('start', instance, 'recover it first');
     const zone = await existing(room, 'zone', instance.zone, 'zoneid');
-    const host = await placeInstance(room, zone, want.hostid, instance.lasthost);
+    const affinity = await affinityOf(room, await groupsOf(room, instance.id), instance.id);
+    const host = await placeInstance(room, zone, want.hostid, { last: instance.lasthost, affinity });
     // Stopped on its way and started where it came from: there is nothing left to move.
     const migratefrom = host === instance.migratefrom ? null : instance.migratefrom;
     const placed = { host, lasthost: host, migratefrom };
@@ -97,7 +101,10 @@ export const resetPasswordForVirtualMachine = jobCommand({
   name: 'resetPasswordForVirtualMachine',
   summary: 'Gives an instance a new password; a running one is restarted with it',
   roles: WRITERS,
-  params: z.object({ id: idParam }),
+  params: z.object({
+    id: idParam,
+    password: text('The new password; made up when left out', 64).optional(),
+  }),
   answer: object,
   event: 'VM.RESETPASSWORD',
   async job(room, want) {
@@ -111,8 +118,10 @@ export const resetPasswordForVirtualMachine = jobCommand({
     }
     if (instance.state !== 'Running' && instance.state !== 'Stopped')
       throw wrongState('reset the password of', instance, 'it must be Running or Stopped');
+    if (want.password !== undefined) checkGuestPassword(want.password);
     const boot = instance.state === 'Running' ? instance.boot + 1 : instance.boot;
-    await room.tx.update('instance', instance.id, { ...newGuestPassword(room.store.sealKey), boot });
+    const password = newGuestPassword(room.store.sealKey, instance.passwordturn + 1, want.password);
+    await room.tx.update('instance', instance.id, { ...password, boot });
     return about(instance, 'resetting the password of');
   },
 });
@@ -126,31 +135,37 @@ export const updateVirtualMachine = writeCommand({
     displayname: text('Name for people').optional(),
     name: text('Host name; the guest takes it at its next start').optional(),
     group: text('Group it belongs to; empty for none').optional(),
-    userdata: text('Data for the guest, base64, at most 32 KiB before encoding', 1_048_576).optional(),
+    userdata: userDataParam.optional(),
+    dhcpoptionsnetworklist: dhcpOptionsParam.optional(),
     details: freeMap('Details kept with the instance, instead of those it had').optional(),
   }),
   answer: object,
   event: 'VM.UPDATE',
   async write(room, want) {
     const instance = await visible(room, 'instance', want.id);
-    if (want.userdata !== undefined && want.userdata !== '') checkUserData(want.userdata);
+    const userdata = want.userdata ? userDataOf(want.userdata) : null;
+    if (userdata !== null) await requireUserData(room, instance);
     if (want.name !== undefined && want.name !== instance.hostname) {
       checkHostname(want.name);
       await checkHostnameFree(room, want.name, await networksOf(room, instance.id), instance.id);
     }
     const details = want.details === undefined ? instance.details : JSON.stringify(detailsOf(want.details));
-    // Only the host name reaches the network; the rest is changed without a new generation.
+    // Host name and user data reach the guest; the rest is changed without a new generation.
     await room.tx.db
       .updateTable('instance')
       .set({
         displayname: want.displayname ?? instance.displayname,
         groupname: want.group === undefined ? instance.groupname : want.group === '' ? null : want.group,
-        userdata: want.userdata === undefined ? instance.userdata : want.userdata === '' ? null : want.userdata,
         details,
       })
       .where('id', '=', instance.id)
       .execute();
-    if (want.name !== undefined) await room.tx.update('instance', instance.id, { hostname: want.name });
+    const told = {
+      ...(want.name === undefined ? {} : { hostname: want.name }),
+      ...(want.userdata === undefined ? {} : { userdata }),
+    };
+    await setDhcpOptions(room, instance.id, want.dhcpoptionsnetworklist);
+    if (Object.keys(told).length > 0) await room.tx.update('instance', instance.id, told);
     return { virtualmachine: await viewInstance(room, instance.id) };
   },
 });
@@ -160,6 +175,11 @@ async function changeOffering(room: WriteRoom, id: string, offeringId: string): 
   const offering = await existing(room, 'serviceoffering', offeringId, 'serviceofferingid');
   if (offering.removed === 1 || offering.issystem === 1) throw unknownId(room, 'serviceofferingid', offeringId);
   if (instance.state !== 'Stopped') throw wrongState('change the service offering of', instance, 'stop it first');
+  const before = await takenBy(room, instance);
+  await checkLimits(room, instance, {
+    cpu: Math.max(0, offering.cpunumber - (before.cpu ?? 0)),
+    memory: Math.max(0, offering.memory - (before.memory ?? 0)),
+  });
   await room.tx.update('instance', instance.id, { serviceoffering: offering.id });
   return { ...instance, serviceoffering: offering.id };
 }
@@ -184,31 +204,11 @@ export const scaleVirtualMachine = jobCommand({
   summary: 'Gives a stopped instance another service offering, as a job',
   roles: WRITERS,
   params: z.object(offeringParams),
-  answer: { kind: 'success' },
+  // CloudStack's manual says "success"; what it answers, and what clients read, is the instance.
+  answer: object,
   event: 'VM.UPGRADE',
   async job(room, want) {
     const changed = await changeOffering(room, want.id, want.serviceofferingid);
-    return {
-      about: { type: 'VirtualMachine', id: changed.id },
-      text: `changing the service offering of instance ${changed.hostname}`,
-    };
-  },
-});
-
-const userDataView = z.object({
-  virtualmachineid: field.string('id of the instance'),
-  userdata: field.string('its user data, base64'),
-});
-
-export const getVirtualMachineUserData = readCommand({
-  name: 'getVirtualMachineUserData',
-  summary: 'Shows the user data of an instance',
-  // Not for those who may only look: guests are given secrets this way.
-  roles: WRITERS,
-  params: z.object({ virtualmachineid: ref('instance', 'The instance') }),
-  answer: { kind: 'object', key: 'virtualmachineuserdata', view: userDataView },
-  async read(room: Room, want) {
-    const { id, userdata } = await visible(room, 'instance', want.virtualmachineid, 'virtualmachineid');
-    return { virtualmachineuserdata: { virtualmachineid: id, ...(userdata === null ? {} : { userdata }) } };
+    return about(changed, 'changing the service offering of');
   },
 });

@@ -19,10 +19,15 @@ async function usesOf(room: Room, nic: string, ip?: string): Promise<Use[]> {
     .select(['loadbalancer as id', 'ip'])
     .where('nic', '=', nic)
     .execute();
+  const inside = await db
+    .selectFrom('internalmember')
+    .select(['internalbalancer as id', 'ip'])
+    .where('nic', '=', nic)
+    .execute();
   const uses: Use[] = [
     ...forwards.map((row) => ({ kind: 'port forwarding rule' as const, ...row })),
     ...nats.flatMap((row) => (row.ip === null ? [] : [{ kind: 'static NAT' as const, id: row.id, ip: row.ip }])),
-    ...members.map((row) => ({ kind: 'load balancing rule' as const, ...row })),
+    ...[...members, ...inside].map((row) => ({ kind: 'load balancing rule' as const, ...row })),
   ];
   return uses.filter((use) => ip === undefined || use.ip === ip);
 }

@@ -24,7 +24,10 @@ export const nicView = z.object({
   networkname: field.string('name of its network'),
   netmask: field.string('netmask of the network'),
   gateway: field.string('gateway of the network, where it has one'),
-  ipaddress: field.string('its address; none in a network of type L2'),
+  ipaddress: field.string('its address; none in a network of type L2, or without IPv4'),
+  ip6address: field.string('its IPv6 address: made of its MAC address by itself'),
+  ip6cidr: field.string('IPv6 prefix of the network'),
+  ip6gateway: field.string('IPv6 gateway of the network'),
   macaddress: field.string('its MAC address'),
   isolationuri: field.string('the segment, for root: vlan://N'),
   broadcasturi: field.string('the segment, for root: vlan://N'),
@@ -46,7 +49,7 @@ export async function showNics(room: Room, rows: readonly Tables['nic'][]): Prom
   const ids = [...new Set(rows.map((row) => row.network))];
   const found = await room.db
     .selectFrom('network')
-    .select(['id', 'name', 'cidr', 'gateway', 'guesttype', 'vpc', 'vlan'])
+    .select(['id', 'name', 'cidr', 'gateway', 'ip6cidr', 'ip6gateway', 'guesttype', 'vpc', 'vlan'])
     .where('id', 'in', ids)
     .execute();
   const networks = new Map(found.map((network) => [network.id, network]));
@@ -72,6 +75,9 @@ export async function showNics(room: Room, rows: readonly Tables['nic'][]): Prom
       netmask: network === undefined || network.cidr === null ? undefined : netmask(cidr(network.cidr)),
       gateway: network?.gateway,
       ipaddress: row.ip,
+      ip6address: row.ip6,
+      ip6cidr: row.ip6 === null ? undefined : network?.ip6cidr,
+      ip6gateway: row.ip6 === null ? undefined : network?.ip6gateway,
       macaddress: row.mac,
       isolationuri: uri,
       broadcasturi: uri,

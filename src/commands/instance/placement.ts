@@ -1,26 +1,35 @@
-// Chooses the host an instance will run on: the one with the fewest instances among those that are up and enabled.
+// Chooses the host an instance will run on: the one with the fewest instances among those that are up and enabled, and that its
+// affinity groups like best.
 import { refuse } from '../../api/error.ts';
 import type { Tables } from '../../store/schema.ts';
 import { existing } from '../access.ts';
 import type { Room } from '../room.ts';
+import { type Affinity, NO_AFFINITY } from './affinity.ts';
 
 type Host = Pick<Tables['host'], 'id' | 'name' | 'state' | 'resourcestate'>;
 
+/** What an instance brings along to its placement. */
+export interface Placing {
+  /** Where it ran last: there are its files. */
+  readonly last?: string | null;
+  readonly affinity?: Affinity;
+}
+
 /**
- * The host for one more instance in a zone: the one root asks for, or the one it ran on last, or the least loaded. Refuses with 533 when no host can take it, saying
- * which hosts there are and why not (their names only to root).
+ * The host for one more instance in a zone: the one root asks for, or the one it ran on last, or the least loaded, as far as its affinity
+ * groups let it. Refuses with 533 when no host can take it, saying which hosts there are and why not (their names only to root).
  */
 export async function placeInstance(
   room: Room,
   zone: Pick<Tables['zone'], 'id' | 'name'>,
   wanted: string | undefined,
-  last: string | null = null,
+  { last = null, affinity = NO_AFFINITY }: Placing = {},
 ): Promise<string> {
   const { caller } = room.call;
   if (wanted !== undefined) {
     if (caller.role !== 'admin')
       throw refuse('permission', 'Parameter hostid can only be specified by a Root Admin, permission denied');
-    return wantedHost(room, zone, wanted);
+    return wantedHost(room, zone, wanted, affinity);
   }
   const hosts = await room.db
     .selectFrom('host')
@@ -33,20 +42,37 @@ export async function placeInstance(
     .orderBy('load')
     .orderBy('host.name')
     .execute();
-  // Where it ran last are its files.
-  const host = hosts.find((each) => each.id === last && canTake(each)) ?? hosts.find(canTake);
+  const able = hosts.filter((host) => canTake(host) && affinity.ruledOut(host.id) === undefined);
+  const least = Math.min(...able.map((host) => affinity.cost(host.id)));
+  const liked = able.filter((host) => affinity.cost(host.id) === least);
+  // Its files weigh more than a wish.
+  const host = able.find((each) => each.id === last) ?? liked[0];
   if (host !== undefined) return host.id;
-  const why = caller.role === 'admin' ? hosts.map(describe).join(', ') : `${hosts.length} hosts, none of them ready`;
   throw refuse(
     'capacity',
     `Unable to create a deployment for the instance in zone ${zone.name}: ` +
       (hosts.length === 0
         ? 'it has no host yet. Add one with createJoinToken and start its agent with the token'
-        : `no host can take it (${why}). A host takes instances while its state is Up and its resource state Enabled`),
+        : `no host can take it (${whyNone(hosts, affinity, caller.role === 'admin')}). A host takes instances while its state is Up and its resource state Enabled`),
   );
 }
 
-async function wantedHost(room: Room, zone: Pick<Tables['zone'], 'id' | 'name'>, id: string): Promise<string> {
+/** Root is told host by host; tenants in numbers, because what hosts there are is the operator's business. */
+function whyNone(hosts: readonly Host[], affinity: Affinity, root: boolean): string {
+  const why = (host: Host): string => (canTake(host) ? `${host.name}: ${affinity.ruledOut(host.id)}` : describe(host));
+  if (root) return hosts.map(why).join(', ');
+  const ready = hosts.filter(canTake).length;
+  return ready === 0
+    ? `${hosts.length} hosts, none of them ready`
+    : `${hosts.length} hosts, ${ready} of them ready, and its affinity groups rule these out`;
+}
+
+async function wantedHost(
+  room: Room,
+  zone: Pick<Tables['zone'], 'id' | 'name'>,
+  id: string,
+  affinity: Affinity,
+): Promise<string> {
   const host = await existing(room, 'host', id, 'hostid');
   if (host.zone !== zone.id)
     throw refuse(
@@ -65,10 +91,18 @@ async function wantedHost(room: Room, zone: Pick<Tables['zone'], 'id' | 'name'>,
       `Unable to create a deployment for the instance on the host asked for: ${describe(host)}. It must be Up and Enabled`,
     );
   }
+  const ruledOut = affinity.ruledOut(host.id);
+  if (ruledOut !== undefined) {
+    throw refuse(
+      'capacity',
+      `Unable to create a deployment for the instance on the host asked for, ${host.name}: ${ruledOut}`,
+    );
+  }
   return host.id;
 }
 
-function canTake(host: Host): boolean {
+/** Whether instances can be put on a host at all. */
+export function canTake(host: Pick<Host, 'state' | 'resourcestate'>): boolean {
   return host.state === 'Up' && host.resourcestate === 'Enabled';
 }
 

@@ -119,6 +119,7 @@ export function addressesOf(
     refuseAddresses(want, offering.name, vpc);
     return undefined;
   }
+  if (offering.internetprotocol === 'ipv6') return undefined;
   const routed = vpc !== undefined || offers(offering, 'SourceNat') || offers(offering, 'Gateway');
   const addresses = readAddresses(want, routed);
   if (addresses !== undefined) return addresses;
@@ -170,12 +171,6 @@ export function checkPublic(room: Room, offering: Offering, networkCidr: string)
 }
 
 export function checkUnsupported(want: Want): void {
-  if ([want.ip6cidr, want.ip6gateway, want.startipv6, want.endipv6].some((value) => value !== undefined)) {
-    throw refuse(
-      'parameter',
-      'Can only support create IPv6 network with advance shared network!, which is not offered: leave the IPv6 parameters out',
-    );
-  }
   if (want.isolatedpvlan !== undefined) {
     throw refuse(
       'parameter',

@@ -7,8 +7,10 @@ import * as param from '../../api/param.ts';
 import { newId } from '../../lib/id.ts';
 import { offers } from '../../model/network-service.ts';
 import type { Tables } from '../../store/schema.ts';
+import { checkLimits } from '../account/resource-count.ts';
 import { existing, reaches, unknownId, visible } from '../access.ts';
 import { checkNetworkDomain, defaultNetworkDomain, openZone } from '../known.ts';
+import { checkFamilies, ipv6For } from './ipv6-network.ts';
 import { NO_ADDRESSES } from './network-address.ts';
 import {
   addressesOf,
@@ -21,6 +23,7 @@ import {
   sharedOf,
 } from './network-check.ts';
 import { assignRouters } from './network-router.ts';
+import { giveServiceAddress } from './service-address.ts';
 import { checkVlan, physicalNetworkFor, segmentWish, takeSegment } from './network-segment.ts';
 import { networkView, showNetworks } from './network-view.ts';
 import { type Owner, forParams, ownerOf } from '../owner.ts';
@@ -45,6 +48,9 @@ const params = z.object({
   vlan: param.text('Its VLAN, with an offering that lets it be chosen').optional(),
   bypassvlanoverlapcheck: param.flag('Take the VLAN whatever else is on it; for root').optional(),
   aclid: param.ref('acl', 'The ACL list of a tier').optional(),
+  sourcenatipaddress: param
+    .address('Its source NAT address, a free one of the public ranges; the next free one where it is left out')
+    .optional(),
   dns1: param.address('First resolver').optional(),
   dns2: param.address('Second resolver').optional(),
   networkdomain: param.text('Its network domain').optional(),
@@ -54,8 +60,10 @@ const params = z.object({
     .optional(),
   displaynetwork: param.flag('Whether it is shown to its owner; for root').optional(),
   isolatedpvlan: param.text('Not offered').optional(),
-  ip6cidr: param.text('Not offered').optional(),
-  ip6gateway: param.text('Not offered').optional(),
+  ip6cidr: param
+    .text("Its /64, with an offering that has IPv6; for root. One of the zone's guest prefixes where it is left out")
+    .optional(),
+  ip6gateway: param.text('Its gateway in IPv6; the first address of ip6cidr where it is left out').optional(),
   startipv6: param.text('Not offered').optional(),
   endipv6: param.text('Not offered').optional(),
   ...forParams,
@@ -78,6 +86,7 @@ export const createNetwork = writeCommand({
     const shared = sharedOf(want, offering);
     checkRole(room, want, offering);
     const vpc = want.vpcid === undefined ? undefined : await visible(room, 'vpc', want.vpcid, 'vpcid');
+    checkFamilies(want, offering);
     const addresses = addressesOf(want, offering, zone, vpc);
     checkUnsupported(want);
     if (addresses !== undefined) await checkSize(room, addresses);
@@ -95,13 +104,15 @@ export const createNetwork = writeCommand({
     const owner = shared === null ? await ownerFor(room, want, vpc) : await domainFor(room, want.domainid);
     if (want.networkdomain !== undefined) checkNetworkDomain(want.networkdomain);
     if (vpc === undefined) checkOutsideVpc(want, offering);
-    else if (addresses !== undefined) await checkTier(room, { want, offering, vpc, addresses, owner, zone });
+    else await checkTier(room, { want, offering, vpc, addresses, owner, zone });
     if (offering.state !== 'Enabled') {
       throw refuse(
         'parameter',
         `Can't use specified network offering id as its stat is not Enabled: ${offering.name} is ${offering.state}`,
       );
     }
+    if (shared === null)
+      await checkLimits(room, { account: owner.account.id, domain: owner.domain.id }, { network: 1 });
     const wish = segmentWish(offering, want.vlan);
     const id = newId();
     if (wish.kind === 'vlan') {
@@ -139,8 +150,7 @@ export const createNetwork = writeCommand({
       gatewayturn: 0,
       gatewayavoid: '',
       serviceip: null,
-      ip6cidr: null,
-      ip6gateway: null,
+      ...(await ipv6For(room, want, offering, zone)),
       displaynetwork: want.displaynetwork === false && room.call.caller.role === 'admin' ? 0 : 1,
       implicit: 0,
       shared,
@@ -150,7 +160,13 @@ export const createNetwork = writeCommand({
     await room.tx.insert('network', row);
     const vlan = await takeSegment(room, physical, id, wish);
     if (wish.kind === 'pool') await room.tx.db.updateTable('network').set({ vlan }).where('id', '=', id).execute();
-    await assignRouters(room, { ...row, vlan }, offering);
+    if (vpc !== undefined && want.sourcenatipaddress !== undefined)
+      throw refuse(
+        'parameter',
+        `A tier has no source NAT address of its own: give sourcenatipaddress to VPC ${vpc.name}`,
+      );
+    await assignRouters(room, { ...row, vlan }, offering, want.sourcenatipaddress);
+    row.serviceip = await giveServiceAddress(room.tx, row, offering);
     // createNetwork is synchronous in every client, so there is no job to carry the lasting state.
     if (row.state === 'Implementing') await entersWhenRealized(room.tx, { kind: 'network', id, state: 'Implemented' });
     return { network: (await showNetworks(room, [{ ...row, vlan }]))[0] };

@@ -40,6 +40,12 @@ export async function checkedOffering(room: Room, network: Network, id: string):
       `Network ${network.name} is made of ${wordsFor(network.segment, old)}, networks of offering ${offering.name} of ${wordsFor(offering.segment, offering)}: make a new network instead`,
     );
   }
+  if (offering.internetprotocol !== old.internetprotocol) {
+    throw refuse(
+      'parameter',
+      `Network ${network.name} has internetprotocol ${old.internetprotocol}, networks of offering ${offering.name} have ${offering.internetprotocol}: its instances would lose addresses, or get none. Make a new network instead`,
+    );
+  }
   if (network.vpc === null) refuseOtherRouter(network, old, offering);
   await refuseLostRules(room, network, offering);
   await refuseRunning(room, network);

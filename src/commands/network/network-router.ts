@@ -18,14 +18,19 @@ type Leg = Tables['networkrouter'];
 const PRIORITIES = [200, 100] as const;
 
 /**
- * Gives a network what its offering asks of Linux routers: its legs and, where they translate, its
- * source NAT address. For a new network, and for one whose offering changes. Does nothing where no Linux router is asked for.
+ * Gives a network what its offering asks of who routes: the legs of Linux routers and, whoever it is, the public address of its own:
+ * `sourceNat`, or the next free one. For a new network outside a VPC, and for one whose offering changes.
  */
-export async function assignRouters(room: WriteRoom, network: Network, offering: Offering): Promise<void> {
+export async function assignRouters(
+  room: WriteRoom,
+  network: Network,
+  offering: Offering,
+  sourceNat?: string,
+): Promise<void> {
   if (network.vpc !== null) return;
   await refuseForeignNames(room, network, offering);
   await assignLegs(room, network, offering);
-  await giveSourceNat(room, network, offering);
+  await giveSourceNat(room, network, offering, sourceNat);
 }
 
 /** Takes a network that goes off its routers: legs, public addresses and all their rules. */

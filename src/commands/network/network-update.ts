@@ -8,12 +8,13 @@ import { addressPlan } from '../../store/allocate.ts';
 import type { Tables } from '../../store/schema.ts';
 import { existing, visible } from '../access.ts';
 import { checkNetworkDomain } from '../known.ts';
-import { type Room, jobCommand } from '../room.ts';
+import { type Entering, type Room, type WriteRoom, jobCommand } from '../room.ts';
 import { refuseSharedBy } from './network-access.ts';
 import { checkExclusion } from './network-address.ts';
 import { checkedOffering } from './network-offering-change.ts';
 import { assignRouters } from './network-router.ts';
 import { networkView } from './network-view.ts';
+import { changeSourceNat } from '../public/source-nat-change.ts';
 import { refuseForeignNames } from './network-names.ts';
 
 export const updateNetwork = jobCommand({
@@ -35,6 +36,9 @@ export const updateNetwork = jobCommand({
       )
       .optional(),
     displaynetwork: param.flag('Whether it is shown to its owner; for root').optional(),
+    sourcenatipaddress: param
+      .address('The one of its public addresses that becomes its source NAT address; the one before stays with it')
+      .optional(),
     dns1: param.address('First resolver').optional(),
     dns2: param.address('Second resolver').optional(),
     ipexclusionlist: param.text('Addresses that are never handed out: 10.1.1.2-10.1.1.9,10.1.1.20', 4096).optional(),
@@ -76,9 +80,24 @@ export const updateNetwork = jobCommand({
       await assignRouters(room, network, offering);
     }
     if (Object.keys(patch).length > 0) await room.tx.update('network', network.id, patch);
-    return { about: { type: 'Network', id: network.id }, view: 'network', text: `updating network ${network.name}` };
+    const enters =
+      want.sourcenatipaddress === undefined ? [] : await otherSourceNat(room, network, want.sourcenatipaddress);
+    return {
+      about: { type: 'Network', id: network.id },
+      view: 'network',
+      enters,
+      text: `updating network ${network.name}`,
+    };
   },
 });
+
+async function otherSourceNat(room: WriteRoom, network: Tables['network'], ip: string): Promise<Entering[]> {
+  if (network.vpc !== null)
+    throw refuse('parameter', `Network ${network.name} is a tier: its VPC has the source NAT address (updateVPC)`);
+  const { conservemode } = await existing(room, 'networkoffering', network.offering);
+  const whose = { of: 'network', id: network.id, name: network.name, conserve: conservemode === 1 } as const;
+  return changeSourceNat(room, whose, ip);
+}
 
 function checkedDomain(network: Tables['network'], name: string): string {
   checkNetworkDomain(name);

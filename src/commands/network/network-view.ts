@@ -6,7 +6,9 @@ import { type OfferedService, type RoutedBy, isRedundant, routedBy, servicesOf }
 import type { Tables } from '../../store/schema.ts';
 import { notRealized, notRealizedView } from '../physical/carriage.ts';
 import { namesOf, ownerFields, ownersOf, tagView, tagsOf } from '../join.ts';
+import { ip4RouteView, ip4RoutesOf } from '../public/ip4-routes.ts';
 import type { Room } from '../room.ts';
+import { ip6RouteView, ip6RoutesOf } from './ipv6-route.ts';
 
 export const serviceView = z.object({
   name: field.string('name of the service'),
@@ -57,6 +59,14 @@ export const networkView = z.object({
   aclid: field.string('its ACL list'),
   aclname: field.string('name of its ACL list'),
   acltype: field.string('Account, or Domain where a whole domain may use it'),
+  ip4routing: field.string('Static, where its addresses are not translated and OVN routes'),
+  ip4routes: field.list('then: what upstream has to send where', ip4RouteView),
+  internetprotocol: field.string('ipv4, dualstack or ipv6'),
+  ip6cidr: field.string('its IPv6 prefix: instances make their addresses in it by themselves'),
+  ip6gateway: field.string('its gateway in IPv6'),
+  ip6routing: field.string('Static, where it has IPv6: nothing is translated, upstream sends to its router'),
+  ip6routes: field.list('then: what upstream has to send where', ip6RouteView),
+  ip6firewall: field.boolean('whether what comes in by IPv6 needs an IPv6 firewall rule'),
   related: field.string('its id'),
   issystem: field.boolean('whether it was made for a private gateway and goes with it'),
   isdefault: field.boolean('whether it is the default network of its account'),
@@ -97,6 +107,8 @@ export async function showNetworks(room: Room, rows: readonly Tables['network'][
   const vpcs = await vpcsOf(room, rows);
   const offerings = await offeringsOf(room, rows);
   const missing = await notRealized(room, rows);
+  const ip4routes = await ip4RoutesOf(db, rows);
+  const ip6routes = await ip6RoutesOf(db, rows);
   const tags = await tagsOf(
     db,
     'Network',
@@ -144,6 +156,10 @@ export async function showNetworks(room: Room, rows: readonly Tables['network'][
       aclid: row.acl,
       aclname: row.acl === null ? undefined : acls.get(row.acl),
       acltype: row.shared === null ? 'Account' : 'Domain',
+      ip4routing: ip4routes.has(row.id) ? 'Static' : undefined,
+      ip4routes: ip4routes.get(row.id),
+      internetprotocol: offering?.internetprotocol,
+      ...(row.ip6cidr === null ? {} : ip6Fields(row, ip6routes.get(row.id), offering)),
       related: row.id,
       issystem: row.implicit === 1,
       isdefault: false,
@@ -161,6 +177,15 @@ export async function showNetworks(room: Room, rows: readonly Tables['network'][
       tags: tags(row.id),
     });
   });
+}
+
+function ip6Fields(
+  { ip6cidr, ip6gateway, vpc }: Tables['network'],
+  routes: z.infer<typeof ip6RouteView>[] | undefined,
+  offering: ShownOffering | undefined,
+) {
+  const ip6firewall = vpc === null && (offering?.service ?? []).some(({ name }) => name === 'Firewall');
+  return { ip6cidr, ip6gateway, ip6routing: 'Static', ip6routes: routes, ip6firewall };
 }
 
 /** The addresses of a CIDR that are not in a part of it, as ranges. */
@@ -200,6 +225,7 @@ type ShownOffering = Pick<
   | 'specifyipranges'
   | 'specifyvlan'
   | 'egressdefaultpolicy'
+  | 'internetprotocol'
 > & {
   readonly routedby: RoutedBy;
   readonly redundant: boolean;

@@ -124,6 +124,10 @@ async function contents(cloud: Cloud): Promise<unknown> {
     'event',
     'transition',
     'change',
+    'publicip',
+    'portforward',
+    'firewallrule',
+    'loadbalancer',
   ] as const;
   const counts: Record<string, unknown> = {};
   for (const table of tables) {

@@ -1,11 +1,11 @@
-// Networks, whatever their type: listing, restarting, deleting. Making one is in network-create.ts, changing one in network-update.ts.
+// Networks, whatever their type: listing and deleting. Making one is in network-create.ts, changing one in network-update.ts.
 import { type RawBuilder, type SqlBool, sql } from 'kysely';
 import { z } from 'zod';
 import { EVERYBODY, WRITERS } from '../../api/command.ts';
 import { refuse } from '../../api/error.ts';
 import * as param from '../../api/param.ts';
 import { cidr, contains, parseIp } from '../../lib/ip.ts';
-import { routedBy, servicesOf } from '../../model/network-service.ts';
+import { cidr6, contains6, ip6, looksLikeIp6 } from '../../lib/ip6.ts';
 import { releaseVlan } from '../../store/allocate.ts';
 import { forgetScans } from '../../store/scans.ts';
 import type { Tables } from '../../store/schema.ts';
@@ -117,39 +117,6 @@ function withOffering(specifyipranges: boolean | undefined, services: readonly s
   return sql<SqlBool>`offering in (select id from networkoffering where ${sql.join(conditions, sql` and `)})`;
 }
 
-export const restartNetwork = jobCommand({
-  name: 'restartNetwork',
-  summary: 'Makes everything of a network anew, without a lost packet',
-  roles: WRITERS,
-  event: 'NETWORK.RESTART',
-  answer: { kind: 'success' },
-  params: z.object({
-    id: param.ref('network', 'The network'),
-    cleanup: param.flag('Makes no difference: nothing has to go to be made anew').optional(),
-    makeredundant: param.flag('Makes no difference: networks are on every hypervisor anyway').optional(),
-    livepatch: param.flag('Makes no difference').optional(),
-  }),
-  async job(room, want) {
-    const network = await visible(room, 'network', want.id);
-    if (network.state === 'Allocated') {
-      throw refuse(
-        'parameter',
-        `Network is not in the right state to be restarted. Correct states are: Implemented, Setup; ${network.name} is ${network.state}`,
-      );
-    }
-    refuseSharedBy(room, network, 'restart');
-    // Where nobody of ours routes there is nothing to make anew: not even a new generation.
-    if (await hasRouter(room, network)) await room.tx.update('network', network.id, { restartrequired: 0 });
-    return { about: { type: 'Network', id: network.id }, text: `restarting network ${network.name}` };
-  },
-});
-
-async function hasRouter(room: Room, network: Tables['network']): Promise<boolean> {
-  if (network.vpc !== null) return true;
-  const offering = await existing(room, 'networkoffering', network.offering, 'networkofferingid');
-  return routedBy(servicesOf(offering)) !== 'None';
-}
-
 export const deleteNetwork = jobCommand({
   name: 'deleteNetwork',
   summary: 'Deletes a network that nothing uses any more',
@@ -221,21 +188,26 @@ async function refuseUsed(room: Room, network: Tables['network']): Promise<void>
       `Can't delete network ${network.name} as it is used by ${gateways.length} private gateways: ${names}. Delete them first`,
     );
   }
-  if (network.vpc === null || network.cidr === null) return;
-  const prefix = cidr(network.cidr);
+  if (network.vpc === null) return;
   const routes = await room.db
     .selectFrom('staticroute')
     .select(['cidr', 'nexthop'])
     .where('vpc', '=', network.vpc)
     .orderBy('cidr')
     .execute();
-  const route = routes.find(({ nexthop }) => contains(prefix, parseIp(nexthop) ?? -1));
+  const route = routes.find(({ nexthop }) => isWithin(network, nexthop));
   if (route !== undefined) {
+    const range = looksLikeIp6(route.nexthop) ? network.ip6cidr : network.cidr;
     throw refuse(
       'failed',
-      `Can't delete network ${network.name} as it has static routes applied pointing to the CIDR of the network (${network.cidr}). Example static route: ${route.cidr} to ${route.nexthop}. Please remove all the routes pointing to the network tier CIDR before attempting to delete it.`,
+      `Can't delete network ${network.name} as it has static routes applied pointing to the CIDR of the network (${range}). Example static route: ${route.cidr} to ${route.nexthop}. Please remove all the routes pointing to the network tier CIDR before attempting to delete it.`,
     );
   }
+}
+
+function isWithin({ cidr: four, ip6cidr }: Tables['network'], address: string): boolean {
+  if (looksLikeIp6(address)) return ip6cidr !== null && contains6(cidr6(ip6cidr), ip6(address));
+  return four !== null && contains(cidr(four), parseIp(address) ?? -1);
 }
 
 /** The first few of many names. */

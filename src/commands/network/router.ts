@@ -1,36 +1,33 @@
-// The commands about routers: those of VPCs, which are no machines, and the Linux routers of networks, which are. What can be done
+// The commands about routers: those that OVN is, which are no machines, and the Linux routers of networks, which are. What can be done
 // to one follows from what it is.
 import { z } from 'zod';
 import { ADMINS, WATCHERS } from '../../api/command.ts';
 import { refuse } from '../../api/error.ts';
 import * as param from '../../api/param.ts';
-import type { Tables } from '../../store/schema.ts';
-import { existing, unknownId, visibleRows } from '../access.ts';
+import { existing, unknownId } from '../access.ts';
 import { knownIds } from '../known.ts';
 import { ownedRows, ownerParams, pageOf, pageParams } from '../list.ts';
 import { type JobAnswer, type Room, type WriteRoom, jobCommand, listCommand } from '../room.ts';
 import { type LinuxRouter, linuxRouter, showLinuxRouters } from './linux-router.ts';
 import { moveLeg } from './network-router.ts';
-import { type RouterView, routerIds, routerView, showRouters } from './router-view.ts';
-
-type Vpc = Tables['vpc'];
+import { routersOfNetworks, routersOfVpcs, showOvnRouters } from './ovn-router.ts';
+import { type FoundRouter, ovnRouter, startOvnRouter, stopOvnRouter, turnOvnRouter } from './ovn-router-change.ts';
+import { type RouterView, routerView } from './router-view.ts';
 
 /** The router with this id as a job's result shows it. */
 export async function viewRouter(room: Room, id: string): Promise<RouterView | undefined> {
   const linux = await linuxRouter(room, id);
-  const vpc = linux === undefined ? await vpcOfRouter(room, id) : undefined;
-  const shown =
-    linux !== undefined
-      ? await showLinuxRouters(room, [linux.network])
-      : vpc === undefined
-        ? []
-        : await showRouters(room, [vpc]);
+  const ovn = linux === undefined ? await ovnRouter(room, id) : undefined;
+  const shown = [
+    ...(linux === undefined ? [] : await showLinuxRouters(room, [linux.network])),
+    ...(ovn === undefined ? [] : await showOvnRouters(room, [ovn.router])),
+  ];
   return shown.find((router) => router.id === id);
 }
 
 export const listRouters = listCommand({
   name: 'listRouters',
-  summary: 'Lists routers: Linux routers of networks, and rows that stand for what routes for VPCs on every hypervisor',
+  summary: 'Lists routers: Linux routers of networks, and rows that stand for what OVN routes on every hypervisor',
   roles: WATCHERS,
   key: 'router',
   view: routerView,
@@ -86,7 +83,8 @@ async function ofVpcs(room: Room, want: Where): Promise<RouterView[]> {
     .where(await ownedRows(room, 'vpc', want));
   if (want.vpcid !== undefined) query = query.where('id', '=', want.vpcid);
   if (want.zoneid !== undefined) query = query.where('zone', '=', want.zoneid);
-  return showRouters(room, await query.orderBy('created', 'desc').orderBy('id', 'desc').execute());
+  const vpcs = await query.orderBy('created', 'desc').orderBy('id', 'desc').execute();
+  return showOvnRouters(room, await routersOfVpcs(room, vpcs));
 }
 
 async function ofNetworks(room: Room, want: Where): Promise<RouterView[]> {
@@ -94,36 +92,22 @@ async function ofNetworks(room: Room, want: Where): Promise<RouterView[]> {
     .selectFrom('network')
     .selectAll()
     .where(await ownedRows(room, 'network', want))
-    .where('id', 'in', room.db.selectFrom('networkrouter').select('networkrouter.network'));
+    .where('vpc', 'is', null);
   if (want.networkid !== undefined) query = query.where('id', '=', want.networkid);
   if (want.zoneid !== undefined) query = query.where('zone', '=', want.zoneid);
-  return showLinuxRouters(room, await query.orderBy('created', 'desc').orderBy('id', 'desc').execute());
-}
-
-/** The VPC of a router the caller may see. Ids follow from the VPC's, so all of his are tried. */
-async function vpcOfRouter(room: Room, id: string): Promise<Vpc | undefined> {
-  const ids = await room.db.selectFrom('vpc').select('id').where(visibleRows(room.call.caller, 'vpc')).execute();
-  const found = ids.find((row) => routerIds(row.id).includes(id));
-  return found === undefined
-    ? undefined
-    : room.db.selectFrom('vpc').selectAll().where('id', '=', found.id).executeTakeFirst();
-}
-
-/** What there is to do for the router of a VPC is to look at the VPC again, on every hypervisor. */
-async function lookAgain(room: WriteRoom, id: string): Promise<Vpc> {
-  const vpc = await vpcOfRouter(room, id);
-  const shown = vpc === undefined ? [] : await showRouters(room, [vpc]);
-  if (vpc === undefined || !shown.some((router) => router.id === id)) throw unknownId(room, 'id', id);
-  await room.tx.touch('vpc', vpc.id);
-  return vpc;
+  const networks = await query.orderBy('created', 'desc').orderBy('id', 'desc').execute();
+  return [
+    ...(await showOvnRouters(room, await routersOfNetworks(room, networks))),
+    ...(await showLinuxRouters(room, networks)),
+  ];
 }
 
 function routerCommand(
-  name: 'startRouter' | 'rebootRouter' | 'destroyRouter',
+  name: 'startRouter' | 'stopRouter' | 'rebootRouter' | 'destroyRouter',
   summary: string,
   event: string,
-  doing: string,
   toLinux: (room: WriteRoom, router: LinuxRouter) => Promise<string>,
+  toOvn: (room: WriteRoom, router: FoundRouter) => Promise<string>,
 ) {
   return jobCommand({
     name,
@@ -136,17 +120,17 @@ function routerCommand(
       const answer = { about: { type: 'DomainRouter', id: want.id }, view: 'router' };
       const linux = await linuxRouter(room, want.id);
       if (linux !== undefined) return { ...answer, text: await toLinux(room, linux) };
-      const vpc = await lookAgain(room, want.id);
-      return { ...answer, text: `${doing} the router of VPC ${vpc.name}` };
+      const found = await ovnRouter(room, want.id);
+      if (found === undefined) throw unknownId(room, 'id', want.id);
+      return { ...answer, text: await toOvn(room, found) };
     },
   });
 }
 
 export const startRouter = routerCommand(
   'startRouter',
-  'Looks at a router again; it runs as long as its node does',
+  'Lets the node of a router that was stopped carry it again; a Linux router runs as long as its node does',
   'ROUTER.START',
-  'starting',
   async (room, { leg, network, host }) => {
     if (host.state !== 'Up') {
       throw refuse(
@@ -157,13 +141,13 @@ export const startRouter = routerCommand(
     await room.tx.touch('networkrouter', leg.id);
     return `starting the router of network ${network.name} on node ${host.name}`;
   },
+  startOvnRouter,
 );
 
 export const rebootRouter = routerCommand(
   'rebootRouter',
-  'Has a router looked at again without a lost packet; a Linux router whose node is not Up goes to another node',
+  'Has the next node carry the way out that this one carries, and everything looked at again; a Linux router whose node is not Up goes to another node',
   'ROUTER.REBOOT',
-  'rebooting',
   async (room, { leg, network, host }) => {
     if (host.state === 'Up') {
       await room.tx.touch('networkrouter', leg.id);
@@ -171,14 +155,15 @@ export const rebootRouter = routerCommand(
     }
     return movedAway(room, { leg, network, host });
   },
+  (room, found) => turnOvnRouter(room, found, 'rebooting'),
 );
 
 export const destroyRouter = routerCommand(
   'destroyRouter',
-  'Makes a router anew: that of a VPC where it is, a Linux router on another node',
+  'Makes a router anew on another node; nothing of it is lost meanwhile',
   'ROUTER.DESTROY',
-  'making anew',
   movedAway,
+  (room, found) => turnOvnRouter(room, found, 'making anew'),
 );
 
 async function movedAway(room: WriteRoom, { leg, network, host }: LinuxRouter): Promise<string> {
@@ -192,26 +177,15 @@ async function movedAway(room: WriteRoom, { leg, network, host }: LinuxRouter): 
   return `moving the router of network ${network.name} from node ${host.name} to ${to}`;
 }
 
-export const stopRouter = jobCommand({
-  name: 'stopRouter',
-  summary: 'Refused: a router is there as long as its network or VPC',
-  roles: ADMINS,
-  event: 'ROUTER.STOP',
-  answer: { kind: 'object', key: 'router', view: routerView },
-  params: z.object({ id: param.ref('router', 'The router'), forced: param.flag('Makes no difference').optional() }),
-  async job(room, want) {
-    const linux = await linuxRouter(room, want.id);
-    if (linux !== undefined) {
-      throw refuse(
-        'failed',
-        `The router of network ${linux.network.name} cannot be stopped alone: it is what node ${linux.host.name} does for the network. To take the node out of use, disable it (updateHost) and move its routers away with destroyRouter`,
-      );
-    }
-    const vpc = await vpcOfRouter(room, want.id);
-    if (vpc === undefined) throw unknownId(room, 'id', want.id);
+export const stopRouter = routerCommand(
+  'stopRouter',
+  'Has another node carry the way out that this one carries, until it is started; refused for the last node that could',
+  'ROUTER.STOP',
+  async (_room, { network, host }) => {
     throw refuse(
       'failed',
-      `The router of VPC ${vpc.name} cannot be stopped: it is no machine, every hypervisor routes for itself. To cut traffic off, give the tiers the ACL list default_deny`,
+      `The router of network ${network.name} cannot be stopped alone: it is what node ${host.name} does for the network. To take the node out of use, call prepareHostForMaintenance: its routers move away`,
     );
   },
-});
+  stopOvnRouter,
+);

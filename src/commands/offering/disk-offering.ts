@@ -1,4 +1,4 @@
-// Disk offerings: sizes of volumes. Clients list them before they deploy; volumes beside the root disk do not exist yet.
+// Disk offerings: sizes of volumes. What is made of them is bookkeeping: see ../instance/volume-row.ts.
 import { z } from 'zod';
 import { EVERYBODY, ROOT } from '../../api/command.ts';
 import { refuse } from '../../api/error.ts';

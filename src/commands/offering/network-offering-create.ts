@@ -22,6 +22,7 @@ import {
   showNetworkOfferings,
 } from './network-offering.ts';
 import { detailsText, limitParams, refuseLimits } from './offering.ts';
+import { checkInternetProtocol, readInternetProtocol } from './internet-protocol.ts';
 import { wantedCapabilities } from './offering-capabilities.ts';
 import { serviceParams, wantedServices } from './offering-services.ts';
 import { type Room, writeCommand } from '../room.ts';
@@ -52,6 +53,11 @@ export const createNetworkOffering = writeCommand({
     serviceofferingid: param.ref('serviceoffering', 'Size of its routers').optional(),
     networkmode: param
       .text('NATTED (default), or ROUTED: instances have routable addresses, and nobody translates them')
+      .optional(),
+    internetprotocol: param
+      .text(
+        'ipv4 (default), dualstack, or ipv6 for IPv6 only: networks with IPv6 get a prefix of the zone, routed without translation',
+      )
       .optional(),
     tags: param.text('Tags', 4096).optional(),
     details: param.freeMap('Kept with the offering: details[0].key=value').optional(),
@@ -96,7 +102,15 @@ export const createNetworkOffering = writeCommand({
         `Failed to create network offering ${want.name}: specify the network rate value more than 0; ${want.networkrate} was given`,
       );
     }
+    const internetprotocol = readInternetProtocol(want.internetprotocol);
+    const segment = segmentOf(want, guesttype, services, forvpc);
+    checkInternetProtocol(internetprotocol, guesttype, services, segment);
     const networkmode = networkModeOf(want.networkmode, services);
+    if (internetprotocol === 'ipv6' && networkmode === 'ROUTED')
+      throw refuse(
+        'parameter',
+        'networkmode ROUTED is about IPv4, and with internetprotocol ipv6 there is none: IPv6 is routed always. Leave networkmode out',
+      );
     if (want.egressdefaultpolicy === false && routedBy(services) !== 'None' && !has('Firewall') && !forvpc) {
       throw refuse(
         'parameter',
@@ -116,7 +130,7 @@ export const createNetworkOffering = writeCommand({
       conservemode: bit(want.conservemode ?? !forvpc),
       ispersistent: bit(want.ispersistent === true),
       isdefault: 0,
-      internetprotocol: 'ipv4',
+      internetprotocol,
       forvpc: bit(forvpc),
       egressdefaultpolicy: bit(want.egressdefaultpolicy === true),
       availability: availabilityOf(want.availability) ?? 'Optional',
@@ -124,7 +138,7 @@ export const createNetworkOffering = writeCommand({
       networkrate: want.networkrate ?? null,
       tags: want.tags ?? null,
       serviceoffering: await routerSize(room, want.serviceofferingid),
-      segment: segmentOf(want, guesttype, services, forvpc),
+      segment,
       networkmode,
       capabilities: JSON.stringify(capabilities),
       details: detailsText(want.details),
@@ -252,10 +266,10 @@ function networkModeOf(text: string | undefined, services: readonly OfferedServi
       `${translating.map(({ name }) => name).join(', ')} service is not supported in ROUTED mode: it translates addresses, and ROUTED means that nobody does`,
     );
   }
-  if (routedBy(services) !== 'LinuxRouter') {
+  if (routedBy(services) === 'None') {
     throw refuse(
       'parameter',
-      `networkmode ROUTED needs somebody who routes: add the service Gateway with the provider ${LINUX_ROUTER}. Where nobody of ours is to route, leave networkmode out`,
+      `networkmode ROUTED needs somebody who routes: add the service Gateway with the provider ${LINUX_ROUTER} or ${OVN_PROVIDER}. Where nobody of ours is to route, leave networkmode out`,
     );
   }
   return mode;

@@ -19,19 +19,27 @@ const CAPABILITIES: readonly Capability[] = [
   { name: 'DistributedRouter', services: ['Gateway'], values: ['true', 'false'] },
 ];
 
+/** What only a VPC's router can be asked: to read the lists of its private gateways as they say, not as CloudStack does. */
+const OF_VPCS: readonly Capability[] = [{ name: 'Strict', services: ['NetworkACL'], values: ['true', 'false'] }];
+
 /** As CloudStack's refusals call them. */
 const TITLES: Partial<Record<NetworkService, string>> = { Lb: 'LB', SourceNat: 'source NAT', StaticNat: 'static NAT' };
 
 /** The capabilities asked for, by service; each must be one of a service that is offered. */
-export function wantedCapabilities(want: ServiceWant, services: readonly OfferedService[]): Capabilities {
+export function wantedCapabilities(
+  want: ServiceWant,
+  services: readonly OfferedService[],
+  of: 'network' | 'vpc' = 'network',
+): Capabilities {
+  const known = of === 'vpc' ? [...CAPABILITIES, ...OF_VPCS] : CAPABILITIES;
   const wanted: Partial<Record<NetworkService, Record<string, string>>> = {};
   for (const entry of want.servicecapabilitylist ?? []) {
     const type = entry['capabilitytype'] ?? '';
     const value = (entry['capabilityvalue'] ?? '').toLowerCase();
     const service = serviceNamed(entry['service'] ?? '');
-    const supported = CAPABILITIES.filter((one) => one.services.includes(service));
-    const known = supported.find(({ name }) => name.toLowerCase() === type.toLowerCase());
-    if (known === undefined) {
+    const supported = known.filter((one) => one.services.includes(service));
+    const capability = supported.find(({ name }) => name.toLowerCase() === type.toLowerCase());
+    if (capability === undefined) {
       throw refuse(
         'parameter',
         `Capability ${type} is not supported for service ${service}. Supported are: ${supported.map(({ name }) => name).join(', ') || 'none'}`,
@@ -44,13 +52,13 @@ export function wantedCapabilities(want: ServiceWant, services: readonly Offered
         `Capabilities for ${title} service can be specifed only when ${title} service is enabled for network offering.`,
       );
     }
-    if (!known.values.includes(value)) {
+    if (!capability.values.includes(value)) {
       throw refuse(
         'parameter',
-        `Unknown specified value for ${known.name}: ${value}. Supported are: ${known.values.join(', ')}`,
+        `Unknown specified value for ${capability.name}: ${value}. Supported are: ${capability.values.join(', ')}`,
       );
     }
-    wanted[service] = { ...wanted[service], [known.name]: value };
+    wanted[service] = { ...wanted[service], [capability.name]: value };
   }
   return wanted;
 }

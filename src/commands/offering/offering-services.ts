@@ -5,6 +5,7 @@ import { refuse } from '../../api/error.ts';
 import * as field from '../../api/field.ts';
 import * as param from '../../api/param.ts';
 import {
+  CONFIG_DRIVE,
   LINUX_ROUTER,
   NETWORK_SERVICES,
   NO_PROVIDER,
@@ -88,7 +89,7 @@ export function wantedServices(want: ServiceWant, standard: ServiceProvider): Of
   }
   refuseMixedRouters(services);
   const dhcp = services.some(({ name, provider }) => name === 'Dhcp' && provider !== LINUX_ROUTER);
-  if (services.some(({ name }) => name === 'UserData') && !dhcp) {
+  if (services.some(({ name, provider }) => name === 'UserData' && provider !== CONFIG_DRIVE) && !dhcp) {
     throw refuse(
       'parameter',
       "Without VR as dhcp provider, User data can't selected for VR. Please select VR as DHCP provider : add Dhcp to supportedservices, by the provider that gives UserData",

@@ -5,17 +5,31 @@ import { refuse } from '../../api/error.ts';
 import * as field from '../../api/field.ts';
 import * as param from '../../api/param.ts';
 import { newId } from '../../lib/id.ts';
-import { OVN_PROVIDER, VPC_PROVIDER, asksRedundancy } from '../../model/network-service.ts';
+import {
+  type NetworkService,
+  OVN_PROVIDER,
+  VPC_PROVIDER,
+  asksRedundancy,
+  capabilitiesOf,
+} from '../../model/network-service.ts';
 import type { Tables } from '../../store/schema.ts';
 import type { VpcOfferingTable } from '../../store/schema/offering.ts';
 import { existing } from '../access.ts';
 import { namesOf } from '../join.ts';
 import { containing, named, page, pageParams } from '../list.ts';
 import { withService } from './network-offering.ts';
+import { readInternetProtocol } from './internet-protocol.ts';
 import { wantedCapabilities } from './offering-capabilities.ts';
 import { limitParams, offeringState, refuseLimits } from './offering.ts';
 import { serviceNamed, serviceParams, serviceView, showServices, wantedServices } from './offering-services.ts';
 import { type Room, jobCommand, listCommand } from '../room.ts';
+
+const capableServiceView = serviceView.extend({
+  capability: field.list(
+    'what it is asked to be able to',
+    z.object({ name: field.string('name'), value: field.string('value') }),
+  ),
+});
 
 export const vpcOfferingView = z.object({
   id: field.string('id of the offering'),
@@ -23,13 +37,26 @@ export const vpcOfferingView = z.object({
   displaytext: field.string('its description'),
   state: field.string('Enabled or Disabled: whether new VPCs may be made of it'),
   isdefault: field.boolean('whether it came with the cloud'),
-  service: field.list('the services its VPCs have', serviceView),
+  service: field.list('the services its VPCs have', capableServiceView),
   serviceofferingid: field.string('size of its routers'),
   serviceofferingname: field.string('name of that size'),
+  internetprotocol: field.string('ipv4, dualstack or ipv6: which tiers its VPCs may have'),
   distributedvpcrouter: field.boolean('true: every host routes for itself'),
   supportsregionLevelvpc: field.boolean('false'),
   created: field.date('when it was made'),
 });
+
+/** Services with what each is asked to be able to. */
+function withCapabilities(row: VpcOfferingTable): z.infer<typeof capableServiceView>[] {
+  const capabilities = capabilitiesOf(row);
+  return showServices(row).map((service) => ({
+    ...service,
+    capability: Object.entries(capabilities[service.name as NetworkService] ?? {}).map(([name, value]) => ({
+      name,
+      value,
+    })),
+  }));
+}
 
 export async function showVpcOfferings(
   room: Room,
@@ -47,9 +74,10 @@ export async function showVpcOfferings(
       displaytext: row.displaytext,
       state: row.state,
       isdefault: row.isdefault === 1,
-      service: showServices(row),
+      service: withCapabilities(row),
       serviceofferingid: row.serviceoffering,
       serviceofferingname: row.serviceoffering === null ? undefined : sizes.get(row.serviceoffering),
+      internetprotocol: row.internetprotocol,
       distributedvpcrouter: true,
       supportsregionLevelvpc: false,
       created: field.clientDate(row.created),
@@ -107,6 +135,7 @@ export const createVPCOffering = jobCommand({
     name: param.text('Name, unique'),
     displaytext: param.text('Description', 4096),
     ...serviceParams,
+    internetprotocol: param.text('ipv4 (default), dualstack, or ipv6: which tiers its VPCs may have').optional(),
     serviceofferingid: param.ref('serviceoffering', 'Size of its routers').optional(),
     enable: param.flag('Whether it may be used at once').optional(),
     ...limitParams,
@@ -122,7 +151,7 @@ export const createVPCOffering = jobCommand({
     const foreign = services.find(({ provider }) => provider !== VPC_PROVIDER && provider !== OVN_PROVIDER);
     if (foreign !== undefined)
       throw refuse('parameter', `Provider ${foreign.provider} is not supported in VPC: name ${VPC_PROVIDER}`);
-    const redundant = asksRedundancy(wantedCapabilities(want, services));
+    const capabilities = wantedCapabilities(want, services, 'vpc');
     if (want.serviceofferingid !== undefined) {
       const size = await existing(room, 'serviceoffering', want.serviceofferingid, 'serviceofferingid');
       if (size.issystem !== 1) {
@@ -139,9 +168,9 @@ export const createVPCOffering = jobCommand({
       displaytext: want.displaytext,
       services: JSON.stringify(services),
       isdefault: 0,
-      internetprotocol: 'ipv4',
-      capabilities: '{}',
-      redundant: redundant ? 1 : 0,
+      internetprotocol: readInternetProtocol(want.internetprotocol),
+      capabilities: JSON.stringify(capabilities),
+      redundant: asksRedundancy(capabilities) ? 1 : 0,
       state: want.enable === true ? 'Enabled' : 'Disabled',
       serviceoffering: want.serviceofferingid ?? null,
       sort: 0,

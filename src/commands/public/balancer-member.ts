@@ -1,4 +1,5 @@
-// The instances a load balancer rule leads to: assigning, removing and listing them.
+// The instances a load balancer leads to, at a public address or inside: assigning, removing and listing them.
+import { sql } from 'kysely';
 import { z } from 'zod';
 import { EVERYBODY, WRITERS } from '../../api/command.ts';
 import { refuse } from '../../api/error.ts';
@@ -7,10 +8,10 @@ import * as param from '../../api/param.ts';
 import { isUuid, newId } from '../../lib/id.ts';
 import { formatIp, parseIp } from '../../lib/ip.ts';
 import type { Tables } from '../../store/schema.ts';
-import { unknownId, visible } from '../access.ts';
+import { unknownId, visible, visibleRows } from '../access.ts';
 import { instanceView, showInstances } from '../instance/instance-view.ts';
 import { pageOf, pageParams } from '../list.ts';
-import { type Plan, type Room, jobCommand, listCommand } from '../room.ts';
+import { type Plan, type Room, type WriteRoom, jobCommand, listCommand } from '../room.ts';
 import type { LoadBalancer } from './balancer-view.ts';
 import { type TargetWording, targetIn } from './rule-target.ts';
 
@@ -57,6 +58,30 @@ const wording: TargetWording = {
   elsewhere: "VM with id specified cannot be added because it doesn't belong in the same network.",
 };
 
+/** A rule at a public address, or a balancer inside: both have members. */
+interface Balancer extends Pick<LoadBalancer, 'id' | 'name' | 'network' | 'account'> {
+  readonly table: 'balancermember' | 'internalmember';
+  readonly column: 'loadbalancer' | 'internalbalancer';
+}
+
+async function balancerWith(room: Room, id: string): Promise<Balancer> {
+  const inside = await room.db
+    .selectFrom('internalbalancer')
+    .select(['id', 'name', 'network', 'account'])
+    .where('id', '=', id)
+    .where(visibleRows(room.call.caller, 'internalbalancer'))
+    .executeTakeFirst();
+  if (inside !== undefined) return { ...inside, table: 'internalmember', column: 'internalbalancer' };
+  const { name, network, account } = await visible(room, 'loadbalancer', id);
+  return { id, name, network, account, table: 'balancermember', column: 'loadbalancer' };
+}
+
+async function addMember(room: WriteRoom, rule: Balancer, nic: string, ip: string): Promise<void> {
+  const member = { id: newId(), nic, ip, created: new Date().toISOString() };
+  if (rule.table === 'internalmember') await room.tx.insert('internalmember', { ...member, internalbalancer: rule.id });
+  else await room.tx.insert('balancermember', { ...member, loadbalancer: rule.id });
+}
+
 export const assignToLoadBalancerRule = jobCommand({
   name: 'assignToLoadBalancerRule',
   summary: 'Has a load balancer rule lead to instances, too',
@@ -65,8 +90,9 @@ export const assignToLoadBalancerRule = jobCommand({
   answer: { kind: 'success' },
   params: z.object({ id: param.ref('loadbalancer', 'The rule'), ...memberParams }),
   async job(room, want) {
-    const rule = await visible(room, 'loadbalancer', want.id);
+    const rule = await balancerWith(room, want.id);
     const network = await visible(room, 'network', rule.network);
+    const members = await membersOf(room, rule);
     const names: string[] = [];
     for (const { instance, ip } of wantedMembers(room, want)) {
       const owner = await visible(room, 'instance', instance, 'virtualmachineids');
@@ -76,22 +102,10 @@ export const assignToLoadBalancerRule = jobCommand({
           `Cannot add virtual machines that do not belong to the same owner.: ${owner.hostname} is another account's than load balancer rule ${rule.name}`,
         );
       const target = await targetIn(room, network, instance, ip, wording, 'virtualmachineids');
-      const there = await room.db
-        .selectFrom('balancermember')
-        .select('id')
-        .where('loadbalancer', '=', rule.id)
-        .where('nic', '=', target.nic.id)
-        .where('ip', '=', target.ip)
-        .executeTakeFirst();
-      if (there !== undefined)
+      if (members.some((member) => member.nic === target.nic.id && member.ip === target.ip))
         throw refuse('parameter', `VM ${owner.hostname} with ${target.ip} is already mapped to load balancer.`);
-      await room.tx.insert('balancermember', {
-        id: newId(),
-        loadbalancer: rule.id,
-        nic: target.nic.id,
-        ip: target.ip,
-        created: new Date().toISOString(),
-      });
+      await addMember(room, rule, target.nic.id, target.ip);
+      members.push({ id: '', nic: target.nic.id, ip: target.ip, instance: owner.id });
       names.push(owner.hostname);
     }
     return {
@@ -109,7 +123,7 @@ export const removeFromLoadBalancerRule = jobCommand({
   answer: { kind: 'success' },
   params: z.object({ id: param.ref('loadbalancer', 'The rule'), ...memberParams }),
   async job(room, want) {
-    const rule = await visible(room, 'loadbalancer', want.id);
+    const rule = await balancerWith(room, want.id);
     const members = await membersOf(room, rule);
     const names: string[] = [];
     for (const { instance, ip } of wantedMembers(room, want)) {
@@ -121,7 +135,7 @@ export const removeFromLoadBalancerRule = jobCommand({
           `The instance id: ${instance} is not configured  for LB rule id ${rule.id}: ${rule.name} does not lead to ${hostname}${ip === undefined ? '' : ` at ${ip}`}`,
         );
       }
-      for (const member of gone) await room.tx.remove('balancermember', member.id);
+      for (const member of gone) await room.tx.remove(rule.table, member.id);
       names.push(hostname);
     }
     return {
@@ -133,19 +147,16 @@ export const removeFromLoadBalancerRule = jobCommand({
 
 interface MemberRow {
   readonly id: string;
+  readonly nic: string;
   readonly ip: string;
   readonly instance: string;
 }
 
-async function membersOf(room: Room, rule: Pick<LoadBalancer, 'id'>): Promise<MemberRow[]> {
-  return room.db
-    .selectFrom('balancermember')
-    .innerJoin('nic', 'nic.id', 'balancermember.nic')
-    .select(['balancermember.id', 'balancermember.ip', 'nic.instance'])
-    .where('balancermember.loadbalancer', '=', rule.id)
-    .orderBy('balancermember.created')
-    .orderBy('balancermember.id')
-    .execute();
+async function membersOf(room: Room, { id, table, column }: Balancer): Promise<MemberRow[]> {
+  const found = await sql<MemberRow>`
+    select member.id, member.nic, member.ip, nic.instance from ${sql.table(table)} as member join nic on nic.id = member.nic
+      where member.${sql.ref(column)} = ${id} order by member.created, member.id`.execute(room.db);
+  return found.rows;
 }
 
 const params = z.object({
@@ -208,7 +219,7 @@ export const listLoadBalancerRuleInstances: Plan = (house) => {
 };
 
 async function chosen(room: Room, want: Want): Promise<{ row: Tables['instance']; ips: string[] }[]> {
-  const rule = await visible(room, 'loadbalancer', want.id);
+  const rule = await balancerWith(room, want.id);
   const members = Map.groupBy(await membersOf(room, rule), ({ instance }) => instance);
   const applied = want.applied !== false;
   const nics = await room.db.selectFrom('nic').select(['instance', 'ip']).where('network', '=', rule.network).execute();

@@ -10,7 +10,10 @@ import { page, pageParams } from '../list.ts';
 import { type Room, jobCommand, listCommand } from '../room.ts';
 import { healthCheckView, showHealthChecks, showStickiness, stickinessView } from './balancer-policy-view.ts';
 import { type HealthCheck, type LoadBalancer, type Stickiness, healthCheckOf, stickinessOf } from './balancer-view.ts';
+import { checkAddress, tidyCheckAddress } from './balancer-check.ts';
+import { readStickiness } from './balancer-stickiness.ts';
 import { refuseHidden } from './public-ip.ts';
+import { isByOvn, needService } from './public-service.ts';
 
 type Column = 'stickiness' | 'healthcheck';
 
@@ -36,9 +39,11 @@ export const createLBStickinessPolicy = jobCommand({
   params: z.object({
     lbruleid: param.ref('loadbalancer', 'The rule'),
     name: param.text('Name of the policy'),
-    methodname: param.text('SourceBased: by the address of the client'),
+    methodname: param.text(
+      'SourceBased: by the address of the client; LbCookie: by a cookie of the balancer; AppCookie: by one of the instances',
+    ),
     description: param.text('Description').optional(),
-    param: param.map('Not offered').optional(),
+    param: param.map('Its parameters: param[0].name and param[0].value').optional(),
     fordisplay: param.flag('Only true').optional(),
   }),
   async job(room, want) {
@@ -50,23 +55,13 @@ export const createLBStickinessPolicy = jobCommand({
         'parameter',
         `Load balancer rule ${rule.name} has the stickiness policy ${had.name} (${had.id}) already. Delete it first`,
       );
-    if (want.methodname.toLowerCase() !== 'sourcebased') {
-      throw refuse(
-        'parameter',
-        `Failed to create Stickiness policy: method ${want.methodname} is not offered, since the balancer does not look into what it passes on. Use SourceBased`,
-      );
-    }
-    if ((want.param ?? []).length > 0)
-      throw refuse(
-        'parameter',
-        `Failed to create Stickiness policy: SourceBased has no parameters here. Leave param out`,
-      );
+    const { methodname, params } = readStickiness(want.methodname, want.param ?? [], rule);
     const policy: Stickiness = {
       id: newId(),
       name: want.name,
       description: want.description ?? '',
-      methodname: 'SourceBased',
-      params: {},
+      methodname,
+      params,
     };
     await room.tx.update('loadbalancer', rule.id, { stickiness: JSON.stringify(policy) });
     return {
@@ -80,6 +75,8 @@ export const createLBStickinessPolicy = jobCommand({
 
 const MOST_SECONDS = 3600;
 const MOST_TIMES = 100;
+/** What a path may hold (RFC 3986), less what configuration files quote with. */
+const PATH = /^\/[A-Za-z0-9._~!$&()*+,;=:@%/?-]{0,255}$/;
 
 export const createLBHealthCheckPolicy = jobCommand({
   name: 'createLBHealthCheckPolicy',
@@ -94,7 +91,11 @@ export const createLBHealthCheckPolicy = jobCommand({
     responsetimeout: param.integer('Seconds to wait for an answer; 2', { min: 1, max: MOST_SECONDS }).optional(),
     healthythreshold: param.integer('Answers until alive; 2', { min: 1, max: MOST_TIMES }).optional(),
     unhealthythreshold: param.integer('Missing answers until dead; 10', { min: 1, max: MOST_TIMES }).optional(),
-    pingpath: param.text('Not offered: what is looked at is whether the port answers').optional(),
+    pingpath: param
+      .text(
+        'A path to ask for by HTTP, answered with 2xx or 3xx; where it is left out, whether the port takes connections',
+      )
+      .optional(),
     fordisplay: param.flag('Only true').optional(),
   }),
   async job(room, want) {
@@ -111,11 +112,14 @@ export const createLBHealthCheckPolicy = jobCommand({
         'parameter',
         `Load balancer rule ${rule.name} is for ${rule.protocol}: only tcp ports can be asked whether they answer`,
       );
-    if (want.pingpath !== undefined && want.pingpath !== '')
+    const path = want.pingpath === '' ? undefined : want.pingpath;
+    if (path !== undefined && !PATH.test(path))
       throw refuse(
         'parameter',
-        'pingpath is not offered: the balancer looks whether the port takes connections, not what it says. Leave it out',
+        `pingpath ${path.slice(0, 80)} is no path: it begins with / and has at most 256 characters of a URL, such as /health`,
       );
+    const network = await visible(room, 'network', rule.network, 'lbruleid');
+    const byOvn = isByOvn(await needService(room, network, 'Lb', 'a health check policy'));
     const policy: HealthCheck = {
       id: newId(),
       description: want.description ?? '',
@@ -129,7 +133,9 @@ export const createLBHealthCheckPolicy = jobCommand({
         'parameter',
         `responsetimeout ${policy.timeoutSeconds} should be less than intervaltime ${policy.intervalSeconds}: one look is over before the next begins`,
       );
-    await room.tx.update('loadbalancer', rule.id, { healthcheck: JSON.stringify(policy) });
+    const source = byOvn ? { source: await checkAddress(room.tx, network) } : {};
+    const whole = { ...policy, ...(path === undefined ? {} : { path }), ...source };
+    await room.tx.update('loadbalancer', rule.id, { healthcheck: JSON.stringify(whole) });
     return {
       id: policy.id,
       about: { type: 'LoadBalancer', id: rule.id },
@@ -151,6 +157,7 @@ function removal(name: string, column: Column, what: string, event: string, enve
     async job(room, want) {
       const rule = await known(room, column, want.id);
       await room.tx.update('loadbalancer', rule.id, { [column]: null });
+      if (column === 'healthcheck') await tidyCheckAddress(room.tx, rule.network);
       return { about: { type: 'LoadBalancer', id: rule.id }, text: `deleting the ${what} of rule ${rule.name}` };
     },
   });

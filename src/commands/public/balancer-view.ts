@@ -17,7 +17,7 @@ export const loadBalancerView = z.object({
   publicip: field.string('that address as text'),
   publicport: field.string('port outside'),
   privateport: field.string('port of the instances'),
-  protocol: field.string('tcp or udp'),
+  protocol: field.string('tcp, udp or tcp-proxy'),
   algorithm: field.string('roundrobin, leastconn or source'),
   cidrlist: field.string('where it may be used from, comma-separated; empty: from everywhere'),
   networkid: field.string('the network'),
@@ -100,6 +100,10 @@ export interface HealthCheck {
   readonly timeoutSeconds: number;
   readonly healthy: number;
   readonly unhealthy: number;
+  /** Asked for by HTTP; absent: whether the port takes connections. */
+  readonly path?: string;
+  /** Who asks, where OVN does. */
+  readonly source?: string;
 }
 
 export function stickinessOf(row: Pick<LoadBalancer, 'stickiness'>): Stickiness | undefined {

@@ -198,11 +198,66 @@ test('policies: one of each, listed by rule, seen by their owner alone, gone whe
   for (const command of ['listLBStickinessPolicies', 'listLBHealthCheckPolicies'])
     assert.deepEqual(await cloud.list('acme-admin', command, { lbruleid }), [], command);
   for (const [command, params, text] of [
-    ['createLBStickinessPolicy', { ...sticky, methodname: 'LbCookie' }, 'method LbCookie is not offered'],
-    ['createLBHealthCheckPolicy', { lbruleid, pingpath: '/up' }, 'pingpath is not offered'],
+    ['createLBStickinessPolicy', { ...sticky, methodname: 'Magic' }, 'Invalid method Magic. It can be SourceBased, '],
+    ['createLBHealthCheckPolicy', { lbruleid, pingpath: 'up' }, 'pingpath up is no path'],
+    ['createLBHealthCheckPolicy', { lbruleid, pingpath: "/up'" }, 'is no path'],
     ['createLBHealthCheckPolicy', { lbruleid, responsetimeout: '9' }, 'should be less than intervaltime 5'],
     ['deleteLBStickinessPolicy', { id: NOBODY }, unknown('id', NOBODY)],
   ] as const) {
     await cloud.refused('acme-admin', command, params, text);
   }
+});
+
+test('createLBStickinessPolicy keeps what CloudStack calls the parameters, and refuses those that mean nothing', async () => {
+  await using cloud = await openCloud();
+  const at = await setting(cloud);
+  const lbruleid = await balancer(cloud, at);
+  const policy = (methodname: string, params: Readonly<Record<string, string>>): Params => ({
+    lbruleid,
+    name: 'stay',
+    methodname,
+    ...Object.fromEntries(
+      Object.entries(params).flatMap(([name, value], index) => [
+        [`param[${index}].name`, name],
+        [`param[${index}].value`, value],
+      ]),
+    ),
+  });
+  const refused = (method: string, params: Readonly<Record<string, string>>, text: string): Promise<void> =>
+    cloud.refused('acme-admin', 'createLBStickinessPolicy', policy(method, params), text);
+  await refused(
+    'LbCookie',
+    { tablesize: '1' },
+    'parameter tablesize is unknown for LbCookie. It can have cookie-name, mode',
+  );
+  await refused('LbCookie', { 'cookie-name': 'a b' }, 'parameter cookie-name is to be a name');
+  await refused('LbCookie', { mode: 'rewrite', indirect: 'true' }, 'mode rewrite and indirect exclude each other');
+  await refused('AppCookie', { 'request-learn': 'true' }, 'haproxy has no appsession any more');
+  await refused('AppCookie', { length: '0' }, 'parameter length is to be 1 to 128, not 0');
+  await refused('SourceBased', { expire: '8d' }, 'parameter expire is to be a time from 1s to 7d');
+  const made = await cloud.made(
+    'acme-admin',
+    'createLBStickinessPolicy',
+    policy('lbcookie', { 'cookie-name': 'WHO', nocache: 'true' }),
+    'stickinesspolicies',
+  );
+  const [shown] = made['stickinesspolicy'] as Body[];
+  assert.deepEqual([shown?.['methodname'], shown?.['params']], ['LbCookie', { 'cookie-name': 'WHO', nocache: 'true' }]);
+  await cloud.doAs('acme-admin', 'deleteLBStickinessPolicy', { id: String(shown?.['id']) });
+  const udp = await balancer(cloud, at, { publicport: '53', protocol: 'udp' });
+  await cloud.refused(
+    'acme-admin',
+    'createLBStickinessPolicy',
+    { ...policy('LbCookie', {}), lbruleid: udp },
+    'LbCookie needs HTTP, and load balancer rule lb is for udp',
+  );
+});
+
+test('createLoadBalancerRule tcp-proxy shares its port with no rule for tcp', async () => {
+  await using cloud = await openCloud();
+  const at = await setting(cloud);
+  const id = await balancer(cloud, at, { protocol: 'TCP-Proxy' });
+  assert.equal((await cloud.list('acme-admin', 'listLoadBalancerRules', { id }))[0]?.['protocol'], 'tcp-proxy');
+  await cloud.refused('acme-admin', 'createLoadBalancerRule', balancerOf(at), `conflicts with rule ${id}`, 537);
+  await balancer(cloud, at, { protocol: 'udp' });
 });

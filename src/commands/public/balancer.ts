@@ -17,9 +17,10 @@ import { openFirewall } from './firewall-make.ts';
 import { readCidrs } from './port-forward.ts';
 import { type PublicIp, heldAddress } from './public-ip-view.ts';
 import { refuseHidden } from './public-ip.ts';
-import { needService } from './public-service.ts';
-import { checkPort, portProtocol, refuseConflict, refuseSecondPurpose } from './rule-conflict.ts';
+import { isByOvn, needService } from './public-service.ts';
+import { checkPort, refuseConflict, refuseSecondPurpose } from './rule-conflict.ts';
 import { RULE_TAGS, dropRule } from './rule-removal.ts';
+import { refuseOtherWire } from './served-wire.ts';
 import { publicSide } from './rule-target.ts';
 
 const object = { kind: 'object', key: 'loadbalancer', view: loadBalancerView } as const;
@@ -31,6 +32,34 @@ function readAlgorithm(text: string): string {
   if (algorithm === undefined)
     throw refuse('parameter', `Invalid algorithm: ${text}. It can be ${ALGORITHMS.join(', ')}`);
   return algorithm;
+}
+
+/** tcp, udp, or tcp-proxy: tcp whose members are told the client's address. */
+function readProtocol(text: string): 'tcp' | 'udp' | 'tcp-proxy' {
+  const protocol = text.toLowerCase();
+  if (protocol === 'tcp' || protocol === 'udp' || protocol === 'tcp-proxy') return protocol;
+  throw refuse(
+    'parameter',
+    `Invalid protocol ${text} for load balancing: it can be tcp, udp or tcp-proxy. LB service provider cannot support this rule otherwise: it takes no certificates, so what is encrypted goes through as it is`,
+  );
+}
+
+/** On the wire tcp-proxy is tcp. */
+export function wireProtocol(protocol: string): 'tcp' | 'udp' {
+  return protocol === 'udp' ? 'udp' : 'tcp';
+}
+
+/** Where OVN routes, connections are counted by a program that knows no datagrams. */
+function refuseUncounted(
+  protocol: string,
+  algorithm: string,
+  offering: Pick<Tables['networkoffering'], 'services'>,
+): void {
+  if (algorithm !== 'leastconn' || protocol !== 'udp' || !isByOvn(offering)) return;
+  throw refuse(
+    'parameter',
+    'Invalid algorithm: leastconn cannot be used for udp: datagrams make no connections to count. Use roundrobin or source',
+  );
 }
 
 export const createLoadBalancerRule = jobCommand({
@@ -47,7 +76,9 @@ export const createLoadBalancerRule = jobCommand({
     publicipid: param.ref('publicip', 'The public address').optional(),
     networkid: param.ref('network', 'The network, for an address that has none yet').optional(),
     zoneid: param.ref('zone', 'Accepted: that of the address').optional(),
-    protocol: param.text('tcp, as where it is left out, or udp').optional(),
+    protocol: param
+      .text('tcp, as where it is left out, udp, or tcp-proxy: members are told the client by the PROXY protocol')
+      .optional(),
     description: param.text('Its description', 4096).optional(),
     cidrlist: param.list('Where it may be used from; everywhere where it is left out').optional(),
     openfirewall: param
@@ -68,11 +99,7 @@ export const createLoadBalancerRule = jobCommand({
     refuseHidden(want);
     refuseTimeouts(want);
     const algorithm = readAlgorithm(want.algorithm);
-    const protocol = portProtocol(
-      want.protocol ?? 'tcp',
-      'load balancing',
-      '. LB service provider cannot support this rule otherwise: it does not look into what it passes on',
-    );
+    const protocol = readProtocol(want.protocol ?? 'tcp');
     checkPort(want.publicport, 'publicPort');
     checkPort(want.privateport, 'privatePort');
     const address = await heldAddress(room, want.publicipid, 'publicipid');
@@ -89,6 +116,8 @@ export const createLoadBalancerRule = jobCommand({
       doing: 'create load balancer rule',
     });
     const offering = await needService(room, side.network, 'Lb', 'a load balancer rule');
+    await refuseOtherWire(room.db, side.address, offering, 'a load balancer rule');
+    refuseUncounted(protocol, algorithm, offering);
     if (address.nic !== null) {
       throw refuse(
         'parameter',
@@ -96,7 +125,7 @@ export const createLoadBalancerRule = jobCommand({
       );
     }
     const cidrlist = readCidrs(want.cidrlist);
-    const outside = { protocol, from: want.publicport, to: want.publicport };
+    const outside = { protocol: wireProtocol(protocol), from: want.publicport, to: want.publicport };
     await refuseConflict(room.db, address, outside);
     await refuseSecondPurpose(room.db, address, 'LoadBalancing', offering);
     const id = newId();
@@ -168,7 +197,7 @@ export const updateLoadBalancerRule = jobCommand({
     name: param.text('New name').optional(),
     description: param.text('New description', 4096).optional(),
     algorithm: param.text('roundrobin, leastconn or source').optional(),
-    protocol: param.text('tcp or udp').optional(),
+    protocol: param.text('tcp, udp or tcp-proxy: that it has').optional(),
     cidrlist: param.list('Where it may be used from').optional(),
     clienttimeout: param.integer('Not offered').optional(),
     servertimeout: param.integer('Not offered').optional(),
@@ -180,9 +209,13 @@ export const updateLoadBalancerRule = jobCommand({
     refuseHidden(want);
     refuseTimeouts(want);
     const patch: Partial<Tables['loadbalancer']> = {};
-    if (want.algorithm !== undefined) patch.algorithm = readAlgorithm(want.algorithm);
+    if (want.algorithm !== undefined) {
+      patch.algorithm = readAlgorithm(want.algorithm);
+      const network = await visible(room, 'network', rule.network, 'id');
+      refuseUncounted(rule.protocol, patch.algorithm, await needService(room, network, 'Lb', 'a load balancer rule'));
+    }
     if (want.cidrlist !== undefined) patch.cidrlist = readCidrs(want.cidrlist);
-    if (want.protocol !== undefined && portProtocol(want.protocol, 'load balancing') !== rule.protocol) {
+    if (want.protocol !== undefined && readProtocol(want.protocol) !== rule.protocol) {
       throw refuse(
         'parameter',
         `The protocol of load balancer rule ${rule.name} is ${rule.protocol} and cannot be changed: make another rule`,

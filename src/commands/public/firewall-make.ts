@@ -145,6 +145,12 @@ export async function openFirewall(
   want: { readonly openfirewall?: boolean | undefined; readonly related: string; readonly cidrlist: string },
   ports: PortRange,
 ): Promise<Entering[]> {
+  if (want.openfirewall === true && address.vpc !== null) {
+    throw refuse(
+      'parameter',
+      `Can't have openFirewall=true when IP address belongs to VPC: ${address.ip} has no firewall, network ACL lists rule there. Leave openfirewall out`,
+    );
+  }
   if (want.openfirewall === false || providerOf(offering, 'Firewall') === undefined) return [];
   const said: Said = {
     protocol: ports.protocol,
@@ -155,8 +161,13 @@ export async function openFirewall(
     cidrlist: want.cidrlist === '' ? ANY : want.cidrlist,
     destcidrlist: '',
   };
-  const others = await room.db.selectFrom('firewallrule').selectAll().where('publicip', '=', address.id).execute();
-  if (others.some((other) => other.related === null && lets(other, said))) return [];
+  const others = await room.db
+    .selectFrom('firewallrule')
+    .selectAll()
+    .where('publicip', '=', address.id)
+    .where('related', 'is', null)
+    .execute();
+  if (others.some((other) => lets(other, said))) return [];
   const at = {
     direction: 'Ingress',
     network: network.id,

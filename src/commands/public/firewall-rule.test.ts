@@ -153,7 +153,7 @@ test('createEgressFirewallRule is refused in a network without firewall, with th
     'acme-admin',
     'createEgressFirewallRule',
     { networkid: String(tier['id']), protocol: 'all' },
-    'for VPC blue',
+    'In a VPC network ACL lists rule: those of its tiers, and of its public addresses',
   );
 });
 

@@ -12,6 +12,7 @@ import { type Room, jobCommand, listCommand } from '../room.ts';
 import { addFirewallRule, checkSources, readFirewall, refuseSaid } from './firewall-make.ts';
 import { type FirewallRule, firewallRuleView, showFirewallRules } from './firewall-view.ts';
 import { refuseHidden } from './public-ip.ts';
+import { heldAddress } from './public-ip-view.ts';
 import { needService } from './public-service.ts';
 import { dropRule } from './rule-removal.ts';
 import { publicSide } from './rule-target.ts';
@@ -39,6 +40,7 @@ export const createFirewallRule = jobCommand({
   answer: object,
   params: z.object({ ipaddressid: param.ref('publicip', 'The public address'), ...ruleParams }),
   async job(room, want) {
+    await refuseVpc(room, want.ipaddressid);
     const side = await publicSide(room, want.ipaddressid, undefined, {
       param: 'ipaddressid',
       doing: 'create firewall rule ',
@@ -94,6 +96,7 @@ export const createEgressFirewallRule = jobCommand({
       .selectAll()
       .where('network', '=', network.id)
       .where('direction', '=', 'Egress')
+      .where('family', '=', 4)
       .execute();
     refuseSaid(said, others);
     const { account, domain } = network;
@@ -108,6 +111,21 @@ export const createEgressFirewallRule = jobCommand({
     };
   },
 });
+
+/** What comes in to a VPC is judged by lists, not by a firewall. */
+async function refuseVpc(room: Room, id: string): Promise<void> {
+  const address = await heldAddress(room, id, 'ipaddressid');
+  if (address.vpc === null) return;
+  const { name } = await room.db
+    .selectFrom('vpc')
+    .select('name')
+    .where('id', '=', address.vpc)
+    .executeTakeFirstOrThrow();
+  throw refuse(
+    'parameter',
+    `Unable to create firewall rule ; Firewall service is not supported for addresses of VPCs: ${address.ip} is VPC ${name}'s, where network ACL lists rule. Give the address one (replaceNetworkACLList with publicipid), or change that of the tier it leads to (createNetworkACL)`,
+  );
+}
 
 function portsOf({ startport, endport }: Pick<FirewallRule, 'startport' | 'endport'>): string {
   if (startport === null) return '';
@@ -161,7 +179,7 @@ export const updateEgressFirewallRule = change('updateEgressFirewallRule', 'Egre
 
 async function ruleOf(room: Room, id: string, direction: Direction): Promise<FirewallRule> {
   const rule = await visible(room, 'firewallrule', id);
-  if (rule.direction !== direction) throw unknownId(room, 'id', id);
+  if (rule.direction !== direction || rule.family !== 4) throw unknownId(room, 'id', id);
   return rule;
 }
 
@@ -190,7 +208,8 @@ function rules(name: 'listFirewallRules' | 'listEgressFirewallRules', direction:
         .selectAll()
         .where(await ownedRows(room, 'firewallrule', pointed ? { ...want, listall: true } : want))
         .where(taggedRows('firewallrule', 'FirewallRule', want.tags))
-        .where('direction', '=', direction);
+        .where('direction', '=', direction)
+        .where('family', '=', 4);
       if (want.id !== undefined) query = query.where('id', '=', want.id);
       if (want.networkid !== undefined) query = query.where('network', '=', want.networkid);
       if (want.ipaddressid !== undefined) query = query.where('publicip', '=', want.ipaddressid);

@@ -50,7 +50,7 @@ export async function showFirewallRules(room: Room, rows: readonly FirewallRule[
       icmptype: row.icmptype,
       icmpcode: row.icmpcode,
       cidrlist: row.cidrlist,
-      destcidrlist: row.direction === 'Egress' ? row.destcidrlist : undefined,
+      destcidrlist: row.direction === 'Egress' || row.family === 6 ? row.destcidrlist : undefined,
       ipaddressid: row.publicip,
       ipaddress: row.publicip === null ? undefined : ips.get(row.publicip),
       networkid: row.network,

@@ -18,9 +18,10 @@ import { addressTexts } from './firewall-view.ts';
 import { refuseHidden } from './public-ip.ts';
 import { instancesBehind } from './public-ip-view.ts';
 import { needService } from './public-service.ts';
-import { checkPort, portProtocol, refuseConflict, refuseSecondPurpose } from './rule-conflict.ts';
+import { checkPort, portProtocol, refuseConflict, refuseManyPorts, refuseSecondPurpose } from './rule-conflict.ts';
 import { RULE_TAGS, dropRule } from './rule-removal.ts';
 import { type TargetWording, publicSide, targetIn } from './rule-target.ts';
+import { refuseOtherWire } from './served-wire.ts';
 
 export const portForwardView = z.object({
   id: field.string('id of the rule'),
@@ -160,17 +161,21 @@ export const createPortForwardingRule = jobCommand({
     openfirewall: param
       .flag('Open the firewall for it, as where it is left out; the hole goes with the rule')
       .optional(),
-    networkid: param.ref('network', 'The network, for an address that has none yet').optional(),
+    networkid: param
+      .ref(
+        'network',
+        'The network, for an address that has none yet; in a VPC the tier, where the instance is in several',
+      )
+      .optional(),
     vmguestip: param.address('Which of the addresses of the instance; its main one where it is left out').optional(),
     fordisplay: param.flag('Only true').optional(),
   }),
   async job(room, want) {
-    const side = await publicSide(room, want.ipaddressid, want.networkid, {
-      param: 'ipaddressid',
-      doing: 'create port forwarding rule',
-    });
+    const wordings = { param: 'ipaddressid', doing: 'create port forwarding rule' };
+    const side = await publicSide(room, want.ipaddressid, want.networkid, wordings, want.virtualmachineid);
     const { address, network } = side;
     const offering = await needService(room, network, 'PortForwarding', 'a port forwarding rule');
+    await refuseOtherWire(room.db, address, offering, 'a port forwarding rule');
     refuseHidden(want);
     if (address.nic !== null) {
       throw refuse(
@@ -183,6 +188,7 @@ export const createPortForwardingRule = jobCommand({
     const cidrlist = readCidrs(want.cidrlist);
     const target = await targetIn(room, network, want.virtualmachineid, want.vmguestip, wording(address.ip));
     const outside = { protocol, from: ports.publicport, to: ports.publicendport };
+    await refuseManyPorts(room.db, address, outside, offering);
     await refuseConflict(room.db, address, outside);
     await refuseSecondPurpose(room.db, address, 'PortForwarding', offering);
     const id = newId();

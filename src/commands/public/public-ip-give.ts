@@ -1,15 +1,16 @@
 // Giving public addresses out and taking them back, inside the change that does it. An address that was released is given to
 // nobody until its routers have let go of it.
-import { refuse } from '../../api/error.ts';
+import { type Refusal, refuse } from '../../api/error.ts';
 import { newId } from '../../lib/id.ts';
 import { formatIp, ip } from '../../lib/ip.ts';
+import { offers } from '../../model/network-service.ts';
 import type { Tables } from '../../store/schema.ts';
-import { readSetting } from '../../store/setting.ts';
-import { type Entering, type WriteRoom, entersWhenRealized } from '../room.ts';
+import { checkLimits } from '../account/resource-count.ts';
+import { type Entering, type Room, type WriteRoom, entersWhenRealized } from '../room.ts';
 import { PUBLIC_IP_TAG, type PublicIp } from './public-ip-view.ts';
 import { type PublicRange, rangesFor } from './public-range-view.ts';
-import { translates } from './public-service.ts';
-import { dropRulesOfAddress, dropRulesOfNetwork } from './rule-removal.ts';
+import { hasOwnAddress, isByOvn } from './public-service.ts';
+import { dropRulesOfAddress, dropRulesOfNetwork, endStaticNat, giveBackToVpc } from './rule-removal.ts';
 
 interface Holder {
   readonly account: string;
@@ -20,7 +21,8 @@ interface Holder {
 export interface Give {
   readonly zone: Pick<Tables['zone'], 'id' | 'name'>;
   readonly owner: Holder;
-  readonly network: string | null;
+  readonly network?: string | null;
+  readonly vpc?: string | null;
   readonly issourcenat?: boolean;
   /** The very address; the next free one where it is left out. */
   readonly wanted?: string | undefined;
@@ -28,11 +30,12 @@ export interface Give {
 
 /** Takes an address for its owner. Refuses with 533 where none is left, 532 where he may have no more. */
 export async function giveAddress(room: WriteRoom, give: Give): Promise<PublicIp> {
-  await checkLimit(room, give.owner);
+  await checkLimits(room, give.owner, { public_ip: 1 });
   const ranges = await rangesFor(room.db, give.zone.id, give.owner);
   const { range, address } =
     give.wanted === undefined ? await nextFree(room, ranges, give) : await theVery(room, ranges, give, give.wanted);
-  const attached = give.network !== null;
+  const network = give.network ?? null;
+  const vpc = give.vpc ?? null;
   // The row of whoever had it last: its id is unknown from now on.
   await room.tx.db
     .deleteFrom('publicip')
@@ -46,13 +49,13 @@ export async function giveAddress(room: WriteRoom, give: Give): Promise<PublicIp
     ip: address,
     account: give.owner.account,
     domain: give.owner.domain,
-    network: give.network,
-    vpc: null,
+    network,
+    vpc,
     acl: null,
     issourcenat: give.issourcenat === true ? 1 : 0,
     nic: null,
     vmip: null,
-    state: attached ? 'Allocating' : 'Allocated',
+    state: network === null && vpc === null ? 'Allocated' : 'Allocating',
     moved: await room.tx.generation(),
     created: new Date().toISOString(),
   };
@@ -63,24 +66,6 @@ export async function giveAddress(room: WriteRoom, give: Give): Promise<PublicIp
 /** The state an address enters once its routers have it. */
 export function allocated({ id }: PublicIp): Entering {
   return { kind: 'publicip', id, state: 'Allocated' };
-}
-
-async function checkLimit(room: WriteRoom, owner: Holder): Promise<void> {
-  const text = await readSetting(room.db, 'max.account.public.ips');
-  const limit = text !== undefined && /^[0-9]{1,9}$/.test(text.trim()) ? Number(text) : undefined;
-  if (limit === undefined) return;
-  const { count } = await room.db
-    .selectFrom('publicip')
-    .select((eb) => eb.fn.countAll<number>().as('count'))
-    .where('account', '=', owner.account)
-    .where('state', 'in', ['Allocating', 'Allocated'])
-    .executeTakeFirstOrThrow();
-  if (Number(count) < limit) return;
-  const account = await room.db.selectFrom('account').select('name').where('id', '=', owner.account).executeTakeFirst();
-  throw refuse(
-    'accountLimit',
-    `Maximum number of public IP addresses for account: ${account?.name ?? owner.account} has been exceeded.: it has ${count} of ${limit}. Release one, or ask the operator for more`,
-  );
 }
 
 /** The addresses of a range that are not to be had. */
@@ -141,27 +126,70 @@ async function theVery(
   );
 }
 
-/** Gives a network that translates its one source NAT address, where it has none. Promises its state itself. */
+/** Whether a network or a VPC has its source NAT address already. */
+export async function hasSourceNat(room: Room, of: 'network' | 'vpc', id: string): Promise<boolean> {
+  const row = await room.db
+    .selectFrom('publicip')
+    .select('id')
+    .where(of, '=', id)
+    .where('issourcenat', '=', 1)
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
+/**
+ * Gives a network the one address of its router, where it is to have one and has none. Where OVN routes, a zone without ranges for
+ * its owner gives none: then the first one associated becomes it. Promises its state itself.
+ */
 export async function giveSourceNat(
   room: WriteRoom,
   network: Tables['network'],
   offering: Tables['networkoffering'],
+  wanted?: string,
 ): Promise<void> {
-  if (!translates(offering)) return;
-  const has = await room.db
-    .selectFrom('publicip')
-    .select('id')
-    .where('network', '=', network.id)
-    .where('issourcenat', '=', 1)
-    .executeTakeFirst();
-  if (has !== undefined) return;
+  if (!hasOwnAddress(network, offering)) {
+    if (wanted !== undefined) throw noSourceNat(`network offering ${offering.name}`);
+    return;
+  }
+  if (await hasSourceNat(room, 'network', network.id)) return;
+  await giveOwn(room, { owner: network, zone: network.zone, network: network.id, wanted }, isByOvn(offering));
+}
+
+/** The same for a VPC, which has OVN route. */
+export async function giveVpcSourceNat(
+  room: WriteRoom,
+  vpc: Tables['vpc'],
+  offering: Tables['vpcoffering'],
+  wanted?: string,
+): Promise<void> {
+  if (!offers(offering, 'SourceNat')) {
+    if (wanted !== undefined) throw noSourceNat(`VPC offering ${offering.name}`);
+    return;
+  }
+  if (await hasSourceNat(room, 'vpc', vpc.id)) return;
+  await giveOwn(room, { owner: vpc, zone: vpc.zone, vpc: vpc.id, wanted }, true);
+}
+
+async function giveOwn(
+  room: WriteRoom,
+  give: Omit<Give, 'zone' | 'issourcenat'> & { readonly zone: string },
+  mayLack: boolean,
+): Promise<void> {
+  const none = mayLack && give.wanted === undefined;
+  if (none && (await rangesFor(room.db, give.zone, give.owner)).length === 0) return;
   const zone = await room.db
     .selectFrom('zone')
     .select(['id', 'name'])
-    .where('id', '=', network.zone)
+    .where('id', '=', give.zone)
     .executeTakeFirstOrThrow();
-  const row = await giveAddress(room, { zone, owner: network, network: network.id, issourcenat: true });
-  await entersWhenRealized(room.tx, allocated(row));
+  await entersWhenRealized(room.tx, allocated(await giveAddress(room, { ...give, zone, issourcenat: true })));
+}
+
+function noSourceNat(offering: string): Refusal {
+  return refuse(
+    'parameter',
+    `sourcenatipaddress cannot be given with ${offering}: it has no SourceNat, so nothing is translated to it. Leave it out, or use an offering with SourceNat`,
+  );
 }
 
 /** Takes an address back with all that hangs on it. It is free once its routers have let go of it: the state to promise. */
@@ -171,6 +199,7 @@ export async function takeBack(room: WriteRoom, row: PublicIp): Promise<Entering
   await room.tx.update('publicip', row.id, {
     network: null,
     vpc: null,
+    acl: null,
     issourcenat: 0,
     nic: null,
     vmip: null,
@@ -180,9 +209,23 @@ export async function takeBack(room: WriteRoom, row: PublicIp): Promise<Entering
   return { kind: 'publicip', id: row.id, state: 'Free' };
 }
 
-/** Takes back everything public of a network that goes: its addresses, and its rules for what leaves it. */
+/**
+ * Takes back everything public of a network that goes: its addresses, and its rules for what leaves it. Those of a tier are its VPC's
+ * and stay there.
+ */
 export async function takeBackNetwork(room: WriteRoom, network: string): Promise<void> {
   const rows = await room.db.selectFrom('publicip').selectAll().where('network', '=', network).execute();
-  for (const row of rows) await entersWhenRealized(room.tx, await takeBack(room, row));
+  for (const row of rows.filter(({ vpc }) => vpc === null))
+    await entersWhenRealized(room.tx, await takeBack(room, row));
   await dropRulesOfNetwork(room.tx, network);
+  for (const row of rows.filter(({ vpc }) => vpc !== null)) {
+    if (row.nic !== null) await endStaticNat(room.tx, row.id);
+    else await giveBackToVpc(room.tx, row.id);
+  }
+}
+
+/** Takes back all addresses of a VPC that goes. */
+export async function takeBackVpc(room: WriteRoom, vpc: string): Promise<void> {
+  const rows = await room.db.selectFrom('publicip').selectAll().where('vpc', '=', vpc).execute();
+  for (const row of rows) await entersWhenRealized(room.tx, await takeBack(room, row));
 }

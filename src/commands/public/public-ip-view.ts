@@ -4,6 +4,7 @@ import * as field from '../../api/field.ts';
 import type { Db } from '../../store/open.ts';
 import type { Tables } from '../../store/schema.ts';
 import { unknownId, visible } from '../access.ts';
+import { DEFAULT_ALLOW } from '../vpc/acl-access.ts';
 import { namesOf, ownerFields, ownersOf, tagView, tagsOf } from '../join.ts';
 import type { Room } from '../room.ts';
 import { vlanUri } from './public-range-view.ts';
@@ -28,10 +29,13 @@ export const publicIpView = z.object({
   issystem: field.boolean('false'),
   isportable: field.boolean('false'),
   forvirtualnetwork: field.boolean('true'),
-  associatednetworkid: field.string('the network it leads to'),
+  networkid: field.string('the network it leads to'),
+  associatednetworkid: field.string('the same'),
   associatednetworkname: field.string('name of that network'),
   vpcid: field.string('the VPC it leads to'),
   vpcname: field.string('name of that VPC'),
+  aclid: field.string('of a VPC: the ACL list that is gone through before anything is translated'),
+  aclname: field.string('name of that list'),
   virtualmachineid: field.string('static NAT: the instance it leads to'),
   virtualmachinename: field.string('name of that instance'),
   virtualmachinedisplayname: field.string('display name of that instance'),
@@ -91,6 +95,7 @@ export async function showPublicIps(room: Room, rows: readonly PublicIp[]): Prom
     db,
     rows.map((row) => row.nic),
   );
+  const lists = await aclsOf(db, rows);
   const owner = await ownersOf(db, rows);
   const tags = await tagsOf(
     db,
@@ -117,10 +122,12 @@ export async function showPublicIps(room: Room, rows: readonly PublicIp[]): Prom
       issystem: false,
       isportable: false,
       forvirtualnetwork: true,
+      networkid: row.network,
       associatednetworkid: row.network,
       associatednetworkname: row.network === null ? undefined : networks.get(row.network),
       vpcid: row.vpc,
       vpcname: row.vpc === null ? undefined : vpcs.get(row.vpc),
+      ...lists(row),
       virtualmachineid: instance?.id,
       virtualmachinename: instance?.hostname,
       virtualmachinedisplayname: instance?.displayname,
@@ -130,6 +137,26 @@ export async function showPublicIps(room: Room, rows: readonly PublicIp[]): Prom
       tags: tags(row.id),
     });
   });
+}
+
+/** The list of an address of a VPC; one that was given none has default_allow. */
+async function aclsOf(
+  db: Db,
+  rows: readonly PublicIp[],
+): Promise<(row: PublicIp) => { readonly aclid?: string | undefined; readonly aclname?: string | undefined }> {
+  const ofVpc = rows.filter(({ vpc }) => vpc !== null);
+  if (ofVpc.length === 0) return () => ({});
+  const open = await db
+    .selectFrom('acl')
+    .select('id')
+    .where('vpc', 'is', null)
+    .where('name', '=', DEFAULT_ALLOW)
+    .executeTakeFirst();
+  const names = await namesOf(db, 'acl', [open?.id ?? null, ...ofVpc.map(({ acl }) => acl)]);
+  return ({ vpc, acl }) => {
+    const aclid = acl ?? open?.id;
+    return vpc === null || aclid === undefined ? {} : { aclid, aclname: names.get(aclid) };
+  };
 }
 
 /** The address with this id as a job's result shows it. */

@@ -3,14 +3,15 @@ import { z } from 'zod';
 import { WRITERS } from '../../api/command.ts';
 import { refuse } from '../../api/error.ts';
 import * as param from '../../api/param.ts';
+import { offers } from '../../model/network-service.ts';
 import type { Tables } from '../../store/schema.ts';
 import { visible } from '../access.ts';
 import { openZone } from '../known.ts';
 import { type Owner, forParams, ownerOf } from '../owner.ts';
-import { type Room, jobCommand } from '../room.ts';
-import { allocated, giveAddress, takeBack } from './public-ip-give.ts';
+import { type JobAnswer, type Room, type WriteRoom, jobCommand } from '../room.ts';
+import { allocated, giveAddress, hasSourceNat, takeBack } from './public-ip-give.ts';
 import { heldAddress, publicIpView } from './public-ip-view.ts';
-import { needService, vpcHasNoPublicSide } from './public-service.ts';
+import { hasOwnAddress, needVpcSourceNat } from './public-service.ts';
 
 const object = { kind: 'object', key: 'ipaddress', view: publicIpView } as const;
 
@@ -32,13 +33,12 @@ export const associateIpAddress = jobCommand({
   }),
   async job(room, want) {
     if (want.isportable === true) throw refuse('parameter', 'Portable addresses are not offered: leave isportable out');
-    if (want.vpcid !== undefined) {
-      const vpc = await visible(room, 'vpc', want.vpcid, 'vpcid');
-      throw vpcHasNoPublicSide(vpc.name, 'associate a public address with');
-    }
+    refuseHidden(want);
+    // Whoever gives both means the VPC, as in CloudStack.
+    if (want.vpcid !== undefined) return forVpc(room, want, await visible(room, 'vpc', want.vpcid, 'vpcid'));
     const network =
       want.networkid === undefined ? undefined : await visible(room, 'network', want.networkid, 'networkid');
-    if (network !== undefined) await checkNetwork(room, network);
+    const offering = network === undefined ? undefined : await checkNetwork(room, network);
     if (network === undefined && want.zoneid === undefined) {
       throw refuse(
         'parameter',
@@ -46,8 +46,19 @@ export const associateIpAddress = jobCommand({
       );
     }
     const zone = await openZone(room, network?.zone ?? want.zoneid!);
-    const owner = await holderOf(room, want, network);
-    const row = await giveAddress(room, { zone, owner, network: network?.id ?? null, wanted: want.ipaddress });
+    const owner = await holderOf(room, want, network && { ...network, name: `network ${network.name}` });
+    const issourcenat =
+      network !== undefined &&
+      offering !== undefined &&
+      hasOwnAddress(network, offering) &&
+      !(await hasSourceNat(room, 'network', network.id));
+    const row = await giveAddress(room, {
+      zone,
+      owner,
+      network: network?.id ?? null,
+      issourcenat,
+      wanted: want.ipaddress,
+    });
     return {
       id: row.id,
       about: { type: 'IpAddress', id: row.id },
@@ -58,7 +69,28 @@ export const associateIpAddress = jobCommand({
   },
 });
 
-async function checkNetwork(room: Room, network: Tables['network']): Promise<void> {
+interface ForWhom extends Pick<Parameters<typeof ownerOf>[1], 'account' | 'domainid' | 'projectid'> {
+  readonly ipaddress?: string | undefined;
+}
+
+/** The first address of a VPC that has no source NAT address becomes it. */
+async function forVpc(room: WriteRoom, want: ForWhom, vpc: Tables['vpc']): Promise<JobAnswer> {
+  if (vpc.state !== 'Enabled') throw refuse('parameter', `Invalid VPC id provided: ${vpc.name} is ${vpc.state}`);
+  await needVpcSourceNat(room, vpc);
+  const zone = await openZone(room, vpc.zone);
+  const owner = await holderOf(room, want, { ...vpc, name: `VPC ${vpc.name}` });
+  const issourcenat = !(await hasSourceNat(room, 'vpc', vpc.id));
+  const row = await giveAddress(room, { zone, owner, vpc: vpc.id, issourcenat, wanted: want.ipaddress });
+  return {
+    id: row.id,
+    about: { type: 'IpAddress', id: row.id },
+    view: 'ipaddress',
+    enters: [allocated(row)],
+    text: `acquiring public address ${row.ip} for VPC ${vpc.name}`,
+  };
+}
+
+async function checkNetwork(room: Room, network: Tables['network']): Promise<Tables['networkoffering']> {
   if (network.vpc !== null) {
     throw refuse(
       'parameter',
@@ -71,33 +103,33 @@ async function checkNetwork(room: Room, network: Tables['network']): Promise<voi
       `Associate IP address can only be called on the shared networks in the advanced zone with Firewall/Source Nat/Static Nat/Port Forwarding/Load balancing services enabled, which is not offered: ${network.name} is Shared. Use an Isolated network`,
     );
   }
-  const { services } = await room.db
+  const offering = await room.db
     .selectFrom('networkoffering')
-    .select('services')
+    .selectAll()
     .where('id', '=', network.offering)
     .executeTakeFirstOrThrow();
-  if (network.guesttype !== 'Isolated' || !services.includes('"SourceNat"')) {
-    throw refuse(
-      'parameter',
-      `In zone of type Advanced ip address can be associated only to the network of guest type Isolated with the SourceNat enabled: ${network.name} is of type ${network.guesttype}${network.guesttype === 'Isolated' ? ' without SourceNat' : ''}`,
-    );
-  }
-  await needService(room, network, 'SourceNat', 'an association of a public address');
+  if (network.guesttype === 'Isolated' && offers(offering, 'SourceNat')) return offering;
+  // Where nothing is translated, the router still has one address of its own.
+  if (hasOwnAddress(network, offering) && !(await hasSourceNat(room, 'network', network.id))) return offering;
+  throw refuse(
+    'parameter',
+    `In zone of type Advanced ip address can be associated only to the network of guest type Isolated with the SourceNat enabled: ${network.name} is of type ${network.guesttype}${network.guesttype === 'Isolated' ? ` without SourceNat (offering ${offering.name})` : ''}`,
+  );
 }
 
-/** An address for a network is its owner's, whoever acquires it for him. */
+/** An address for a network or a VPC is its owner's, whoever acquires it for him. */
 async function holderOf(
   room: Room,
   want: Parameters<typeof ownerOf>[1],
-  network: Tables['network'] | undefined,
+  whose: { readonly account: string; readonly domain: string; readonly name: string } | undefined,
 ): Promise<{ account: string; domain: string }> {
   const named = want.account !== undefined || want.domainid !== undefined;
-  if (network !== undefined && !named) return network;
+  if (whose !== undefined && !named) return whose;
   const owner: Owner = await ownerOf(room, want);
-  if (network !== undefined && network.account !== owner.account.id) {
+  if (whose !== undefined && whose.account !== owner.account.id) {
     throw refuse(
       'parameter',
-      `The owner of the network is not the same as owner of the IP: network ${network.name} is another account's than ${owner.account.name}. Leave account and domainid out`,
+      `The owner of the network is not the same as owner of the IP: ${whose.name} is another account's than ${owner.account.name}. Leave account and domainid out`,
     );
   }
   return { account: owner.account.id, domain: owner.domain.id };
@@ -115,7 +147,7 @@ export const disassociateIpAddress = jobCommand({
     if (row.issourcenat === 1) {
       throw refuse(
         'parameter',
-        `ip address is used for source nat purposes and can not be disassociated.: ${row.ip} goes with its network`,
+        `ip address is used for source nat purposes and can not be disassociated.: ${row.ip} goes with its ${row.vpc === null ? 'network' : 'VPC'}, or make another one of it the source NAT address first (${row.vpc === null ? 'updateNetwork' : 'updateVPC'} with sourcenatipaddress)`,
       );
     }
     return {

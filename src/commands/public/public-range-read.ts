@@ -95,13 +95,19 @@ export async function readVlan(
   return vlan;
 }
 
-/** Refuses addresses that another range has, and subnets that are elsewhere already. */
+/** Refuses addresses that another range has, and subnets that are elsewhere already. `itself`: the range that changes. */
 export async function checkOverlap(
   room: Room,
   zone: Tables['zone'],
   range: Pick<PublicRange, 'startip' | 'endip' | 'gateway' | 'netmask' | 'vlan'>,
+  itself = '',
 ): Promise<void> {
-  const others = await room.db.selectFrom('publicrange').selectAll().where('zone', '=', zone.id).execute();
+  const others = await room.db
+    .selectFrom('publicrange')
+    .selectAll()
+    .where('zone', '=', zone.id)
+    .where('id', '!=', itself)
+    .execute();
   const prefix = cidr(cidrOf(range));
   for (const other of others) {
     if (ip(range.startip) <= ip(other.endip) && ip(other.startip) <= ip(range.endip)) {

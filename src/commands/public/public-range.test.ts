@@ -1,7 +1,7 @@
 // Ranges of public addresses, as the operator makes, dedicates and removes them.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Body } from '../../../test/support/cloud.ts';
+import type { Body, Params } from '../../../test/support/cloud.ts';
 import { BUILT_IN } from '../../model/built-in.ts';
 import { NOBODY, unknown } from '../network/network.test-support.ts';
 import { openCloud } from './public.test-support.ts';
@@ -85,7 +85,7 @@ test('createVlanIpRange refuses what is no range, overlaps, or lies on a VLAN of
   const first = String(physical?.['vlan']).split('-')[0]!;
   await refused({ vlan: first }, `The VLAN tag ${first} is already being used for dynamic vlan allocation`);
   await refused({ forvirtualnetwork: 'false' }, 'Further ranges of a Shared network are not offered');
-  await refused({ startipv6: '2001:db8::1' }, 'Public IPv6 addresses are not offered');
+  await refused({ startipv6: '2001:db8::1' }, 'Public IPv6 addresses are not given one by one');
   await refused({ zoneid: undefined }, 'Please specify the zone');
   await refused({ account: 'acme' }, 'Account must be specified with domainId parameter');
   await refused(
@@ -182,4 +182,31 @@ test('dedicatePublicIpRange keeps a range for a tenant, who gets its addresses f
     dedicate,
     'Public IP address in range is allocated to another account',
   );
+});
+
+test('updateVlanIpRange moves the ends of a range, never past addresses in use or another range', async () => {
+  await using cloud = await openCloud();
+  const networkid = await cloud.net('acme-admin', 'web');
+  await cloud.address('acme-admin', networkid, { ipaddress: '203.0.113.15' });
+  const id = cloud.range;
+  const update = async (more: Params): Promise<Body> =>
+    (await cloud.callAs('admin', 'updateVlanIpRange', { id, ...more }))['vlan'] as Body;
+  const grown = await update({ endip: '203.0.113.30' });
+  assert.deepEqual([grown['startip'], grown['endip'], grown['id']], ['203.0.113.10', '203.0.113.30', id]);
+  await cloud.address('acme-admin', networkid, { ipaddress: '203.0.113.30' });
+  const more = { zoneid: BUILT_IN.zone, startip: '203.0.113.40', endip: '203.0.113.50' };
+  const subnet = { gateway: '203.0.113.1', netmask: '255.255.255.0' };
+  await cloud.callAs('admin', 'createVlanIpRange', { ...more, ...subnet });
+  const refused = (params: Params, text: string): Promise<void> =>
+    cloud.refused('admin', 'updateVlanIpRange', { id, ...params }, text);
+  await refused({ endip: '203.0.113.29' }, '1 Ips are in use outside of 203.0.113.10-203.0.113.29: 203.0.113.30');
+  await refused({ startip: '203.0.113.16' }, '2 Ips are in use outside');
+  await refused({ endip: '203.0.113.40' }, '203.0.113.40-203.0.113.50 is there already');
+  await refused({ endip: '203.0.113.9' }, 'Please specify a valid IP range.');
+  await refused({ startip: '203.0.113.1' }, 'should not be in the IP range');
+  await refused({ gateway: '203.0.113.2' }, 'The gateway of range 203.0.113.10-203.0.113.30 cannot change');
+  await refused({ netmask: '255.255.0.0' }, 'The netmask of range');
+  await refused({ id: NOBODY }, unknown('id', NOBODY));
+  await update({ startip: '203.0.113.5', ...subnet });
+  assert.equal((await cloud.list('admin', 'listVlanIpRanges', { id }))[0]?.['startip'], '203.0.113.5');
 });

@@ -12,6 +12,7 @@ import { page, pageParams } from '../list.ts';
 import { physicalNetworkFor } from '../network/network-segment.ts';
 import { type Room, listCommand, writeCommand } from '../room.ts';
 import { checkOverlap, readRange, readVlan } from './public-range-read.ts';
+import { readWire6 } from './public-wire6.ts';
 import { type PublicRange, publicRangeView, showRanges } from './public-range-view.ts';
 
 const params = z.object({
@@ -30,8 +31,10 @@ const params = z.object({
   projectid: param.text('Projects are not offered').optional(),
   startipv6: param.text('Not offered').optional(),
   endipv6: param.text('Not offered').optional(),
-  ip6gateway: param.text('Not offered').optional(),
-  ip6cidr: param.text('Not offered').optional(),
+  ip6gateway: param.text('Whom routers send IPv6 to; with ip6cidr').optional(),
+  ip6cidr: param
+    .text('IPv6 prefix of the wire, a /64: routers have an address of it, and nothing else is given from it')
+    .optional(),
   forsystemvms: param.flag('Only false: there are no system instances').optional(),
 });
 
@@ -58,8 +61,7 @@ export const createVlanIpRange = writeCommand({
       physicalnetwork: physical.id,
       network: null,
       vlan,
-      ip6cidr: null,
-      ip6gateway: null,
+      ...(await readWire6(room, want)),
       ...range,
       ...dedicated,
       created: new Date().toISOString(),
@@ -76,8 +78,11 @@ function checkOffered(want: Want): void {
       'Further ranges of a Shared network are not offered: give it startip and endip that hold all its addresses when you make it. Leave networkid out, and forvirtualnetwork or set it to true, for a range of public addresses',
     );
   }
-  if ([want.startipv6, want.endipv6, want.ip6gateway, want.ip6cidr].some((value) => value !== undefined))
-    throw refuse('parameter', 'Public IPv6 addresses are not offered: leave the IPv6 parameters out');
+  if (want.startipv6 !== undefined || want.endipv6 !== undefined)
+    throw refuse(
+      'parameter',
+      'Public IPv6 addresses are not given one by one, networks are routed: give ip6cidr and ip6gateway, and leave startipv6 and endipv6 out',
+    );
   if (want.forsystemvms === true)
     throw refuse('parameter', 'There are no system instances that could use the range: leave forsystemvms out');
   if (want.projectid !== undefined && want.projectid !== '-1')
@@ -167,14 +172,15 @@ export const listVlanIpRanges = listCommand({
   },
 });
 
-async function knownRange(room: Room, id: string): Promise<PublicRange> {
+/** The range with this id; else refuses as unknown. */
+export async function knownRange(room: Room, id: string): Promise<PublicRange> {
   const row = await room.db.selectFrom('publicrange').selectAll().where('id', '=', id).executeTakeFirst();
   if (row === undefined) throw unknownId(room, 'id', id);
   return row;
 }
 
 /** The addresses of a range that somebody has, or whose last owner's routers have not let go yet. */
-async function inUse(room: Room, range: string): Promise<Tables['publicip'][]> {
+export async function addressesInUse(room: Room, range: string): Promise<Tables['publicip'][]> {
   return room.db
     .selectFrom('publicip')
     .selectAll()
@@ -192,7 +198,7 @@ export const deleteVlanIpRange = writeCommand({
   params: z.object({ id: param.ref('publicrange', 'The range') }),
   async write(room, want) {
     const range = await knownRange(room, want.id);
-    const used = await inUse(room, range.id);
+    const used = await addressesInUse(room, range.id);
     if (used.length > 0) {
       const some = used.slice(0, 5).map((row) => row.ip);
       throw refuse(
@@ -227,7 +233,7 @@ export const dedicatePublicIpRange = writeCommand({
       );
     }
     const whose = await dedication(room, want);
-    const foreign = (await inUse(room, range.id)).find((row) =>
+    const foreign = (await addressesInUse(room, range.id)).find((row) =>
       whose.account === null ? row.domain !== whose.domain : row.account !== whose.account,
     );
     if (foreign !== undefined) {

@@ -1,29 +1,47 @@
-// Which networks have a public side, and who makes it. The one place that refuses public addresses and rules where nobody would
-// make them true: VPCs, and networks that OVN routes for.
-import { type Refusal, refuse } from '../../api/error.ts';
-import { LINUX_ROUTER, type NetworkService, servicesOf } from '../../model/network-service.ts';
+// Which networks and VPCs have a public side, and how they refuse what their offering lacks. Who makes it true, router nodes or OVN,
+// follows from the offering and is asked here and nowhere else.
+import { refuse } from '../../api/error.ts';
+import { LINUX_ROUTER, type NetworkService, offers, routedBy, servicesOf } from '../../model/network-service.ts';
 import type { Tables } from '../../store/schema.ts';
 import type { Room } from '../room.ts';
 
 type Network = Tables['network'];
 type Offering = Tables['networkoffering'];
 
-/** The refusal for whatever would have to be done at a VPC's public side. */
-export function vpcHasNoPublicSide(name: string, what: string): Refusal {
-  return refuse(
-    'parameter',
-    `Unable to ${what} VPC ${name}: OVN routes for VPCs, and it has no way out to public addresses in this version. Networks outside of VPCs have one, of an offering by ${LINUX_ROUTER}`,
-  );
-}
-
 /** Who gives a service in the networks of an offering; undefined: nobody. */
 export function providerOf(offering: Pick<Offering, 'services'>, service: NetworkService): string | undefined {
   return servicesOf(offering).find(({ name }) => name === service)?.provider;
 }
 
-/** Whether a network of this offering translates what leaves it to a public address of its own. */
-export function translates(offering: Offering): boolean {
-  return offering.networkmode !== 'ROUTED' && providerOf(offering, 'SourceNat') === LINUX_ROUTER;
+/** Whether OVN routes for the networks of an offering. */
+export function isByOvn(offering: Pick<Offering, 'services'>): boolean {
+  return routedBy(servicesOf(offering)) === 'Ovn';
+}
+
+/**
+ * Whether the router of a network outside a VPC has a public address of its own: the source NAT address or, where OVN routes and
+ * nothing is translated, that of its leg to the outside.
+ */
+export function hasOwnAddress(network: Pick<Network, 'vpc' | 'guesttype'>, offering: Offering): boolean {
+  if (network.vpc !== null || network.guesttype !== 'Isolated') return false;
+  return offering.networkmode === 'ROUTED' ? isByOvn(offering) : offers(offering, 'SourceNat');
+}
+
+/** The offering of a VPC, where its tiers can lead to the outside; else refuses as CloudStack does. */
+export async function needVpcSourceNat(
+  room: Room,
+  vpc: Pick<Tables['vpc'], 'name' | 'offering'>,
+): Promise<Tables['vpcoffering']> {
+  const offering = await room.db
+    .selectFrom('vpcoffering')
+    .selectAll()
+    .where('id', '=', vpc.offering)
+    .executeTakeFirstOrThrow();
+  if (offers(offering, 'SourceNat')) return offering;
+  throw refuse(
+    'parameter',
+    `VPC does not support SourceNat service so no public ip addresses can be assigned.: VPC ${vpc.name} is of offering ${offering.name}. Use an offering with SourceNat`,
+  );
 }
 
 /**
@@ -36,27 +54,20 @@ export async function needService(
   service: NetworkService,
   what: string,
 ): Promise<Offering> {
-  if (network.vpc !== null) {
-    const vpc = await room.db.selectFrom('vpc').select('name').where('id', '=', network.vpc).executeTakeFirstOrThrow();
-    throw vpcHasNoPublicSide(vpc.name, `create ${what} for`);
-  }
   const offering = await room.db
     .selectFrom('networkoffering')
     .selectAll()
     .where('id', '=', network.offering)
     .executeTakeFirstOrThrow();
-  const provider = providerOf(offering, service);
-  if (provider === undefined) {
-    throw refuse(
-      'parameter',
-      `Unable to create ${what}; ${service} service is not supported in network with specified id: network ${network.name} is of offering ${offering.name}, which ${servicesOf(offering).length === 0 ? 'has no services: nobody of ours routes there' : 'has no such service'}. Use a network of an offering with ${service} by ${LINUX_ROUTER}, or do it on the machine that routes for it`,
-    );
-  }
-  if (provider !== LINUX_ROUTER) {
-    throw refuse(
-      'parameter',
-      `Unable to create ${what}; OVN routes for network ${network.name} (offering ${offering.name}), and it has no way out to public addresses in this version. Use a network of an offering with ${service} by ${LINUX_ROUTER}`,
-    );
-  }
-  return offering;
+  if (offers(offering, service)) return offering;
+  const help =
+    network.vpc === null
+      ? `Use a network of an offering with ${service}, such as one by ${LINUX_ROUTER} or by OVN, or do it on the machine that routes for it`
+      : service === 'Firewall'
+        ? 'In a VPC network ACL lists rule: those of its tiers, and of its public addresses (replaceNetworkACLList)'
+        : `Use a tier of an offering with ${service}`;
+  throw refuse(
+    'parameter',
+    `Unable to create ${what}; ${service} service is not supported in network with specified id: network ${network.name} is of offering ${offering.name}, which ${servicesOf(offering).length === 0 ? 'has no services: nobody of ours routes there' : 'has no such service'}. ${help}`,
+  );
 }

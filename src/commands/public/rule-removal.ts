@@ -1,6 +1,8 @@
 // What goes when something else goes: the rules of a public address, of a network, and of an interface of an instance. Called by
 // whoever removes these.
 import type { Tx } from '../../store/write.ts';
+import { tidyCheckAddress } from './balancer-check.ts';
+import { dropInternalBalancer } from './internal-balancer-removal.ts';
 
 type RuleTable = 'portforward' | 'firewallrule' | 'loadbalancer';
 
@@ -19,10 +21,30 @@ export async function dropRule(tx: Tx, table: RuleTable, id: string): Promise<vo
     for (const member of members) await tx.remove('balancermember', member.id);
   }
   if (table !== 'firewallrule') {
+    const { publicip, network } = await tx.db
+      .selectFrom(table)
+      .select(['publicip', 'network'])
+      .where('id', '=', id)
+      .executeTakeFirstOrThrow();
     const holes = await tx.db.selectFrom('firewallrule').select('id').where('related', '=', id).execute();
     for (const hole of holes) await dropRule(tx, 'firewallrule', hole.id);
+    await tx.remove(table, id);
+    if (table === 'loadbalancer') await tidyCheckAddress(tx, network);
+    await giveBackToVpc(tx, publicip);
+    return;
   }
   await tx.remove(table, id);
+}
+
+/** An address of a VPC leads to a tier as long as something of it does: with its last rule it is the VPC's again. */
+export async function giveBackToVpc(tx: Tx, publicip: string): Promise<void> {
+  const row = await tx.db.selectFrom('publicip').selectAll().where('id', '=', publicip).executeTakeFirst();
+  if (row === undefined || row.vpc === null || row.network === null || row.nic !== null) return;
+  for (const table of ['portforward', 'loadbalancer'] as const) {
+    const rule = await tx.db.selectFrom(table).select('id').where('publicip', '=', publicip).executeTakeFirst();
+    if (rule !== undefined) return;
+  }
+  await tx.update('publicip', publicip, { network: null });
 }
 
 /** Removes all rules of a public address. */
@@ -33,6 +55,8 @@ export async function dropRulesOfAddress(tx: Tx, publicip: string): Promise<void
 /** Removes all rules of a network. */
 export async function dropRulesOfNetwork(tx: Tx, network: string): Promise<void> {
   await dropAll(tx, ['portforward', 'loadbalancer', 'firewallrule'], 'network', network);
+  const inside = await tx.db.selectFrom('internalbalancer').selectAll().where('network', '=', network).execute();
+  for (const row of inside) await dropInternalBalancer(tx, row);
 }
 
 async function dropAll(
@@ -53,6 +77,8 @@ export async function dropRulesOfNic(tx: Tx, nic: string): Promise<void> {
   for (const row of forwards) await dropRule(tx, 'portforward', row.id);
   const members = await tx.db.selectFrom('balancermember').select('id').where('nic', '=', nic).execute();
   for (const row of members) await tx.remove('balancermember', row.id);
+  const inside = await tx.db.selectFrom('internalmember').select('id').where('nic', '=', nic).execute();
+  for (const row of inside) await tx.remove('internalmember', row.id);
   const addresses = await tx.db.selectFrom('publicip').select('id').where('nic', '=', nic).execute();
   for (const row of addresses) await endStaticNat(tx, row.id);
 }
@@ -61,4 +87,5 @@ export async function dropRulesOfNic(tx: Tx, nic: string): Promise<void> {
 export async function endStaticNat(tx: Tx, publicip: string): Promise<void> {
   await dropAll(tx, ['firewallrule'], 'publicip', publicip);
   await tx.update('publicip', publicip, { nic: null, vmip: null, moved: await tx.generation() });
+  await giveBackToVpc(tx, publicip);
 }

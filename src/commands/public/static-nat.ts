@@ -6,7 +6,7 @@ import * as param from '../../api/param.ts';
 import { entersWhenRealized, jobCommand, writeCommand } from '../room.ts';
 import { heldAddress, instancesBehind } from './public-ip-view.ts';
 import { needService } from './public-service.ts';
-import { portRulesOf } from './rule-conflict.ts';
+import { ruleOf } from './rule-conflict.ts';
 import { endStaticNat } from './rule-removal.ts';
 import { publicSide, targetIn } from './rule-target.ts';
 
@@ -19,14 +19,17 @@ export const enableStaticNat = writeCommand({
   params: z.object({
     ipaddressid: param.ref('publicip', 'The public address'),
     virtualmachineid: param.ref('instance', 'The instance'),
-    networkid: param.ref('network', 'The network, for an address that has none yet').optional(),
+    networkid: param
+      .ref(
+        'network',
+        'The network, for an address that has none yet; in a VPC the tier, where the instance is in several',
+      )
+      .optional(),
     vmguestip: param.address('Which of the addresses of the instance; its main one where it is left out').optional(),
   }),
   async write(room, want) {
-    const side = await publicSide(room, want.ipaddressid, want.networkid, {
-      param: 'ipaddressid',
-      doing: 'create static nat rule',
-    });
+    const wordings = { param: 'ipaddressid', doing: 'create static nat rule' };
+    const side = await publicSide(room, want.ipaddressid, want.networkid, wordings, want.virtualmachineid);
     const { address, network } = side;
     await needService(room, network, 'StaticNat', 'static nat rule');
     if (address.issourcenat === 1)
@@ -39,7 +42,7 @@ export const enableStaticNat = writeCommand({
         `Can't enable static nat for the address id=${address.id}, invalid virtual machine id specified (${id}).`,
       elsewhere: "Vm doesn't belong to the network with specified id",
     });
-    const [rule] = await portRulesOf(room.db, address.id);
+    const rule = await ruleOf(room.db, address.id);
     if (rule !== undefined) {
       throw refuse(
         'conflict',

@@ -143,6 +143,7 @@ async function addAclLists(tx: Tx, created: string): Promise<void> {
         traffictype,
         action,
         cidrlist: '0.0.0.0/0',
+        reason: null,
         created,
       });
     }

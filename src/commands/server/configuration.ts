@@ -54,17 +54,19 @@ export const CONFIGURATIONS: readonly ConfigurationTable[] = [
     'Failed logins after which a user is disabled; 0 for never',
     1,
   ),
-  setting(
-    'max.account.public.ips',
-    '-1',
-    'Account Defaults',
-    'Public addresses an account can have; -1: any number',
-    1,
-  ),
+  ...limits('account', 'Account Defaults', 'an account can have'),
+  ...limits('domain', 'Domain Defaults', 'a domain can have, with those below it'),
   setting('site2site.vpn.vpngateway.connection.limit', '4', 'Network', 'Connections a VPN gateway can have', 1),
   setting('site2site.vpn.customergateway.subnets.limit', '10', 'Network', 'Subnets a VPN customer gateway can have', 1),
   setting('remote.access.vpn.user.limit', '8', 'Network', 'VPN users an account can have', 1),
   setting('router.redundant.vrrp.interval', '1', 'Network', 'Kept for clients; gateways fail over by BFD', 0),
+  setting(
+    'router.redundantstate.dialect',
+    'cosmic',
+    'Network',
+    'What listRouters calls the router that carries the way out: MASTER (cosmic) or PRIMARY (cloudstack)',
+    1,
+  ),
   setting('switch.review.interval', '10', 'Network', 'Seconds between two looks at a physical switch', 1),
   setting('json.content.type', 'application/json; charset=UTF-8', 'Advanced', 'Content type of answers; fixed', 0),
   setting('allow.user.expunge.recover.vm', 'true', 'Advanced', 'Whether users may expunge and recover instances', 1),
@@ -79,6 +81,25 @@ function setting(
   isdynamic: 0 | 1,
 ): ConfigurationTable {
   return { name, value, category, description, defaultvalue: value, isdynamic };
+}
+
+/** What accounts or domains can have where no limit is written down for them. */
+function limits(of: 'account' | 'domain', category: string, whose: string): ConfigurationTable[] {
+  const things = Object.entries({
+    'user.vms': 'Instances',
+    'public.ips': 'Public addresses',
+    volumes: 'Volumes',
+    templates: 'Templates',
+    networks: 'Networks',
+    vpcs: 'VPCs',
+    cpus: 'CPUs',
+    memory: 'MiB of memory',
+    'primary.storage': 'GiB of volumes',
+    'secondary.storage': 'GiB of templates',
+  });
+  return things.map(([name, what]) =>
+    setting(`max.${of}.${name}`, '-1', category, `${what} ${whose}; -1: any number`, 1),
+  );
 }
 
 /** The value of a setting: what an operator chose, or the default. */
@@ -158,6 +179,8 @@ export const updateConfiguration = writeCommand({
 function checkValue({ name, defaultvalue }: ConfigurationTable, value: string): void {
   if (/^\d+$/.test(defaultvalue) && !/^\d{1,9}$/.test(value))
     throw refuse('parameter', `${name} must be a whole number, such as ${defaultvalue}; got ${value}`);
+  if (defaultvalue === '-1' && !/^(-1|\d{1,9})$/.test(value))
+    throw refuse('parameter', `${name} must be a whole number, or -1 for any number; got ${value}`);
   if (name === 'network.vlan.reserved') {
     const parsed = parseVlanRanges(value);
     if ('problem' in parsed) throw refuse('parameter', parsed.problem);

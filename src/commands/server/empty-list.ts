@@ -30,8 +30,6 @@ function emptyList(name: string, key: string, things: string, envelope?: string)
 }
 
 export const emptyLists: readonly Plan[] = [
-  emptyList('listAffinityGroups', 'affinitygroup', 'affinity groups'),
-  emptyList('listAffinityGroupTypes', 'affinityGroupType', 'kinds of affinity groups'),
   emptyList('listInstanceGroups', 'instancegroup', 'instance groups'),
   emptyList('listIpForwardingRules', 'ipforwardingrule', 'IP forwarding rules'),
   emptyList('listIsos', 'iso', 'ISO images'),
@@ -41,7 +39,6 @@ export const emptyLists: readonly Plan[] = [
   emptyList('listRemoteAccessVpns', 'remoteaccessvpn', 'remote access VPNs'),
   emptyList('listSecurityGroups', 'securitygroup', 'security groups'),
   emptyList('listSnapshots', 'snapshot', 'snapshots of volumes'),
-  emptyList('listSSHKeyPairs', 'sshkeypair', 'SSH key pairs'),
   emptyList('listVMSnapshot', 'vmSnapshot', 'snapshots of instances'),
   emptyList('listVpnConnections', 'vpnconnection', 'VPN connections'),
   emptyList('listVpnCustomerGateways', 'vpncustomergateway', 'VPN customer gateways'),

@@ -3,6 +3,8 @@ import { z } from 'zod';
 import { EVERYBODY, type Registry } from '../../api/command.ts';
 import * as field from '../../api/field.ts';
 import * as param from '../../api/param.ts';
+import { ALERT_EVENT } from '../../store/gateway-claims.ts';
+import { GATEWAY_EVENT } from '../../store/gateway-findings.ts';
 import { RECEIPT_EVENTS } from '../../store/receipts.ts';
 import { FINDING_EVENT, TAKEOVER_EVENT } from '../../store/router-states.ts';
 import { SCAN_EVENTS } from '../../store/scans.ts';
@@ -100,6 +102,8 @@ function endOf(iso: string): string {
 const OWN_TYPES = [
   ...SWITCH_EVENTS,
   'STATIC.ROUTE.STATE',
+  ALERT_EVENT,
+  GATEWAY_EVENT,
   FINDING_EVENT,
   TAKEOVER_EVENT,
   ...RECEIPT_EVENTS,

@@ -24,6 +24,7 @@ export const TAGGABLE = {
   PortForwardingRule: 'portforward',
   FirewallRule: 'firewallrule',
   LoadBalancer: 'loadbalancer',
+  Volume: 'volume',
 } as const;
 
 type Kind = keyof typeof TAGGABLE;
@@ -35,7 +36,6 @@ const KNOWN = new Set([
   'domain',
   'account',
   'user',
-  'volume',
   'snapshot',
   'iso',
   'networkacl',

@@ -24,6 +24,9 @@ export async function usableAcl(room: Room, id: string, param: string): Promise<
 /** Name of the global list a private gateway gets when none is named. */
 export const DEFAULT_DENY = 'default_deny';
 
+/** Name of the global list an address of a VPC has where it was given none. */
+export const DEFAULT_ALLOW = 'default_allow';
+
 /** A global list by name. Bootstrap makes them; without them nothing works, so their absence is a fault of ours. */
 export async function globalAcl(room: Room, name: string): Promise<Tables['acl']> {
   return room.db

@@ -29,6 +29,7 @@ export const aclItemView = z.object({
   icmptype: field.integer('ICMP type'),
   icmpcode: field.integer('ICMP code'),
   cidrlist: field.string('the other ends, comma-separated'),
+  reason: field.string('why it is there'),
   state: field.string('Active'),
   fordisplay: field.boolean('true'),
   tags: field.list('its tags', tagView),
@@ -62,6 +63,7 @@ export async function showAclItems(room: Room, rows: readonly Tables['aclitem'][
       icmptype: row.icmptype,
       icmpcode: row.icmpcode,
       cidrlist: row.cidrlist,
+      reason: row.reason,
       state: 'Active',
       fordisplay: true,
       tags: tags(row.id),
@@ -136,7 +138,7 @@ const ruleParams = {
   icmptype: param.integer('ICMP type; -1 for all').optional(),
   icmpcode: param.integer('ICMP code; -1 for all').optional(),
   fordisplay: param.flag('Only true').optional(),
-  reason: param.text('Accepted; not kept').optional(),
+  reason: param.text('Why it is there: kept and shown', 2500).optional(),
 };
 
 export const createNetworkACL = jobCommand({
@@ -158,10 +160,12 @@ export const createNetworkACL = jobCommand({
         'parameter',
         `Default ACL cannot be modified: ${acl.name} is everybody's. Create a list of the VPC's own`,
       );
-    const rule = readRule(want as RuleWant);
+    const rule = readRule(want as RuleWant, undefined, 'both');
     const number = await placeOf(room, acl, want.number, undefined);
     const id = newId();
-    await room.tx.insert('aclitem', { id, acl: acl.id, number, ...rule, created: new Date().toISOString() });
+    const reason = want.reason ?? null;
+    const created = new Date().toISOString();
+    await room.tx.insert('aclitem', { id, acl: acl.id, number, ...rule, reason, created });
     return {
       id,
       about: { type: 'NetworkACL', id },
@@ -225,9 +229,10 @@ export const updateNetworkACLItem = jobCommand({
   }),
   async job(room, want) {
     const { item, acl } = await ownItem(room, want.id, 'Default ACL Items cannot be updated');
-    const rule = readRule(want as RuleWant, want.partialupgrade === false ? undefined : item);
+    const rule = readRule(want as RuleWant, want.partialupgrade === false ? undefined : item, 'both');
     const number = want.number === undefined ? item.number : await placeOf(room, acl, want.number, item.id);
-    await room.tx.update('aclitem', item.id, { ...rule, number });
+    const reason = want.reason ?? (want.partialupgrade === false ? null : item.reason);
+    await room.tx.update('aclitem', item.id, { ...rule, number, reason });
     return {
       about: { type: 'NetworkACL', id: item.id },
       view: 'networkacl',
@@ -262,7 +267,8 @@ async function usableItem(room: Room, id: string): Promise<Tables['aclitem']> {
   return item;
 }
 
-async function ownItem(
+/** A rule of a list that may be changed, with the list. `refusal`: for one of the global lists. */
+export async function ownItem(
   room: Room,
   id: string,
   refusal: string,

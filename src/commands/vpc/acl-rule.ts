@@ -1,6 +1,7 @@
 // One rule of an ACL list, read from what a caller wrote. Pure; the refusals are CloudStack's.
 import { refuse } from '../../api/error.ts';
 import { parseCidr } from '../../lib/ip.ts';
+import { looksLikeIp6, parseCidr6 } from '../../lib/ip6.ts';
 import type { Tables } from '../../store/schema.ts';
 
 export interface RuleWant {
@@ -22,19 +23,27 @@ export type Rule = Pick<
 
 const NAMED = ['tcp', 'udp', 'icmp', 'all'];
 
+/** Which families the CIDRs of a rule may be of. */
+export type Families = 4 | 6 | 'both';
+
 /** The rule wanted; what is left out stays as in `was`, or gets its default. */
-export function readRule(want: RuleWant, was?: Rule): Rule {
+export function readRule(want: RuleWant, was?: Rule, families: Families = 4): Rule {
   const protocol = want.protocol === undefined ? (was?.protocol ?? 'all') : readProtocol(want.protocol);
   const sameProtocol = protocol === was?.protocol;
-  const icmp = protocol === 'icmp' || protocol === '1';
+  const icmp = protocol === 'icmp' || protocol === '1' || (families !== 4 && protocol === '58');
   return {
     protocol,
     action: readAction(want.action) ?? was?.action ?? 'Allow',
     traffictype: readDirection(want.traffictype) ?? was?.traffictype ?? 'Ingress',
-    cidrlist: readCidrs(want.cidrlist) ?? was?.cidrlist ?? '0.0.0.0/0',
+    cidrlist:
+      readCidrs(want.cidrlist, families) ?? was?.cidrlist ?? (isOnlyIp6(protocol, families) ? '::/0' : '0.0.0.0/0'),
     ...readPorts(want, protocol, icmp, sameProtocol ? was : undefined),
-    ...readIcmp(want, icmp, sameProtocol ? was : undefined),
+    ...readIcmp(want, icmp, sameProtocol ? was : undefined, isOnlyIp6(protocol, families) ? 255 : 40),
   };
+}
+
+function isOnlyIp6(protocol: string, families: Families): boolean {
+  return families === 6 || (families === 'both' && protocol === '58');
 }
 
 function readProtocol(text: string): string {
@@ -64,10 +73,17 @@ function readDirection(text: string | undefined): 'Ingress' | 'Egress' | undefin
   throw refuse('parameter', `Invalid traffictype ${text}: it can be Ingress or Egress`);
 }
 
-function readCidrs(list: readonly string[] | undefined): string | undefined {
+function readCidrs(list: readonly string[] | undefined, families: Families): string | undefined {
   if (list === undefined || list.length === 0) return undefined;
-  const bad = list.find((text) => parseCidr(text) === undefined);
-  if (bad !== undefined) throw refuse('parameter', `Source cidrs formatting error ${bad}: write it like 10.2.0.0/16`);
+  const bad = list.find((text) =>
+    looksLikeIp6(text)
+      ? families === 4 || parseCidr6(text) === undefined
+      : families === 6 || parseCidr(text) === undefined,
+  );
+  if (bad !== undefined) {
+    const like = { 4: '10.2.0.0/16', 6: '2001:db8:1::/48', both: '10.2.0.0/16 or 2001:db8:1::/48' }[families];
+    throw refuse('parameter', `Source cidrs formatting error ${bad}: write it like ${like}`);
+  }
   return list.join(',');
 }
 
@@ -97,6 +113,8 @@ function readIcmp(
   { icmptype, icmpcode }: RuleWant,
   icmp: boolean,
   was: Rule | undefined,
+  /** The highest type that has codes. */
+  coded: number,
 ): Pick<Rule, 'icmptype' | 'icmpcode'> {
   if (!icmp) {
     if (icmptype !== undefined || icmpcode !== undefined)
@@ -108,10 +126,10 @@ function readIcmp(
   if (type !== null && type !== -1 && (type < 0 || type > 255)) {
     throw refuse('parameter', `Invalid icmp type; should belong to [0-255] range: ${type}`);
   }
-  if (code !== null && code !== -1 && (code < 0 || code > 15 || type === null || type === -1 || type > 40)) {
+  if (code !== null && code !== -1 && (code < 0 || code > 15 || type === null || type === -1 || type > coded)) {
     throw refuse(
       'parameter',
-      `Invalid icmp code; should belong to [0-15] range and can be defined when icmpType belongs to [0-40] range: ${code}`,
+      `Invalid icmp code; should belong to [0-15] range and can be defined when icmpType belongs to [0-${coded}] range: ${code}`,
     );
   }
   return { icmptype: type, icmpcode: code };

@@ -185,3 +185,41 @@ test('createNetworkACL by tier alone gives a tier without a list one of its own'
   assert.match(String(list?.['name']), /^VPC_.*_ACL_/);
   assert.equal((await cloud.list('acme-admin', 'listNetworkACLs', { networkid })).length, 1);
 });
+
+test('a rule keeps its reason, and updateNetworkACLItem changes what it is told, or everything with partialupgrade=false', async () => {
+  await using cloud = await openCloud();
+  const vpcid = await cloud.vpc('acme-admin', 'blue', '10.1.0.0/16');
+  const { id: acl } = await cloud.callAs('acme-admin', 'createNetworkACLList', { name: 'web', vpcid });
+  const made = { protocol: 'TCP', startport: '80', endport: '90', cidrlist: '10.2.0.0/16,10.3.0.0/16' };
+  const { id: item } = await cloud.callAs('acme-admin', 'createNetworkACL', {
+    aclid: String(acl),
+    ...made,
+    action: 'deny',
+    traffictype: 'egress',
+    reason: 'ticket 7',
+  });
+  const id = String(item);
+  await cloud.settle();
+  const FIELDS = ['protocol', 'startport', 'endport', 'cidrlist', 'action', 'traffictype', 'number', 'reason'] as const;
+  const rule = async (): Promise<unknown[]> => {
+    const [row] = await cloud.list('acme-admin', 'listNetworkACLs', { id });
+    return FIELDS.map((field) => row?.[field]);
+  };
+  assert.deepEqual(await rule(), ['tcp', '80', '90', '10.2.0.0/16,10.3.0.0/16', 'Deny', 'Egress', 1, 'ticket 7']);
+  await cloud.doAs('acme-admin', 'updateNetworkACLItem', { id, action: 'allow', number: '5' });
+  assert.deepEqual(await rule(), ['tcp', '80', '90', '10.2.0.0/16,10.3.0.0/16', 'Allow', 'Egress', 5, 'ticket 7']);
+  // Another protocol has no use for the ports of the one before.
+  await cloud.doAs('acme-admin', 'updateNetworkACLItem', { id, protocol: 'icmp', icmptype: '8', icmpcode: '0' });
+  assert.deepEqual((await rule()).slice(0, 3), ['icmp', undefined, undefined]);
+  await cloud.doAs('acme-admin', 'updateNetworkACLItem', { id, protocol: '47', partialupgrade: 'false' });
+  assert.deepEqual(await rule(), ['47', undefined, undefined, '0.0.0.0/0', 'Allow', 'Ingress', 5, undefined]);
+  const listed = async (params: Record<string, string>): Promise<number> =>
+    (await cloud.list('acme-admin', 'listNetworkACLs', { aclid: String(acl), ...params })).length;
+  for (const [params, count] of [
+    [{ protocol: '47' }, 1],
+    [{ protocol: 'tcp' }, 0],
+    [{ action: 'ALLOW', traffictype: 'ingress' }, 1],
+    [{ traffictype: 'Egress' }, 0],
+  ] as const)
+    assert.equal(await listed(params), count, JSON.stringify(params));
+});

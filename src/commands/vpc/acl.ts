@@ -1,4 +1,4 @@
-// ACL lists: named sets of rules for tiers and private gateways. The two global ones are everybody's and never change.
+// ACL lists: named sets of rules for tiers, private gateways and public addresses of VPCs. The two global ones are everybody's and never change.
 import { type SqlBool, sql } from 'kysely';
 import { z } from 'zod';
 import { EVERYBODY, WRITERS } from '../../api/command.ts';
@@ -6,9 +6,8 @@ import { refuse } from '../../api/error.ts';
 import * as field from '../../api/field.ts';
 import * as param from '../../api/param.ts';
 import { newId } from '../../lib/id.ts';
-import { offers } from '../../model/network-service.ts';
 import type { Tables } from '../../store/schema.ts';
-import { existing, visible } from '../access.ts';
+import { visible } from '../access.ts';
 import { usableAcl, visibleAcls } from './acl-access.ts';
 import { namesOf } from '../join.ts';
 import { knownIds } from '../known.ts';
@@ -181,61 +180,22 @@ export const deleteNetworkACLList = jobCommand({
         `ACL is still associated with ${gateways.length} private gateway(s). Cannot delete network ACL: ${acl.name}, used by ${some(gateways.map((row) => row.ip))}`,
       );
     }
+    const addresses = await room.db
+      .selectFrom('publicip')
+      .select('ip')
+      .where('acl', '=', acl.id)
+      .orderBy('ip')
+      .execute();
+    if (addresses.length > 0) {
+      throw refuse(
+        'failed',
+        `ACL is still associated with ${addresses.length} public ip(s). Cannot delete network ACL: ${acl.name}, used by ${some(addresses.map((row) => row.ip))}`,
+      );
+    }
     const items = await room.db.selectFrom('aclitem').select('id').where('acl', '=', acl.id).execute();
     for (const { id } of items) await room.tx.remove('aclitem', id);
     await room.tx.remove('acl', acl.id);
     return { about: { type: 'NetworkACLList', id: acl.id }, text: `deleting ACL list ${acl.name}` };
-  },
-});
-
-export const replaceNetworkACLList = jobCommand({
-  name: 'replaceNetworkACLList',
-  summary: 'Gives a tier or a private gateway another ACL list',
-  roles: WRITERS,
-  event: 'NETWORK.ACL.REPLACE',
-  answer: { kind: 'success' },
-  params: z.object({
-    aclid: param.ref('acl', 'The list'),
-    networkid: param.ref('network', 'The tier').optional(),
-    gatewayid: param.ref('privategateway', 'The private gateway; instead of networkid').optional(),
-  }),
-  async job(room, want) {
-    const acl = await usableAcl(room, want.aclid, 'aclid');
-    if (want.networkid !== undefined && want.gatewayid !== undefined) {
-      throw refuse('parameter', 'Only one of networkid and gatewayid can be specified');
-    }
-    if (want.networkid !== undefined) {
-      const network = await visible(room, 'network', want.networkid, 'networkid');
-      if (network.vpc === null) throw refuse('parameter', `Network is not part of a VPC: ${network.name}`);
-      if (acl.vpc !== null && acl.vpc !== network.vpc) {
-        throw refuse('parameter', `Network: ${network.name} and ACL: ${acl.name} do not belong to the same VPC`);
-      }
-      const offering = await existing(room, 'networkoffering', network.offering);
-      if (!offers(offering, 'NetworkACL')) {
-        throw refuse(
-          'parameter',
-          `Cannot apply NetworkACL. Network Offering does not support NetworkACL service: ${offering.name}`,
-        );
-      }
-      await room.tx.update('network', network.id, { acl: acl.id });
-      return { about: { type: 'Network', id: network.id }, text: `giving tier ${network.name} ACL list ${acl.name}` };
-    }
-    if (want.gatewayid === undefined) {
-      throw refuse(
-        'parameter',
-        'Unable to execute API command replacenetworkacllist due to missing parameter networkid: name the tier by networkid, or the private gateway by gatewayid',
-      );
-    }
-    const gateway = await visible(room, 'privategateway', want.gatewayid, 'gatewayid');
-    if (gateway.state === 'Deleting') throw refuse('parameter', `Gateway is not in Ready state: ${gateway.state}`);
-    if (acl.vpc !== null && acl.vpc !== gateway.vpc) {
-      throw refuse('parameter', `private gateway: ${gateway.ip} and ACL: ${acl.name} do not belong to the same VPC`);
-    }
-    await room.tx.update('privategateway', gateway.id, { acl: acl.id });
-    return {
-      about: { type: 'PrivateGateway', id: gateway.id },
-      text: `giving private gateway ${gateway.ip} ACL list ${acl.name}`,
-    };
   },
 });
 

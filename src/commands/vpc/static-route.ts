@@ -7,13 +7,15 @@ import * as field from '../../api/field.ts';
 import * as param from '../../api/param.ts';
 import { newId } from '../../lib/id.ts';
 import { type Cidr, FORBIDDEN, cidr, contains, covers, overlaps, parseCidr, parseIp, sameCidr } from '../../lib/ip.ts';
+import { looksLikeIp6 } from '../../lib/ip6.ts';
 import type { Tables } from '../../store/schema.ts';
 import { readSetting } from '../../store/setting.ts';
 import { visible } from '../access.ts';
 import { ownerFields, ownersOf, tagView, tagsOf } from '../join.ts';
 import { knownIds } from '../known.ts';
 import { listParams, named, ownedRows, page, taggedRows } from '../list.ts';
-import { type Room, type WriteRoom, jobCommand, listCommand } from '../room.ts';
+import { type JobAnswer, type Room, type WriteRoom, jobCommand, listCommand } from '../room.ts';
+import { checkRoute6 } from './static-route6.ts';
 
 export const staticRouteView = z.object({
   id: field.string('id of the route'),
@@ -128,6 +130,10 @@ export const createStaticRoute = jobCommand({
     const { vpc, nexthop, gateway } = await targetOf(room, want);
     if (vpc.state !== 'Enabled')
       throw refuse('parameter', `Can't add static route to VPC that is being deleted: ${vpc.name} is ${vpc.state}`);
+    if (looksLikeIp6(want.cidr) || looksLikeIp6(nexthop)) {
+      await checkRoute6(room, vpc, want.cidr, nexthop);
+      return addRoute(room, vpc, want.cidr, nexthop, gateway);
+    }
     const prefix = parseCidr(want.cidr);
     if (prefix === undefined)
       throw refuse('parameter', `Invalid format for cidr ${want.cidr}: write it like 10.2.0.0/16`);
@@ -135,28 +141,38 @@ export const createStaticRoute = jobCommand({
     checkDestination(want.cidr, prefix);
     await refuseDenied(room, want.cidr, prefix);
     await refuseTwin(room, vpc, prefix);
-    const id = newId();
-    await room.tx.insert('staticroute', {
-      id,
-      vpc: vpc.id,
-      cidr: want.cidr,
-      nexthop,
-      privategateway: gateway,
-      account: vpc.account,
-      domain: vpc.domain,
-      // Becomes Active or Unreachable when the network has followed: only then it is known.
-      state: 'Add',
-      reason: null,
-      created: new Date().toISOString(),
-    });
-    return {
-      id,
-      about: { type: 'StaticRoute', id },
-      view: 'staticroute',
-      text: `creating static route ${want.cidr} via ${nexthop} of VPC ${vpc.name}`,
-    };
+    return addRoute(room, vpc, want.cidr, nexthop, gateway);
   },
 });
+
+async function addRoute(
+  room: WriteRoom,
+  vpc: Tables['vpc'],
+  destination: string,
+  nexthop: string,
+  gateway: string | null,
+): Promise<JobAnswer> {
+  const id = newId();
+  await room.tx.insert('staticroute', {
+    id,
+    vpc: vpc.id,
+    cidr: destination,
+    nexthop,
+    privategateway: gateway,
+    account: vpc.account,
+    domain: vpc.domain,
+    // Becomes Active or Unreachable when the network has followed: only then it is known.
+    state: 'Add',
+    reason: null,
+    created: new Date().toISOString(),
+  });
+  return {
+    id,
+    about: { type: 'StaticRoute', id },
+    view: 'staticroute',
+    text: `creating static route ${destination} via ${nexthop} of VPC ${vpc.name}`,
+  };
+}
 
 interface Target {
   readonly vpc: Tables['vpc'];
@@ -255,7 +271,7 @@ async function refuseDenied(room: Room, text: string, prefix: Cidr): Promise<voi
 
 async function refuseTwin(room: Room, vpc: Tables['vpc'], prefix: Cidr): Promise<void> {
   const routes = await room.db.selectFrom('staticroute').select(['id', 'cidr']).where('vpc', '=', vpc.id).execute();
-  const twin = routes.find((route) => sameCidr(cidr(route.cidr), prefix));
+  const twin = routes.find((route) => !looksLikeIp6(route.cidr) && sameCidr(cidr(route.cidr), prefix));
   if (twin !== undefined) {
     throw refuse(
       'conflict',

@@ -14,7 +14,8 @@ interface NewTier {
   readonly want: { readonly aclid?: string | undefined; readonly networkdomain?: string | undefined };
   readonly offering: Tables['networkoffering'];
   readonly vpc: Tables['vpc'];
-  readonly addresses: Addresses;
+  /** Undefined for one without IPv4. */
+  readonly addresses: Addresses | undefined;
   readonly owner: Owner;
   readonly zone: Tables['zone'];
 }
@@ -48,16 +49,7 @@ export async function checkTier(room: Room, { want, offering, vpc, addresses, ow
       `Number of networks per VPC can't extend ${most}; increase it using global config vpc.max.networks: ${vpc.name} has ${tiers.length}`,
     );
   }
-  const prefix = cidr(addresses.cidr);
-  if (!covers(cidr(vpc.cidr), prefix))
-    throw refuse('parameter', `Network cidr ${addresses.cidr} is not within vpc ${vpc.name} cidr ${vpc.cidr}`);
-  const crossed = tiers.find((tier) => tier.cidr !== null && overlaps(cidr(tier.cidr), prefix));
-  if (crossed !== undefined) {
-    throw refuse(
-      'parameter',
-      `Network cidr ${addresses.cidr} crosses other network cidr ${crossed.cidr} belonging to the same vpc ${vpc.name}: that of tier ${crossed.name}`,
-    );
-  }
+  if (addresses !== undefined) checkRange(addresses.cidr, vpc, tiers);
   if (owner.account.id !== vpc.account) {
     throw refuse(
       'parameter',
@@ -72,12 +64,37 @@ export async function checkTier(room: Room, { want, offering, vpc, addresses, ow
   }
 }
 
+function checkRange(
+  text: string,
+  vpc: Tables['vpc'],
+  tiers: readonly Pick<Tables['network'], 'name' | 'cidr'>[],
+): void {
+  const prefix = cidr(text);
+  if (!covers(cidr(vpc.cidr), prefix))
+    throw refuse('parameter', `Network cidr ${text} is not within vpc ${vpc.name} cidr ${vpc.cidr}`);
+  const crossed = tiers.find((tier) => tier.cidr !== null && overlaps(cidr(tier.cidr), prefix));
+  if (crossed !== undefined) {
+    throw refuse(
+      'parameter',
+      `Network cidr ${text} crosses other network cidr ${crossed.cidr} belonging to the same vpc ${vpc.name}: that of tier ${crossed.name}`,
+    );
+  }
+}
+
 async function checkServices(room: Room, offering: Tables['networkoffering'], vpc: Tables['vpc']): Promise<void> {
   const vpcOffering = await room.db
     .selectFrom('vpcoffering')
-    .select('services')
+    .select(['name', 'services', 'internetprotocol'])
     .where('id', '=', vpc.offering)
     .executeTakeFirstOrThrow();
+  const families = vpcOffering.internetprotocol;
+  const fits = families === 'dualstack' || families === offering.internetprotocol;
+  if (!fits) {
+    throw refuse(
+      'parameter',
+      `Network offering ${offering.name} has internetprotocol ${offering.internetprotocol}, and VPC ${vpc.name} is of offering ${vpcOffering.name}, which has ${families}: use an offering of the same, or a VPC offering with dualstack`,
+    );
+  }
   const supported = new Set(servicesOf(vpcOffering).map(({ name }) => name));
   const missing = servicesOf(offering).find(({ name }) => !supported.has(name));
   if (missing !== undefined) {

@@ -4,7 +4,8 @@ import * as field from '../../api/field.ts';
 import { servicesOf } from '../../model/network-service.ts';
 import type { Tables } from '../../store/schema.ts';
 import { namesOf, ownerFields, ownersOf, tagView, tagsOf } from '../join.ts';
-import { networkView, serviceView, showNetworks, showServices } from '../network/network-view.ts';
+import { ip6RouteView } from '../network/ipv6-route.ts';
+import { type NetworkView, networkView, serviceView, showNetworks, showServices } from '../network/network-view.ts';
 import type { Room } from '../room.ts';
 
 export const vpcView = z.object({
@@ -20,7 +21,9 @@ export const vpcView = z.object({
   vpcofferingdisplaytext: field.string('description of its offering'),
   service: field.list('services its tiers can have', serviceView),
   network: field.list('its tiers', networkView),
+  publicip: field.string('its source NAT address'),
   networkdomain: field.string('network domain of its tiers'),
+  ip6routes: field.list('what upstream has to send where, for tiers with IPv6', ip6RouteView),
   redundantvpcrouter: field.boolean('whether listRouters shows two routers'),
   distributedvpcrouter: field.boolean('true: the router is on every hypervisor'),
   regionlevelvpc: field.boolean('false'),
@@ -58,6 +61,13 @@ export async function showVpcs(room: Room, rows: readonly Tables['vpc'][]): Prom
     .orderBy('id')
     .execute();
   const tiers = Map.groupBy(await showNetworks(room, tierRows), (tier) => tier.vpcid);
+  const own = await db
+    .selectFrom('publicip')
+    .select(['vpc', 'ip'])
+    .where('vpc', 'in', ids)
+    .where('issourcenat', '=', 1)
+    .execute();
+  const publicips = new Map(own.map(({ vpc, ip }) => [vpc, ip]));
   const tags = await tagsOf(db, 'Vpc', ids);
   return rows.map((row) => {
     const offering = offerings.get(row.offering);
@@ -74,7 +84,9 @@ export async function showVpcs(room: Room, rows: readonly Tables['vpc'][]): Prom
       vpcofferingdisplaytext: offering?.displaytext,
       service: offering?.service ?? [],
       network: tiers.get(row.id) ?? [],
+      publicip: publicips.get(row.id),
       networkdomain: row.networkdomain,
+      ip6routes: routesOf(tiers.get(row.id) ?? []),
       redundantvpcrouter: offering?.redundant === 1,
       distributedvpcrouter: true,
       regionlevelvpc: false,
@@ -85,6 +97,12 @@ export async function showVpcs(room: Room, rows: readonly Tables['vpc'][]): Prom
       tags: tags(row.id),
     });
   });
+}
+
+/** Those of all tiers; undefined where no tier has IPv6. */
+function routesOf(tiers: readonly NetworkView[]): VpcView['ip6routes'] | undefined {
+  const routes = tiers.flatMap(({ ip6routes }) => ip6routes ?? []);
+  return routes.length === 0 ? undefined : routes;
 }
 
 /** The VPC with this id as a job's result shows it. */

@@ -7,11 +7,14 @@ import { newId } from '../../lib/id.ts';
 import { formatCidr, isPrivate, parseCidr } from '../../lib/ip.ts';
 import { servicesOf } from '../../model/network-service.ts';
 import type { Tables } from '../../store/schema.ts';
+import { checkLimits } from '../account/resource-count.ts';
 import { existing, visible } from '../access.ts';
 import { checkNetworkDomain, defaultNetworkDomain, knownIds, openZone } from '../known.ts';
 import { containing, listParams, named, ownedRows, page, taggedRows } from '../list.ts';
 import { some } from '../network/network.ts';
 import { forParams, ownerOf } from '../owner.ts';
+import { giveVpcSourceNat, takeBackVpc } from '../public/public-ip-give.ts';
+import { changeSourceNat } from '../public/source-nat-change.ts';
 import { type Room, type WriteRoom, jobCommand, listCommand } from '../room.ts';
 import { showVpcs, vpcView } from './vpc-view.ts';
 
@@ -97,6 +100,9 @@ export const createVPC = jobCommand({
     zoneid: param.ref('zone', 'The zone'),
     networkdomain: param.text('Network domain of its tiers').optional(),
     start: param.flag('Makes no difference: there is no router to start').optional(),
+    sourcenatipaddress: param
+      .address('Its source NAT address, a free one of the public ranges; the next free one where it is left out')
+      .optional(),
     fordisplay: param.flag('Whether it is shown to its owner; for root').optional(),
     ...forParams,
   }),
@@ -111,9 +117,10 @@ export const createVPC = jobCommand({
     }
     const zone = await openZone(room, want.zoneid);
     checkCidr(want.cidr);
+    await checkLimits(room, { account: owner.account.id, domain: owner.domain.id }, { vpc: 1 });
     if (want.networkdomain !== undefined) checkNetworkDomain(want.networkdomain);
     const id = newId();
-    await room.tx.insert('vpc', {
+    const vpc: Tables['vpc'] = {
       id,
       name: want.name,
       displaytext: want.displaytext,
@@ -130,7 +137,9 @@ export const createVPC = jobCommand({
       fordisplay: want.fordisplay === false && room.call.caller.role === 'admin' ? 0 : 1,
       epoch: 0,
       created: new Date().toISOString(),
-    });
+    };
+    await room.tx.insert('vpc', vpc);
+    await giveVpcSourceNat(room, vpc, offering, want.sourcenatipaddress);
     return { id, about: { type: 'Vpc', id }, view: 'vpc', text: `creating VPC ${want.name} (${want.cidr})` };
   },
 });
@@ -163,6 +172,9 @@ export const updateVPC = jobCommand({
     name: param.text('New name').optional(),
     displaytext: param.text('New description').optional(),
     vpcofferingid: param.ref('vpcoffering', 'New offering').optional(),
+    sourcenatipaddress: param
+      .address('The one of its public addresses that becomes its source NAT address; the one before stays with it')
+      .optional(),
     fordisplay: param.flag('Whether it is shown to its owner; for root').optional(),
   }),
   async job(room, want) {
@@ -171,13 +183,20 @@ export const updateVPC = jobCommand({
     if (want.name !== undefined && want.name !== '') patch.name = want.name;
     if (want.displaytext !== undefined) patch.displaytext = want.displaytext;
     if (want.fordisplay !== undefined && room.call.caller.role === 'admin') patch.fordisplay = want.fordisplay ? 1 : 0;
-    if (want.vpcofferingid !== undefined) patch.offering = await checkedOffering(room, vpc, want.vpcofferingid);
+    if (want.vpcofferingid !== undefined) {
+      const offering = await checkedOffering(room, vpc, want.vpcofferingid);
+      patch.offering = offering.id;
+      await giveVpcSourceNat(room, vpc, offering);
+    }
     if (Object.keys(patch).length > 0) await room.tx.update('vpc', vpc.id, patch);
-    return { about: { type: 'Vpc', id: vpc.id }, view: 'vpc', text: `updating VPC ${vpc.name}` };
+    const whose = { of: 'vpc', id: vpc.id, name: vpc.name, conserve: false } as const;
+    const enters =
+      want.sourcenatipaddress === undefined ? [] : await changeSourceNat(room, whose, want.sourcenatipaddress);
+    return { about: { type: 'Vpc', id: vpc.id }, view: 'vpc', enters, text: `updating VPC ${vpc.name}` };
   },
 });
 
-async function checkedOffering(room: Room, vpc: Tables['vpc'], id: string): Promise<string> {
+async function checkedOffering(room: Room, vpc: Tables['vpc'], id: string): Promise<Tables['vpcoffering']> {
   const offering = await existing(room, 'vpcoffering', id, 'vpcofferingid');
   if (offering.id === vpc.offering) {
     throw refuse(
@@ -207,29 +226,15 @@ async function checkedOffering(room: Room, vpc: Tables['vpc'], id: string): Prom
       `The new vpc offering does not support these service(s) that this vpc requires for proper operation: [${missing.join(', ')}] based on the network offerings used. Please select an offering with compatible services.`,
     );
   }
-  return offering.id;
+  const held = await room.db.selectFrom('publicip').select('ip').where('vpc', '=', vpc.id).orderBy('ip').execute();
+  if (!offered.has('SourceNat') && held.length > 0) {
+    throw refuse(
+      'parameter',
+      `The new vpc offering does not support these service(s) that this vpc requires for proper operation: [SourceNat] for its public addresses ${some(held.map(({ ip }) => ip))}. Please select an offering with compatible services.`,
+    );
+  }
+  return offering;
 }
-
-export const restartVPC = jobCommand({
-  name: 'restartVPC',
-  summary: 'Makes everything of a VPC anew, without a lost packet',
-  roles: WRITERS,
-  event: 'VPC.RESTART',
-  answer: { kind: 'object', key: 'vpc', view: vpcView },
-  params: z.object({
-    id: param.ref('vpc', 'The VPC'),
-    cleanup: param.flag('Makes no difference: there is no router to be made anew').optional(),
-    makeredundant: param.flag('Makes no difference: the router is on every hypervisor anyway').optional(),
-    livepatch: param.flag('Makes no difference').optional(),
-  }),
-  async job(room, want) {
-    const vpc = await visible(room, 'vpc', want.id);
-    if (vpc.state !== 'Enabled')
-      throw refuse('parameter', `Unable to find Enabled VPC by id specified: ${vpc.name} is ${vpc.state}`);
-    await room.tx.update('vpc', vpc.id, { epoch: vpc.epoch + 1, restartrequired: 0 });
-    return { about: { type: 'Vpc', id: vpc.id }, view: 'vpc', text: `restarting VPC ${vpc.name}` };
-  },
-});
 
 export const deleteVPC = jobCommand({
   name: 'deleteVPC',
@@ -246,9 +251,10 @@ export const deleteVPC = jobCommand({
   },
 });
 
-/** Removes the row and its own ACL lists. Whoever calls has made sure that nothing else hangs on it. */
+/** Removes the row, its public addresses and its own ACL lists. Whoever calls has made sure that nothing else hangs on it. */
 export async function removeVpc(room: WriteRoom, vpc: Tables['vpc']): Promise<void> {
   const { tx } = room;
+  await takeBackVpc(room, vpc.id);
   const lists = await tx.db.selectFrom('acl').select('id').where('vpc', '=', vpc.id).execute();
   for (const { id } of lists) {
     const items = await tx.db.selectFrom('aclitem').select('id').where('acl', '=', id).execute();

@@ -9,15 +9,22 @@ import type { HostTable } from '../../store/schema/zone.ts';
 import { existing, visible } from '../access.ts';
 import { namesOf } from '../join.ts';
 import { containing, named, page, pageParams } from '../list.ts';
+import { idsOf } from '../../store/gateway-claims.ts';
+import { EMPTY, maintenanceOf, namesOfUnits } from '../../store/maintenance.ts';
 import { placeIn } from './pod.ts';
-import { type Room, listCommand, writeCommand } from '../room.ts';
+import { type Room, type WriteRoom, listCommand, writeCommand } from '../room.ts';
 
 export const hostView = z.object({
   id: field.string('id of the host'),
   name: field.string('its name'),
   state: field.string('Connecting (has not joined yet), Up, Down or Alert'),
-  resourcestate: field.string('Enabled or Disabled: whether new instances may be placed on it'),
-  type: field.string('Routing: it runs instances; LinuxRouter: it routes for networks'),
+  resourcestate: field.string(
+    'Enabled or Disabled: whether new instances may be placed on it; PrepareForMaintenance while it is being emptied, Maintenance once it is',
+  ),
+  leftonit: field.string('what still stands in the way of its maintenance; for root'),
+  type: field.string(
+    'Routing: it runs instances; LinuxRouter: it routes for networks; Gateway: it carries the way out of routers; Witness: it makes a majority for two of those',
+  ),
   ipaddress: field.string('address of its tunnel endpoint; for root'),
   zoneid: field.string('its zone'),
   zonename: field.string('name of its zone'),
@@ -53,6 +60,7 @@ export async function showHosts(room: Room, rows: readonly HostTable[]): Promise
     rows.map((row) => row.id),
   );
   const root = room.call.caller.role === 'admin';
+  const leaving = root ? await maintenanceOf(room.db) : new Map<string, string>();
   return rows.map((row) => {
     const facts = row.facts === null ? undefined : (JSON.parse(row.facts) as Partial<NodeFacts>);
     const { cpus, memory } = promised.get(row.id) ?? { cpus: 0, memory: 0 };
@@ -62,6 +70,7 @@ export async function showHosts(room: Room, rows: readonly HostTable[]): Promise
       name: row.name,
       state: row.state,
       resourcestate: row.resourcestate,
+      leftonit: leaving.get(row.id),
       type: TYPES[row.kind] ?? row.kind,
       ipaddress: root ? row.underlayip : undefined,
       zoneid: row.zone,
@@ -88,7 +97,12 @@ export async function showHosts(room: Room, rows: readonly HostTable[]): Promise
 const MIB = 1024 * 1024;
 
 /** kind -> type as CloudStack's clients know it. */
-const TYPES: Readonly<Record<string, string>> = { hypervisor: 'Routing', router: 'LinuxRouter' };
+const TYPES: Readonly<Record<string, string>> = {
+  hypervisor: 'Routing',
+  router: 'LinuxRouter',
+  gateway: 'Gateway',
+  witness: 'Witness',
+};
 
 function abilitiesOf(abilities: NodeFacts['abilities']): Record<string, string> | undefined {
   if (abilities === undefined) return undefined;
@@ -135,8 +149,8 @@ export const listHosts = listCommand({
     podid: param.ref('pod', 'In this pod').optional(),
     clusterid: param.ref('cluster', 'In this cluster').optional(),
     state: param.text('Connecting, Up, Down or Alert').optional(),
-    resourcestate: param.text('Enabled or Disabled').optional(),
-    type: param.text('Routing for hypervisors, LinuxRouter for routers; both where it is left out').optional(),
+    resourcestate: param.text('Enabled, Disabled, PrepareForMaintenance or Maintenance').optional(),
+    type: param.text('Routing, LinuxRouter, Gateway or Witness; all where it is left out').optional(),
     hypervisor: param.text('KVM').optional(),
     hahost: param.flag('Only false matches').optional(),
     virtualmachineid: param.ref('instance', 'Hosts this instance could move to').optional(),
@@ -202,6 +216,12 @@ export const updateHost = writeCommand({
     const resourcestate = { enable: 'Enabled', enabled: 'Enabled', disable: 'Disabled', disabled: 'Disabled' }[
       want.allocationstate.toLowerCase()
     ];
+    if (host.resourcestate !== 'Enabled' && host.resourcestate !== 'Disabled') {
+      throw refuse(
+        'parameter',
+        `Host ${host.name} is in state ${host.resourcestate}: call cancelHostMaintenance to use it again`,
+      );
+    }
     if (resourcestate === undefined)
       throw refuse('parameter', `Invalid allocation state: ${want.allocationstate}. Supported are: Enable, Disable`);
     await room.tx.update('host', host.id, { resourcestate });
@@ -236,7 +256,9 @@ export const deleteHost = writeCommand({
       );
     }
     await refuseRouting(room, host);
+    await refuseCarrying(room, host);
     await refuseCabled(room, host);
+    await forgetRoles(room, host);
     await room.tx.db.deleteFrom('scan').where('host', '=', host.id).execute();
     const were = await room.db.selectFrom('instance').select('id').where('lasthost', '=', host.id).execute();
     for (const instance of were) await room.tx.update('instance', instance.id, { lasthost: null });
@@ -258,8 +280,35 @@ async function refuseRouting(room: Room, host: HostTable): Promise<void> {
   if (legs.length === 0) return;
   throw refuse(
     'failed',
-    `Unable to delete the host ${host.name} as it routes for ${legs.length} networks: ${firstOf(legs.map((leg) => leg.name))}. Disable it (updateHost) and move each away with destroyRouter, or delete them first`,
+    `Unable to delete the host ${host.name} as it routes for ${legs.length} networks: ${firstOf(legs.map((leg) => leg.name))}. Have them moved away with prepareHostForMaintenance and destroyRouter, or delete them first`,
   );
+}
+
+/** One that is Down carries nothing any more, whatever was heard last. */
+async function refuseCarrying(room: Room, host: HostTable): Promise<void> {
+  if (host.state !== 'Up' || host.resourcestate === EMPTY) return;
+  const claims = await room.db.selectFrom('gatewayclaim').select('unit').where('host', '=', host.id).execute();
+  const carried = await namesOfUnits(room.db, claims);
+  if (carried.length === 0) return;
+  throw refuse(
+    'failed',
+    `Unable to delete the host ${host.name} as it carries the way out of ${firstOf(carried)}. Have it carried elsewhere first: prepareHostForMaintenance`,
+  );
+}
+
+async function forgetRoles(room: WriteRoom, host: HostTable): Promise<void> {
+  await room.tx.db.deleteFrom('gatewayclaim').where('host', '=', host.id).execute();
+  for (const table of ['vpc', 'network'] as const) {
+    const rows = await room.db
+      .selectFrom(table)
+      .select(['id', 'gatewayavoid'])
+      .where('gatewayavoid', 'like', `%${host.id}%`)
+      .execute();
+    for (const { id, gatewayavoid } of rows) {
+      const left = idsOf(gatewayavoid).filter((one) => one !== host.id);
+      await room.tx.update(table, id, { gatewayavoid: left.join(',') });
+    }
+  }
 }
 
 /** A port that is said to be this host's cable would be nobody's. */

@@ -154,6 +154,7 @@ test('listNetworkServiceProviders shows every router enabled, by its old names a
       ['VpcVirtualRouter', 'Enabled'],
       ['Ovn', 'Enabled'],
       ['LinuxRouter', 'Enabled'],
+      ['ConfigDrive', 'Enabled'],
     ],
   );
 });

@@ -74,9 +74,9 @@ const TABLES: Readonly<Record<string, Table>> = {
     references: { zone: 'zone' },
   },
   gatewayclaim: {
-    columns: { port: 'text', host: 'text', since: 'text' },
+    columns: { port: 'text', unit: 'text', host: 'text', candidates: 'text', slots: 'text', since: 'text' },
     key: ['port'],
-    index: [['host']],
+    index: [['host'], ['unit']],
     references: { host: 'host' },
   },
 };
@@ -88,10 +88,11 @@ const FAMILIES: Readonly<Record<string, Column>> = { internetprotocol: 'ipv4' };
 const COLUMNS: Readonly<Record<string, Readonly<Record<string, Column>>>> = {
   vpc: CARRIERS,
   network: { ...CARRIERS, serviceip: null, ip6cidr: null, ip6gateway: null },
-  nic: { ip6: null },
+  nic: { ip6: null, dhcpoptions: null },
   instance: { keypairs: null, onetimepassword: null, passwordturn: 0 },
   publicrange: { ip6cidr: null, ip6gateway: null },
   publicip: { acl: null },
+  aclitem: { reason: null },
   firewallrule: { family: 4 },
   networkoffering: FAMILIES,
   vpcoffering: { ...FAMILIES, capabilities: '{}' },
@@ -101,6 +102,13 @@ export async function up(db: Kysely<never>): Promise<void> {
   await createTables(db, TABLES);
   for (const [table, columns] of Object.entries(COLUMNS)) await addColumns(db, table, columns);
   await sql`create index publicip_by_acl on publicip (acl)`.execute(db);
+  // An address may have thousands of rules: whether a port is taken, how many there are, and which holes are of a rule are found here.
+  await sql`create index portforward_by_port on portforward (publicip, protocol, publicport, publicendport)`.execute(
+    db,
+  );
+  await sql`create index firewallrule_by_related on firewallrule (related, publicip)`.execute(db);
+  // Thousands of rows may wait at once, and each is asked whether something later of it does.
+  await sql`create index transition_by_row on transition (kind, id)`.execute(db);
   await writeRootDisks(db);
 }
 

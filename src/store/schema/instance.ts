@@ -49,6 +49,8 @@ export interface NicTable {
   ip: string | null;
   /** What it makes itself of the network's prefix and its MAC (SLAAC); null in a network without IPv6. */
   ip6: string | null;
+  /** JSON: further DHCP options that are sent to it, by their code. */
+  dhcpoptions: string | null;
   mac: string;
   isdefault: Bit;
   deviceid: number;

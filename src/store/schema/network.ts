@@ -72,7 +72,7 @@ export interface NetworkTable {
   created: string;
 }
 
-/** An address in use in a network: the table that makes sure none is given twice. `kind`: nic, gateway, secondary, router, member, reserved, service, balancer. */
+/** An address in use in a network: the table that makes sure none is given twice. `kind`: nic, gateway, secondary, router, member, reserved, service, balancer, check. */
 export interface AddressTable {
   network: string;
   ip: string;
@@ -138,6 +138,8 @@ export interface AclItemTable {
   /** Allow, Deny. */
   action: string;
   cidrlist: string;
+  /** Why it is there: its owner's words. */
+  reason: string | null;
   created: string;
 }
 

@@ -76,9 +76,15 @@ export interface GuestPrefixTable {
   created: string;
 }
 
-/** Which node carries a router port with a gateway chassis, as it says itself. `port`: OVN's name of the router port. */
+/** Which node carries a router port that has a group of them, as OVN says. `port`: OVN's name of the router port. */
 export interface GatewayClaimTable {
   port: string;
+  /** Key of the unit whose router it is of: `vpc:ID`, `network:ID`. */
+  unit: string;
   host: string;
+  /** Ids of the hosts of its group, with commas, best first. */
+  candidates: string;
+  /** Ids of the two hosts that the rows of a redundant router stand for, with commas: each keeps its place while it has a part in it. */
+  slots: string;
   since: string;
 }

@@ -33,6 +33,7 @@ bound | renew)
   : >"/run/leased.$interface.$ip"
   echo "$now" >"$lease.new"
   mv "$lease.new" "$lease"
+  [ "$ROLE" != default ] || guest-told "$serverid" >/dev/null 2>&1 &
   ;;
 esac
 exit 0

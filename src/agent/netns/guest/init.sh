@@ -4,7 +4,7 @@
 trap 'exit 0' TERM INT USR1 USR2
 trap 'cards' HUP
 
-# /run/boot/cards has one line a card: DEVICE default|other dhcp|none. /run/card.DEVICE is there once it was brought up; the node
+# /run/boot/cards has one line a card: DEVICE default|other dhcp|none, and its IPv6 address where it has one. /run/card.DEVICE is there once it was brought up; the node
 # takes it away when it has put another cable in.
 cards() {
   for file in /run/udhcpc.*; do
@@ -12,13 +12,14 @@ cards() {
     device=${file#/run/udhcpc.}
     [ -e "/run/card.$device" ] && continue
     kill "$(cat "$file")" 2>/dev/null
-    rm -f "$file" "/run/lease.$device" /run/leased."$device".* /run/address."$device".*
+    rm -f "$file" "/run/lease.$device" /run/leased."$device".* /run/address."$device".* /run/slaac."$device".*
   done
-  while read -r device role method; do
+  while read -r device role method address6; do
     if [ -e "/run/card.$device" ]; then
       guest-addresses "$device"
       continue
     fi
+    [ -z "$address6" ] || guest-slaac "$device" "$role" "$address6"
     ip link set "$device" up || continue
     if [ "$method" = dhcp ]; then
       ROLE=$role udhcpc -f -i "$device" -s /sbin/guest-dhcp \
@@ -43,6 +44,8 @@ ssh_server() {
 
 ip link set lo up
 cards
+# Where a disk tells, nothing has to be asked for first.
+[ "$(cat /run/boot/told 2>/dev/null)" != drive ] || guest-told >/dev/null 2>&1 &
 if command -v dropbear >/dev/null; then ssh_server & fi
 : >/run/up
 while :; do

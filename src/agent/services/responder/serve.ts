@@ -1,0 +1,182 @@
+// Answers on the sockets of one network: names on 53, metadata on 80, passwords on 8080. Everything that comes is a tenant's: who is not
+// of the network gets no answer, and nobody can hold more than his share.
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { Server, Socket } from 'node:net';
+import { cidr, contains, parseIp } from '../../../lib/ip.ts';
+import type { GuestSpec, ServedNetwork } from './config.ts';
+import { type Forwarder, framed, framesOf } from './forward.ts';
+import { createLimit } from './limit.ts';
+import { formatAnswer, parseQuestion, type Question, RCODE } from './message.ts';
+import { metadata, passwordRequest, type Told } from './metadata.ts';
+import type { Names } from './names.ts';
+import { closeSockets, type Sockets } from './sockets.ts';
+
+/** What a network is answered from: looked at anew for each question. */
+export interface Knowledge {
+  readonly network: ServedNetwork;
+  readonly names: Names | undefined;
+  guestAt(address: string): GuestSpec | undefined;
+}
+
+export interface Passwords {
+  /** The password until it was taken. */
+  give(guest: GuestSpec): Promise<string | undefined>;
+  take(guest: GuestSpec): Promise<void>;
+}
+
+export interface Serving {
+  close(): void;
+}
+
+const PER_SECOND = 200;
+const BURST = 400;
+/** Connections at once, of the network and of one address in it. */
+const CONNECTIONS = 256;
+const CONNECTIONS_EACH = 16;
+const CONNECTION_MS = 15_000;
+
+/** Answers until closed. `knows`: the network as it is now; undefined once it is not served any more. */
+export function serve(
+  sockets: Sockets,
+  knows: () => Knowledge | undefined,
+  forwarder: Forwarder,
+  passwords: Passwords,
+): Serving {
+  const limit = createLimit(PER_SECOND, BURST);
+
+  async function answer(packet: Buffer, from: string, over: 'udp' | 'tcp'): Promise<Buffer | undefined> {
+    const known = knows();
+    const question = parseQuestion(packet);
+    if (known === undefined || question === undefined || !isOf(known.network, from) || !limit.takes(Date.now()))
+      return undefined;
+    const room = over === 'tcp' ? 65_535 : question.room;
+    if (!question.plain) return formatAnswer(question, RCODE.notImplemented, [], room);
+    const verdict = known.names?.lookUp(known.network.id, question) ?? 'forward';
+    if (verdict !== 'forward') return formatAnswer(question, verdict.rcode, verdict.answers, room);
+    return (await forwarded(packet, question, known.network, over)) ?? formatAnswer(question, RCODE.failure, [], room);
+  }
+
+  async function forwarded(
+    packet: Buffer,
+    question: Question,
+    { dns }: ServedNetwork,
+    over: 'udp' | 'tcp',
+  ): Promise<Buffer | undefined> {
+    const resolvers = dns?.resolvers ?? [];
+    return resolvers.length === 0 ? undefined : forwarder.ask(packet, question, resolvers, over);
+  }
+
+  sockets.names?.on('message', (packet, { address, port }) => {
+    void answer(packet, address, 'udp').then((reply) => {
+      if (reply !== undefined) sockets.names?.send(reply, port, address, () => undefined);
+    });
+  });
+  sockets.names?.on('error', () => undefined);
+  accept(sockets.namesTcp, (socket) => {
+    const from = socket.remoteAddress ?? '';
+    let [open, ended] = [0, false];
+    const take = framesOf((packet) => {
+      open++;
+      void answer(packet, from, 'tcp').then((reply) => {
+        open--;
+        if (reply === undefined) socket.destroy();
+        else if (socket.writable) socket.write(framed(reply));
+        if (ended && open === 0) socket.end();
+      });
+    });
+    socket.on('data', take);
+    socket.on('end', () => {
+      ended = true;
+      if (open === 0) socket.end();
+    });
+    socket.resume();
+  });
+  const told = createServer({ keepAlive: false }, (request, response) => {
+    tell(
+      response,
+      asked(request, knows(), (guest, address) => metadata(guest, address, request.url ?? '/')),
+    );
+  });
+  accept(sockets.metadata, (socket) => told.emit('connection', socket));
+  const secret = createServer({ keepAlive: false }, (request, response) => {
+    void password(request).then((reply) => tell(response, reply));
+  });
+  accept(sockets.passwords, (socket) => secret.emit('connection', socket));
+
+  async function password(request: IncomingMessage): Promise<Told> {
+    let guest: GuestSpec | undefined;
+    const refused = asked(request, knows(), (found) => {
+      guest = found;
+      return { status: 200, body: 'bad_request' };
+    });
+    if (guest === undefined) return refused;
+    switch (passwordRequest(request.headers['domu_request'])) {
+      case 'give':
+        return { status: 200, body: (await passwords.give(guest)) ?? 'saved_password' };
+      case 'taken':
+        await passwords.take(guest);
+        return { status: 200, body: 'saved_password' };
+      case 'unknown':
+        return refused;
+    }
+  }
+
+  return { close: () => closeSockets(sockets) };
+}
+
+/** Takes a server's connections, so many and each for so long. */
+function accept(server: Server | undefined, take: (socket: Socket) => void): void {
+  if (server === undefined) return;
+  const each = new Map<string, number>();
+  server.maxConnections = CONNECTIONS;
+  // Who has said all he has to say is answered yet (Node's own property; it is only read when a connection comes).
+  Object.assign(server, { allowHalfOpen: true });
+  server.on('error', () => undefined);
+  server.on('connection', (socket) => {
+    const from = socket.remoteAddress ?? '';
+    const open = (each.get(from) ?? 0) + 1;
+    socket.on('error', () => undefined);
+    if (open > CONNECTIONS_EACH) {
+      socket.destroy();
+      return;
+    }
+    each.set(from, open);
+    const timer = setTimeout(() => socket.destroy(), CONNECTION_MS);
+    socket.on('close', () => {
+      clearTimeout(timer);
+      const left = (each.get(from) ?? 1) - 1;
+      if (left === 0) each.delete(from);
+      else each.set(from, left);
+    });
+    take(socket);
+  });
+}
+
+/** The answer of an instance's own address; nobody else is told anything, nor is a proxy that speaks for others. */
+function asked(
+  request: IncomingMessage,
+  known: Knowledge | undefined,
+  answer: (guest: GuestSpec, address: string) => Told,
+): Told {
+  const address = request.socket.remoteAddress ?? '';
+  const guest = known === undefined || !isOf(known.network, address) ? undefined : known.guestAt(address);
+  if (guest === undefined || request.headers['x-forwarded-for'] !== undefined)
+    return { status: 404, body: 'not found\n' };
+  if (request.method !== 'GET' && request.method !== 'HEAD') return { status: 405, body: 'only GET\n' };
+  return answer(guest, address);
+}
+
+function tell(response: ServerResponse, { status, body }: Told): void {
+  response.writeHead(status, {
+    'content-type': typeof body === 'string' ? 'text/plain; charset=utf-8' : 'application/octet-stream',
+    'content-length': Buffer.byteLength(body),
+    'cache-control': 'no-store',
+    connection: 'close',
+  });
+  response.end(body);
+}
+
+function isOf(network: ServedNetwork, address: string): boolean {
+  const ip = parseIp(address);
+  return ip !== undefined && contains(cidr(network.cidr), ip);
+}

@@ -1,0 +1,131 @@
+// The gateway helper's place in OVN: a switch of its own with one port, behind a port of the router. What OVN cannot do for a router
+// is done there, in a namespace on each node that may carry the router's public side. The port has no chassis of its own: the node
+// that carries the public side plugs it, and with the next one it goes along.
+import { macOf } from '../lib/id.ts';
+import { cidr, ip } from '../lib/ip.ts';
+import type { DesiredRow } from './desired.ts';
+import { aclRow } from './filter.ts';
+import { PRIORITY } from './guard-rail.ts';
+import { and } from './match.ts';
+import { portGroupName, routerPortName, row, rowId, switchName, switchSideName } from './names.ts';
+import type { Leg } from './router.ts';
+import type { Connected, Routing } from './routing.ts';
+import { policy } from './source-check.ts';
+
+/**
+ * The same for every router, since no two of them meet: IETF's own prefix (RFC 6890, 192.0.0.0/24), which no tenant may use. Not link
+ * local: members answer to it by way of their gateway, and some systems take all of 169.254.0.0/16 for their own wire.
+ */
+export const HELPER_PREFIX = '192.0.0.16/29';
+export const HELPER_GATEWAY = '192.0.0.17';
+export const HELPER_ADDRESS = '192.0.0.18';
+
+/** What a helper does, as far as packets show it. */
+export interface HelperTraffic {
+  /** Matches of what is sent to it: `tcp.dst == 10000`. Replies pass. */
+  readonly accepts: readonly string[];
+  /** Matches of what it sends by itself. Replies pass. */
+  readonly reaches: readonly string[];
+}
+
+/** Id the helper's leg, switch and group are named by. */
+export function helperId(routerId: string): string {
+  return `helper-${routerId}`;
+}
+
+/** Name of the helper's logical port: `external_ids:iface-id` where it is plugged. */
+export function helperPort(routerId: string): string {
+  return rowId('Logical_Switch_Port', helperId(routerId));
+}
+
+export function helperMac(routerId: string): string {
+  return macOf(helperId(routerId));
+}
+
+/** The router's port towards its helper. */
+export function helperLeg(routerId: string): Leg {
+  const id = helperId(routerId);
+  return { id, address: HELPER_GATEWAY, network: { id, cidr: HELPER_PREFIX, segment: { kind: 'overlay' } } };
+}
+
+/** The helper's switch, with its port, which takes and sends what `traffic` says and nothing else. */
+export function helperRows(unit: string, routerId: string, traffic: HelperTraffic): readonly DesiredRow[] {
+  const id = helperId(routerId);
+  const mark = { id, unit };
+  const place = `${helperMac(routerId)} ${HELPER_ADDRESS}`;
+  const uuid = helperPort(routerId);
+  const port = row('Logical_Switch_Port', uuid, mark, { name: uuid, addresses: [place], port_security: [place] });
+  const side = row('Logical_Switch_Port', rowId('Logical_Switch_Port', switchSideName(id)), mark, {
+    name: switchSideName(id),
+    type: 'router',
+    addresses: ['router'],
+    options: { 'router-port': routerPortName(id) },
+  });
+  const group = portGroupName(id);
+  const acls = [
+    ...filter(unit, id, 'to-lport', `outport == @${group}`, traffic.accepts),
+    ...filter(unit, id, 'from-lport', `inport == @${group}`, traffic.reaches),
+  ];
+  const name = switchName(id);
+  const ports = [port.uuid, side.uuid];
+  return [
+    row('Logical_Switch', rowId('Logical_Switch', name), mark, { name, ports }),
+    port,
+    side,
+    row('Port_Group', rowId('Port_Group', group), mark, {
+      name: group,
+      ports: [port.uuid],
+      acls: acls.map((acl) => acl.uuid),
+    }),
+    ...acls,
+  ];
+}
+
+function filter(
+  unit: string,
+  id: string,
+  direction: 'to-lport' | 'from-lport',
+  port: string,
+  matches: readonly string[],
+): readonly DesiredRow[] {
+  return [
+    ...matches.map((match) =>
+      aclRow(unit, id, `${direction}/${match}`, direction, PRIORITY.open, and(port, match), 'allow-related'),
+    ),
+    aclRow(unit, id, `${direction}/rest`, direction, PRIORITY.list, and(port, 'ip4'), 'drop'),
+  ];
+}
+
+/** Logical_Router_Policy priority: before the source check. */
+const SHUT = 31_000;
+
+/**
+ * Who comes in by a private gateway has no business with the helper. (By a public wire nobody gets there but by translation:
+ * public-filter.ts. What the VPC's own instances send there is answered as at the public address.)
+ */
+export function helperGuard(unit: string, { connected }: Routing): readonly DesiredRow[] {
+  return connected
+    .filter(({ kind }) => kind === 'gateway')
+    .map(({ id }) => {
+      const match = `inport == "${routerPortName(id)}" && ip4.dst == ${HELPER_PREFIX}`;
+      return policy(unit, id, 'helper', SHUT, match, 'drop');
+    });
+}
+
+/** The routing with the helper's segment, for the source check: nobody else sends from its addresses. Routes of tenants never lead there. */
+export function withHelper(routing: Routing, routerId: string): Routing {
+  const prefix = cidr(HELPER_PREFIX);
+  const id = helperId(routerId);
+  const segment: Connected = {
+    id,
+    kind: 'tier',
+    networkId: id,
+    prefix,
+    own: ip(HELPER_GATEWAY),
+    label: 'the gateway helper',
+  };
+  const table = [...routing.table, { prefix, via: [segment] }].toSorted(
+    (a, b) => b.prefix.length - a.prefix.length || a.prefix.base - b.prefix.base,
+  );
+  return { ...routing, connected: [...routing.connected, segment], table };
+}

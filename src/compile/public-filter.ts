@@ -1,0 +1,144 @@
+// The packet filter of a router's port on a public wire. Rule: stateless, and only where a packet asks for something: conntrack is
+// skipped there (OVN 23.03), and what is not asked for a served port is the answer to a translated connection. Every match names the
+// router's port and one of its addresses: others' packets on the same switch are never touched. Addresses that are an
+// instance's alone are judged at the instance, with its connections (tier-filter.ts, guest-filter.ts).
+import { cidr, parseCidr, type Cidr } from '../lib/ip.ts';
+import type { PublicAddress, PublicSide } from '../model/public-side.ts';
+import type { DesiredRow } from './desired.ts';
+import { prioritized, type Rule } from './filter.ts';
+import { PRIORITY } from './guard-rail.ts';
+import { HELPER_PREFIX } from './helper-leg.ts';
+import { and, within } from './match.ts';
+import { row, rowId, switchSideName } from './names.ts';
+import { publicList, senders, type PublicRule } from './public-list.ts';
+import type { PublicLeg, PublicOwner } from './public-leg.ts';
+import {
+  intersection,
+  outside,
+  portMatches,
+  servedBy,
+  translationPorts,
+  type PortRange,
+  type Served,
+} from './served-port.ts';
+
+/** Rows for the public switch. */
+export function publicFilter(unit: string, owner: PublicOwner, leg: PublicLeg): readonly DesiredRow[] {
+  const side = owner.publicSide!;
+  const to = `outport == "${switchSideName(leg.id)}"`;
+  const make = (id: string, key: string, priority: number, match: string, action: string, direction = 'to-lport') =>
+    row('ACL', rowId('ACL', `${leg.id}/${key}`), { id, unit }, { direction, priority, match, action });
+  const rows = leg.addresses
+    .filter(({ staticNat }) => staticNat === undefined)
+    .flatMap((address) =>
+      prioritized(rulesFor(address, side.firewall, address.ip === leg.own), PRIORITY.list).map(
+        ({ id, match, allow, priority }) =>
+          make(
+            address.id,
+            `${address.id}/${id}`,
+            priority,
+            and(to, `ip4.dst == ${address.ip}`, match),
+            allow ? 'allow-stateless' : 'drop',
+          ),
+      ),
+    );
+  // Of all wires: what the router itself answers leaves by its default route.
+  const own = side.addresses.map(({ ip }) => parseCidr(`${ip}/32`)!);
+  const from = `inport == "${switchSideName(leg.id)}"`;
+  const guard = (key: string, priority: number, match: string, action: string, direction: string): DesiredRow =>
+    make(owner.id, `guard/${key}`, priority, match, action, direction);
+  return [
+    // Nobody out there has our addresses: the filters inside trust them.
+    guard('own', PRIORITY.guard, and(to, within('ip4.src', own)), 'drop', 'to-lport'),
+    // Whoever knows what is behind the addresses does not get there past them.
+    guard('inside', PRIORITY.guard, and(to, within('ip4.dst', behind(owner, side))), 'drop', 'to-lport'),
+    // Nothing leaves untranslated: conntrack lets a packet go on when no translation is left for it (measured, OVS 3.1).
+    guard(
+      'sent',
+      PRIORITY.guard,
+      and(from, within('ip4.src', [...own, ...routedIn(owner, side)])),
+      'allow-stateless',
+      'from-lport',
+    ),
+    guard('sent/rest', PRIORITY.open, and(from, 'ip4'), 'drop', 'from-lport'),
+    ...rows,
+  ];
+}
+
+/** What nobody outside speaks to: the helper, and what is translated. */
+function behind(owner: PublicOwner, { mode }: PublicSide): readonly Cidr[] {
+  const networks = mode === 'NATTED' ? ('tiers' in owner ? owner.tiers : [owner]) : [];
+  return [HELPER_PREFIX, ...networks.map((network) => network.cidr)].flatMap((text) =>
+    text === undefined ? [] : cidr(text),
+  );
+}
+
+/** Addresses that leave as they are. */
+function routedIn(owner: PublicOwner, { mode }: PublicSide): readonly Cidr[] {
+  if (mode === 'NATTED' || 'tiers' in owner || owner.cidr === undefined) return [];
+  return [cidr(owner.cidr)];
+}
+
+function rulesFor(address: PublicAddress, firewall: boolean, answersEcho: boolean): readonly Rule[] {
+  const list = publicList(address, firewall);
+  const ports = servedBy(address).flatMap((served) => portRules(served, list));
+  const echo = list === undefined || !answersEcho ? [] : echoRules(list);
+  return [...ports, ...closedPorts(address), ...echo];
+}
+
+/**
+ * All other ports of an address that leads inside, but for those of translated connections: a forward that went away ends what was
+ * open by it, too, which conntrack on its own would carry on as long as the address is in use.
+ */
+function closedPorts(address: PublicAddress): readonly Rule[] {
+  const kept = translationPorts(address);
+  if (kept === undefined) return [];
+  const closed = outside(address.sourceNat ? [kept] : [], { start: 0, end: 65_535 });
+  return (['tcp', 'udp'] as const).flatMap((protocol) =>
+    portMatches(protocol, closed).map((match): Rule => ({ id: `closed/${match}`, match, allow: false })),
+  );
+}
+
+/** First match, for the served ports only; what no line lets in is refused. */
+function portRules(served: Served, list: readonly PublicRule[] | undefined): readonly Rule[] {
+  const { protocol, ports } = served;
+  const cidrs = served.cidrs.map(parseCidr).filter((prefix) => prefix !== undefined);
+  const restricted = served.cidrs.length > 0;
+  const clients =
+    cidrs.some(({ length }) => length === 0) || !restricted ? '' : within('ip4.src', cidrs.length > 0 ? cidrs : NOBODY);
+  const key = `${protocol}/${served.cidrs.join(',')}`;
+  const lines = list ?? [EVERYTHING];
+  const rules = lines.flatMap((line) =>
+    portMatches(protocol, portsIn(line, protocol, ports)).map((match): Rule => ({
+      id: `${key}/${line.id}/${match}`,
+      match: and(line.allow ? clients : '', senders(line), match),
+      allow: line.allow,
+    })),
+  );
+  if (list === undefined && !restricted) return rules;
+  const rest = portMatches(protocol, ports).map((match): Rule => ({ id: `${key}/rest/${match}`, match, allow: false }));
+  return [...rules, ...rest];
+}
+
+const EVERYTHING: PublicRule = { id: 'all', protocol: 'all', from: [], to: [], allow: true };
+
+/** A prefix nobody sends from (RFC 5737): rules for the other address family alone let nobody in. */
+const NOBODY = [parseCidr('0.0.0.0/32')!];
+
+function portsIn(line: PublicRule, protocol: 'tcp' | 'udp', ports: readonly PortRange[]): readonly PortRange[] {
+  if (line.protocol === 'all') return ports;
+  if (line.protocol !== protocol) return [];
+  return line.start === undefined ? ports : intersection(ports, { start: line.start, end: line.end ?? line.start });
+}
+
+const ECHO = 'icmp4.type == 8';
+
+/** Questions to the router's own address; whatever else of ICMP comes belongs to connections. */
+function echoRules(list: readonly PublicRule[]): readonly Rule[] {
+  const rules = list
+    .filter(
+      ({ protocol, icmpType = -1 }) => protocol === 'all' || (protocol === 'icmp' && (icmpType < 0 || icmpType === 8)),
+    )
+    .map((line): Rule => ({ id: `echo/${line.id}`, match: and(senders(line), ECHO), allow: line.allow }));
+  return [...rules, { id: 'echo/rest', match: ECHO, allow: false }];
+}

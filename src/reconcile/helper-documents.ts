@@ -1,0 +1,98 @@
+// What nodes' documents say of gateway helpers: for each router that needs one, the same spec to every node of the group that may carry
+// its public side. Which of them does is OVN's to decide, and theirs to see.
+import { proxiedOf } from '../compile/balancer.ts';
+import { HELPER_ADDRESS, HELPER_GATEWAY, HELPER_PREFIX, helperMac, helperPort } from '../compile/helper-leg.ts';
+import { routerPortName } from '../compile/names.ts';
+import { publicPlaceOf } from '../compile/public-leg.ts';
+import { type Fabric, type GuestNetwork, type Intent, type UnitKey, type Vpc, mtuOf } from '../model/intent.ts';
+import type { NodeReport } from '../protocol/document.ts';
+import type { HelperSpec, ProxySpec } from '../protocol/helper.ts';
+
+interface Helper {
+  readonly spec: HelperSpec;
+  /** Names of the nodes of its group. */
+  readonly nodes: readonly string[];
+}
+
+type Owner = Vpc | GuestNetwork;
+
+/** By owner: units keep identity while they mean the same. */
+const known = new WeakMap<Owner, { readonly fabric: Fabric; readonly helper: Helper | undefined }>();
+
+/** The helpers of each node, by its name; nodes without any are left out. The same objects while nothing of them changed. */
+export function helpersByNode(intent: Intent): ReadonlyMap<string, readonly HelperSpec[]> {
+  const byNode = new Map<string, HelperSpec[]>();
+  for (const owner of ownersOf(intent)) {
+    const helper = helperOf(owner, intent.fabric);
+    for (const node of helper?.nodes ?? []) {
+      const specs = byNode.get(node);
+      if (specs === undefined) byNode.set(node, [helper!.spec]);
+      else specs.push(helper!.spec);
+    }
+  }
+  return byNode;
+}
+
+/** Names of the nodes that have the helper of a unit's router; none where it needs none. */
+export function helperNodes(unit: UnitKey, intent: Intent): readonly string[] {
+  const id = unit.slice(unit.indexOf(':') + 1);
+  const network = intent.networks.get(id);
+  const owner = unit.startsWith('vpc:') ? intent.vpcs.get(id) : network?.kind === 'guest' ? network : undefined;
+  return owner === undefined ? [] : (helperOf(owner, intent.fabric)?.nodes ?? []);
+}
+
+/** Id of a router or of what its helper does -> what a node says is wrong there. */
+export function helperErrors(intent: Intent, reports: ReadonlyMap<string, NodeReport>): ReadonlyMap<string, string> {
+  const errors = new Map<string, string>();
+  const down = new Set([...intent.hosts.values()].filter((host) => host.down === true).map(({ name }) => name));
+  const saying = [...reports.values()].filter(({ helpers = [] }) => helpers.some(({ error }) => error !== undefined));
+  if (saying.length === 0) return errors;
+  const byNode = helpersByNode(intent);
+  for (const { node, helpers = [] } of saying.filter((report) => !down.has(report.node)))
+    for (const { id, error } of helpers) {
+      const spec = byNode.get(node)?.find((one) => one.id === id);
+      if (error === undefined || spec === undefined) continue;
+      for (const part of [id, ...(spec.jobs.balancers ?? []).map((balancer) => balancer.id)])
+        errors.set(part, `node ${node}, which says: ${error}`);
+    }
+  return errors;
+}
+
+function* ownersOf(intent: Intent): Iterable<Owner> {
+  for (const vpc of intent.vpcs.values()) if (vpc.publicSide !== undefined) yield vpc;
+  for (const network of intent.networks.values())
+    if (network.kind === 'guest' && network.publicSide !== undefined) yield network;
+}
+
+function helperOf(owner: Owner, fabric: Fabric): Helper | undefined {
+  const memo = known.get(owner);
+  if (memo?.fabric === fabric) return memo.helper;
+  const helper = madeFor(owner, fabric);
+  known.set(owner, { fabric, helper });
+  return helper;
+}
+
+function madeFor(owner: Owner, fabric: Fabric): Helper | undefined {
+  const { id, name, publicSide } = owner;
+  if (publicSide === undefined) return undefined;
+  const balancers = proxiedOf(publicSide).map(({ balancer, port }): ProxySpec => ({
+    ...balancer,
+    members: balancer.members.map(({ ip, port: to }) => ({ ip, port: to })),
+    port,
+  }));
+  const { legs, chassis } = publicPlaceOf(id, publicSide, fabric);
+  const [main] = legs;
+  if (balancers.length === 0 || main === undefined) return undefined;
+  const spec: HelperSpec = {
+    id,
+    name,
+    port: helperPort(id),
+    follows: routerPortName(main.id),
+    mac: helperMac(id),
+    address: `${HELPER_ADDRESS}/${HELPER_PREFIX.split('/')[1]}`,
+    gateway: HELPER_GATEWAY,
+    mtu: mtuOf({ kind: 'overlay' }, fabric.underlayMtu),
+    jobs: { balancers },
+  };
+  return { spec, nodes: chassis };
+}

@@ -1,0 +1,100 @@
+// What is wrong with the nodes that carry ways out, as far as it can be seen from here: each a sentence for the operator. Pure but for the
+// two functions that ask and tell.
+import { newId } from '../lib/id.ts';
+import { BUILT_IN } from '../model/built-in.ts';
+import type { Db, Store } from './open.ts';
+import type { Tables } from './schema.ts';
+
+type Host = Pick<Tables['host'], 'id' | 'name' | 'zone' | 'state' | 'resourcestate' | 'kind' | 'serial'>;
+type Claim = Pick<Tables['gatewayclaim'], 'host' | 'unit'>;
+
+/** The type of the event that a finding becomes. */
+export const GATEWAY_EVENT = 'GATEWAY.FINDING';
+
+export interface GatewayFinding {
+  /** The node, or the zone. */
+  readonly about: { readonly type: 'Host' | 'Zone'; readonly id: string };
+  readonly text: string;
+}
+
+/** Fewer make no majority: the survivor of two believes itself cut off and takes over nothing (measured). */
+const MAJORITY = 3;
+/** So few may be on one node by chance. */
+const MANY = 4;
+
+export function gatewayFindings(
+  zones: readonly Pick<Tables['zone'], 'id' | 'name'>[],
+  hosts: readonly Host[],
+  claims: readonly Claim[],
+): GatewayFinding[] {
+  return zones.flatMap((zone) => {
+    const own = hosts.filter((host) => host.zone === zone.id && host.serial !== null && host.kind !== 'router');
+    const gateways = own.filter(({ kind }) => kind === 'gateway');
+    const about = { type: 'Zone' as const, id: zone.id };
+    const carried = claims.length > 0 || gateways.length > 0;
+    const found: GatewayFinding[] = [];
+    if (gateways.length === 1) {
+      const text = `zone ${zone.name} has one gateway node, ${gateways[0]!.name}: when it is lost only hypervisors that are on the public wire can take over. Add another: createJoinToken kind=gateway`;
+      found.push({ about, text });
+    }
+    if (carried && own.length < MAJORITY) {
+      const text = `zone ${zone.name} has ${own.length} nodes that could carry ways out or watch those that do, and it takes ${MAJORITY} to tell who is lost: nobody takes over. Add a witness, which needs next to nothing: createJoinToken kind=witness`;
+      found.push({ about, text });
+    }
+    for (const host of gateways) {
+      if (host.state !== 'Down') continue;
+      const text = `gateway node ${host.name} is Down: what it carried is carried by others. Start it, or remove it with deleteHost`;
+      found.push({ about: { type: 'Host', id: host.id }, text });
+    }
+    const able = gateways.filter(({ state, resourcestate }) => state === 'Up' && resourcestate === 'Enabled');
+    const here = claims.filter(({ host }) => own.some(({ id }) => id === host));
+    const holders = new Set(here.map(({ host }) => host));
+    const [only] = holders;
+    if (able.length > 1 && holders.size === 1 && here.length >= MANY) {
+      const name = own.find(({ id }) => id === only)?.name ?? only;
+      const text = `gateway node ${name} carries all ${here.length} ways out of zone ${zone.name}, though ${able.length} gateway nodes are Up. Look for routers that were stopped elsewhere (listRouters state=Stopped)`;
+      found.push({ about, text });
+    }
+    return found;
+  });
+}
+
+export async function findingsNow(db: Db): Promise<GatewayFinding[]> {
+  const [zones, hosts, claims] = await Promise.all([
+    db.selectFrom('zone').select(['id', 'name']).orderBy('name').execute(),
+    db.selectFrom('host').selectAll().orderBy('name').execute(),
+    db.selectFrom('gatewayclaim').select(['host', 'unit']).execute(),
+  ]);
+  return gatewayFindings(zones, hosts, claims);
+}
+
+/** Tells each new finding as an event of the operator's, once; gives what is found now, to be given again next time. */
+export async function tellGatewayFindings(store: Store, told: ReadonlySet<string>): Promise<ReadonlySet<string>> {
+  const found = await findingsNow(store.db);
+  const news = found.filter(({ text }) => !told.has(text));
+  if (news.length > 0) {
+    await store.write(async (tx) => {
+      for (const { about, text } of news) {
+        await tx.db
+          .insertInto('event')
+          .values({
+            id: newId(),
+            type: GATEWAY_EVENT,
+            level: 'WARN',
+            state: 'Completed',
+            description: text,
+            account: BUILT_IN.adminAccount,
+            domain: BUILT_IN.rootDomain,
+            user: '',
+            parent: null,
+            resourcetype: about.type,
+            resource: about.id,
+            created: new Date().toISOString(),
+            seq: await tx.next('event'),
+          })
+          .execute();
+      }
+    });
+  }
+  return new Set(found.map(({ text }) => text));
+}

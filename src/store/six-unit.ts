@@ -1,0 +1,45 @@
+// From rows to what networks and cards have of IPv6. Pure; intent-units.ts says where it belongs.
+import type { AclItem } from '../model/intent.ts';
+import { BUILT_IN } from '../model/built-in.ts';
+import { type Firewall6, type Network6, type Nic6, routerPortMac } from '../model/ipv6.ts';
+import { offers } from '../model/network-service.ts';
+import { looksLikeIp6 } from '../lib/ip6.ts';
+import type { Row, Rows } from './intent-rows.ts';
+import { firewallRule } from './public-unit.ts';
+
+/** The prefix of a network, where it has IPv6. */
+export function sixOf(row: Row<'network'>): { readonly six?: Network6 } {
+  if (row.ip6cidr === null || row.ip6gateway === null) return {};
+  return { six: { cidr: row.ip6cidr, gateway: row.ip6gateway } };
+}
+
+/** A card's address, and the MAC of its network's router: that of the port, which follows from the IPv4 gateway where there is one. */
+export function nicSix(nic: Row<'nic'>, network: Row<'network'>): { readonly six?: Nic6 } {
+  const gateway = network.gateway ?? network.ip6gateway;
+  if (nic.ip6 === null || gateway === null) return {};
+  return { six: { address: nic.ip6, router: routerPortMac(network.id, gateway) } };
+}
+
+/** The IPv6 firewall of a network outside a VPC; none where its offering has no firewall. */
+export function firewall6Of(rows: Rows, row: Row<'network'>): { readonly firewall6?: Firewall6 } {
+  const offering = rows.networkoffering.get(row.offering);
+  if (row.ip6cidr === null || offering === undefined || !offers(offering, 'Firewall')) return {};
+  const rules = rows.firewallrule.by('network', row.id).filter(({ family }) => family === 6);
+  const of = (direction: string): Firewall6['ingress'] =>
+    rules.filter((rule) => rule.direction === direction).map(firewallRule);
+  const egressDefault = offering.egressdefaultpolicy === 1 ? 'allow' : 'deny';
+  return { firewall6: { ingress: of('Ingress'), egressDefault, egress: of('Egress') } };
+}
+
+const EVERYWHERE = '::/0';
+
+/** The CIDRs of an item, by family. Those of the two lists that every VPC can use are about both, whatever they say. */
+export function familiesOf(acl: string, cidrlist: string): Pick<AclItem, 'cidrs' | 'cidrs6'> {
+  const all = cidrlist
+    .split(',')
+    .map((text) => text.trim())
+    .filter((text) => text !== '');
+  const global = acl === BUILT_IN.allowList || acl === BUILT_IN.denyList;
+  const cidrs6 = global ? [EVERYWHERE] : all.filter(looksLikeIp6);
+  return { cidrs: all.filter((text) => !looksLikeIp6(text)), ...(cidrs6.length === 0 ? {} : { cidrs6 }) };
+}

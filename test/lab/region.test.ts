@@ -1,0 +1,184 @@
+// The region: gateways and a witness join beside hypervisors, an outside host reaches API and packets alike, and what can happen to a
+// machine happens to nodes by their names, and ends again.
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { suite, test } from 'node:test';
+import { rows, text } from '../../src/demo/answer.ts';
+import { CHECKOUT, PROGRAM } from '../../src/lab/layout.ts';
+import { formatStatus, labStatus } from '../../src/lab/status.ts';
+import { run, tryRun } from '../../src/lib/run.ts';
+import { eventually } from '../support/lab.ts';
+import { cloudForSuite, type Guest, type LabCloud } from '../support/tenant-lab.ts';
+
+let lab: LabCloud;
+/** On h1 and h2. */
+let guests: readonly [Guest, Guest];
+
+const reach = (): Promise<boolean> => lab.ping(guests[0], guests[1]);
+const reachAgain = (): Promise<true> =>
+  eventually('the ping between the instances', async () => (await reach()) || undefined, 30_000);
+
+suite('a region', () => {
+  cloudForSuite(
+    async (started) => {
+      lab = started;
+      const tier = await lab.tenant.tier(await lab.tenant.vpc('shop', '10.1.0.0/16'), '10.1.1.1', 'default_allow');
+      guests = [await lab.tenant.instance('one', tier, 'h1'), await lab.tenant.instance('two', tier, 'h2')];
+    },
+    { topology: 'region' },
+  );
+
+  test('gateways and witnesses join, are told apart, and carry no instance', async () => {
+    const hosts = rows(await lab.cloud.as('admin')('listHosts'), 'host');
+    const kinds = new Map(hosts.map((host) => [text(host, 'name'), text(host, 'type')]));
+    assert.deepEqual([...kinds.keys()], ['gw1', 'gw2', 'h1', 'h2', 'h3', 'witness']);
+    assert.equal(kinds.get('gw1'), kinds.get('gw2'));
+    assert.equal(new Set(kinds.values()).size, 3);
+    assert.deepEqual(
+      rows(await lab.cloud.as('admin')('listHosts', { type: 'Routing' }), 'host').map((host) => text(host, 'name')),
+      ['h1', 'h2', 'h3'],
+    );
+  });
+
+  test('a client on the outside host is answered by the API, before and after the server was started again', async () => {
+    const { api, processes } = await labStatus(lab.cloud.state);
+    assert.equal(api, 'http://198.51.100.1:8080/client/api');
+    assert.equal(await accountSeenFromOutside(api), 'acme-admin');
+    const server = processes.find(({ name }) => name === 'server')!.pid!;
+    process.kill(server, 'SIGKILL');
+    await eventually(
+      'the API answering again',
+      async () => ((await accountSeenFromOutside(api).catch(() => '')) === 'acme-admin' ? true : undefined),
+      20_000,
+    );
+  });
+
+  test('the outside reaches the public wire in both families, and the world answers', async () => {
+    for (const address of ['203.0.113.1', '2001:db8:100::1']) assert.ok(await lab.wire.pingFrom('outside', address));
+    for (const address of ['8.8.8.8', '2001:4860:4860::8888'])
+      assert.ok(await lab.wire.pingFrom('upstream', address), address);
+  });
+
+  test('route() makes the provider route a prefix of IPv6 to who has it', async () => {
+    // The physical machine plays the router: its port on the public wire, an address of the wire and one of a prefix behind.
+    await lab.wire.exec('sw', ['ovs-vsctl', 'set', 'Port', 'fileserver-eth0', 'tag=100']);
+    await lab.wire.inNetwork('fileserver', ['sysctl', '-qw', 'net.ipv6.conf.eth0.disable_ipv6=0']);
+    for (const line of [
+      'address add 2001:db8:100::66/64 dev eth0 nodad',
+      'address add 2001:db8:c10::1/64 dev eth0 nodad',
+      'route add default via 2001:db8:100::1',
+    ])
+      await lab.wire.inNetwork('fileserver', ['ip', ...line.split(' ')]);
+    assert.ok(!(await lab.wire.pingFrom('outside', '2001:db8:c10::1')));
+    await lab.wire.route('upstream', '2001:db8:c10::/64', '2001:db8:100::66');
+    assert.ok(await lab.wire.pingFrom('outside', '2001:db8:c10::1'));
+    await assert.rejects(
+      lab.wire.route('upstream', '2001:db8:c10::/64', '2001:db8:999::1'),
+      /upstream: ip route replace/,
+    );
+  });
+
+  test('a node whose cable is cut is out of reach and lives on; mended, it is back', async () => {
+    await lab.cloud.lab.perform('cut', 'h2');
+    assert.ok(!(await reach()));
+    assert.deepEqual(await standing('h2'), ['cut', 'running']);
+    await lab.cloud.lab.perform('mend', 'h2');
+    await reachAgain();
+  });
+
+  test('a frozen node stands still with all on it; thawed, it goes on where it was', async () => {
+    const before = await processOf('h2', 'agent');
+    await lab.cloud.lab.perform('freeze', 'h2');
+    assert.ok(!(await reach()));
+    assert.deepEqual(await standing('h2'), ['frozen', 'stopped']);
+    const { instances } = await labStatus(lab.cloud.state);
+    assert.equal(instances.length, 2, 'a frozen instance is still there');
+    await lab.cloud.lab.perform('thaw', 'h2');
+    await reachAgain();
+    assert.deepEqual(await processOf('h2', 'agent'), before, 'the same process');
+  });
+
+  test('a node without power has no process, no instance and no address; with power it makes what it is to have', async () => {
+    await lab.cloud.lab.perform('power-off', 'h2');
+    assert.ok(!(await reach()));
+    assert.deepEqual(await standing('h2'), ['off', 'down']);
+    const { nodes, links, instances } = await labStatus(lab.cloud.state);
+    assert.deepEqual(nodes.find(({ name }) => name === 'h2')!.addresses, []);
+    assert.deepEqual(
+      links.filter(({ node }) => node === 'h2').map(({ name, state }) => [name, state]),
+      [
+        ['lo', 'down'],
+        ['eth0', 'down'],
+      ],
+    );
+    assert.ok(!instances.some(({ host, state }) => host === 'h2' && state === 'running'));
+    const { stdout } = await lab.cloud.lab.exec('h1', ['ip', 'netns', 'list']);
+    assert.ok(!stdout.includes(`i-${guests[1].id.slice(0, 8)}`), stdout);
+    await lab.cloud.lab.perform('power-on', 'h2');
+    await reachAgain();
+  });
+
+  test('gateways, machines and the switch have power, too', async () => {
+    for (const [node, from, to] of [
+      ['gw1', 'gw2', '192.0.2.31'],
+      ['upstream', 'outside', '203.0.113.1'],
+      ['sw', 'gw2', '192.0.2.31'],
+    ] as const) {
+      const sees = (): Promise<boolean> => lab.wire.pingFrom(from, to);
+      assert.ok(await sees(), node);
+      await lab.cloud.lab.perform('power-off', node);
+      assert.ok(!(await sees()), node);
+      await lab.cloud.lab.perform('power-on', node);
+      await eventually(node, async () => (await sees()) || undefined);
+    }
+    await reachAgain();
+  });
+
+  test('what cannot happen is refused by name', async () => {
+    const refused = (action: Parameters<typeof lab.cloud.lab.perform>[0], node: string, says: RegExp): Promise<void> =>
+      assert.rejects(lab.cloud.lab.perform(action, node), says);
+    await refused('power-on', 'gw1', /^Error: gw1 is on already$/);
+    await refused('mend', 'gw1', /the cables of gw1 are whole/);
+    await refused('freeze', 'nobody', /the lab has no node nobody; there are sw, central, h1/);
+    await refused('power-off', 'internet', /internet is a plain wire, which has no power/);
+  });
+
+  test('trunkline lab cut and mend do it from the command line, and the status shows it', async () => {
+    const { state } = lab.cloud;
+    await run([PROGRAM, 'lab', 'cut', '--state', state, 'gw2']);
+    assert.match(formatStatus(await labStatus(state)), /^ +gw2 +gateway +cut +192\.0\.2\.32\/24$/m);
+    const again = await tryRun([PROGRAM, 'lab', 'cut', '--state', state, 'gw2']);
+    assert.notEqual(again.code, 0);
+    assert.match(again.stderr, /the cables of gw2 are cut already/);
+    await run([PROGRAM, 'lab', 'mend', '--state', state, 'gw2']);
+    assert.match(formatStatus(await labStatus(state)), /^ +gw2 +gateway +up /m);
+  });
+});
+
+/** A node's condition, and the state that its switch daemon is in. */
+async function standing(node: string): Promise<string[]> {
+  const { nodes, processes } = await labStatus(lab.cloud.state);
+  const daemon = processes.find((each) => each.node === node && each.name === 'ovs-vswitchd');
+  return [nodes.find(({ name }) => name === node)!.condition, daemon!.state];
+}
+
+async function processOf(node: string, name: string): Promise<readonly unknown[]> {
+  const { processes } = await labStatus(lab.cloud.state);
+  const found = processes.find((each) => each.node === node && each.name === name)!;
+  return [found.pid, found.restarts];
+}
+
+/** The account that the API, asked by a client in the network of the outside host, knows the caller by. */
+async function accountSeenFromOutside(endpoint: string): Promise<string> {
+  const { apikey, secretkey } = lab.cloud.access.accounts['acme-admin']!;
+  const program = `import { createClient } from '${join(CHECKOUT, 'src/client/client.ts')}';
+    const { user } = await createClient(${JSON.stringify({ endpoint, apikey, secretkey })}).call('listUsers', {});
+    process.stdout.write(user[0].account);`;
+  const { code, stdout, stderr } = await lab.cloud.lab.exec(
+    'outside',
+    [process.execPath, '--disable-warning=ExperimentalWarning', '--input-type=module', '-e', program],
+    { timeoutMs: 15_000 },
+  );
+  if (code !== 0) throw new Error(stderr);
+  return stdout;
+}
