@@ -9,6 +9,7 @@ import { compile } from './compile.ts';
 import type { Desired, DesiredRow } from './desired.ts';
 import { switchSideName, portGroupName } from './names.ts';
 import { publicPlaceOf } from './public-leg.ts';
+import { ownersOn } from './public-wire.ts';
 import { firewallOf, forwardOf, publicAddress, publicSide, withVpcs } from './public.test-support.ts';
 import { rowsOf, verdict } from './rows.test-support.ts';
 import { ALLOW, fabricOf, guestOf, intentOf, listOf, nicOf, THREE_HOSTS } from './sample.test-support.ts';
@@ -298,4 +299,13 @@ test('a card with a rate has a meter for each direction', () => {
   );
   for (const { columns } of rates)
     assert.equal((columns['bandwidth'] as Readonly<Record<string, string>>)['rate'], '20000');
+});
+
+test('ownersOn() names whose routers meet on a public wire, and nobody for other units', () => {
+  const { units } = compiled(shop(publicSide([sourceNat])));
+  const owners = [...units.values()].map((unit) => [unit.key.split(':')[0], ownersOn(unit)] as const);
+  assert.deepEqual(
+    owners.filter(([, keys]) => keys.length > 0),
+    [['public', [`vpc:${SHOP}`, `network:${SHOP}`]]],
+  );
 });

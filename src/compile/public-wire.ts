@@ -1,9 +1,19 @@
 // The switches where routers meet the world: one for each wire and group of gateway chassis. They belong to no tenant, and follow from
 // all routers together: each owner's part is remembered, so that a change costs what changed.
 import type { Fabric, Intent } from '../model/intent.ts';
-import type { DesiredRow } from './desired.ts';
+import type { DesiredRow, DesiredUnit } from './desired.ts';
 import type { Part } from './kind.ts';
-import { localnetName, row, rowId, routerPortName, switchName, switchSideName, wireKey } from './names.ts';
+import {
+  localnetName,
+  networkKey,
+  row,
+  rowId,
+  routerPortName,
+  switchName,
+  switchSideName,
+  vpcKey,
+  wireKey,
+} from './names.ts';
 import { publicFilter } from './public-filter.ts';
 import { publicPlaceOf, type PublicLeg, type PublicOwner, type PublicWire } from './public-leg.ts';
 
@@ -57,6 +67,17 @@ function partOf(shares: readonly Share[]): Part {
   const columns = { name, ports: ports.map(({ uuid }) => uuid), acls: acls.map(({ uuid }) => uuid) };
   const own = row('Logical_Switch', rowId('Logical_Switch', name), { id: wire.id, unit: key }, columns);
   return { key, rows: [own, ...ports, ...acls], findings: [], chassis: wire.chassis, shares: [] };
+}
+
+/** Keys of the units whose routers meet on a public wire; none for units of other kinds. What becomes of the wire concerns them. */
+export function ownersOn({ key, rows }: DesiredUnit): readonly string[] {
+  if (!key.startsWith(wireKey(''))) return [];
+  return rows
+    .filter(({ columns }) => columns['type'] === 'router')
+    .flatMap(({ columns }) => {
+      const { id } = columns['external_ids'] as { readonly id: string };
+      return [vpcKey(id), networkKey(id)];
+    });
 }
 
 function switchSide(unit: string, owner: PublicOwner, leg: Pick<PublicLeg, 'id'>): DesiredRow {

@@ -7,6 +7,7 @@ import { sleep } from '../lib/sleep.ts';
 import { assertSound } from '../compile/check.ts';
 import { compile } from '../compile/compile.ts';
 import type { Desired } from '../compile/desired.ts';
+import { ownersOn } from '../compile/public-wire.ts';
 import type { Intent, UnitKey } from '../model/intent.ts';
 import type { Northbound } from '../ovn/northbound.ts';
 import type { NodeReport } from '../protocol/document.ts';
@@ -156,7 +157,12 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
     const applied = await northbound.apply(now, { full });
     desired = now;
     barrier = Math.max(barrier, applied.nbCfg ?? 0);
-    refused = new Map(applied.failed.map(({ unit, error }) => [unit, error]));
+    refused = new Map(
+      applied.failed.flatMap(({ unit, error }) => {
+        const compiled = now.units.get(unit);
+        return [unit, ...(compiled === undefined ? [] : ownersOn(compiled))].map((key) => [key, error] as const);
+      }),
+    );
     for (const { unit, error } of applied.failed)
       log.error({ unit, error }, 'OVN refused a unit; everything else was written');
     for (const step of applied.steps) options.onStep?.(step);

@@ -54,8 +54,9 @@ export const assignVirtualMachine = writeCommand({
     await checkLimits(room, holder, await takenBy(room, instance));
     await removeNics(room.tx, instance.id);
     await leaveGroups(room.tx, instance.id);
-    // The keys were its old owner's; the guest is told of none until its new one sets some.
-    await room.tx.update('instance', instance.id, { ...holder, keypairs: null });
+    // The keys, the user data and the password were its old owner's; the guest is told of none until its new one sets some.
+    const told = { keypairs: null, userdata: null, password: null, onetimepassword: null };
+    await room.tx.update('instance', instance.id, { ...holder, ...told });
     await giveVolumes(room, instance.id, holder);
     await room.tx.db
       .updateTable('tag')

@@ -4,10 +4,19 @@ import { refuse } from '../../api/error.ts';
 import type { Tables } from '../../store/schema.ts';
 import type { Room } from '../room.ts';
 
+/** Names under which every network's resolvers answer with its gateway, and with where user data is. */
+const RESERVED = ['data-server', 'gateway'];
+
 const NAME = /^[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?$/i;
 
-/** Refuses a name that cannot be a host name (RFC 1123 label that starts with a letter). */
+/** Refuses a name that cannot be a host name (RFC 1123 label that starts with a letter), and those that mean something else in every network. */
 export function checkHostname(name: string): void {
+  if (RESERVED.includes(name.toLowerCase())) {
+    throw refuse(
+      'parameter',
+      `Invalid name. The name ${name} is taken in every network: instances find ${name.toLowerCase() === 'gateway' ? 'their gateway' : 'the server of their user data and passwords'} under it. Choose another name`,
+    );
+  }
   if (NAME.test(name)) return;
   throw refuse(
     'parameter',

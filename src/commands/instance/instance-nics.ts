@@ -4,7 +4,7 @@ import { refuse } from '../../api/error.ts';
 import { isUuid, macOf, newId } from '../../lib/id.ts';
 import { parseIp } from '../../lib/ip.ts';
 import { formatIp6, parseIp6 } from '../../lib/ip6.ts';
-import { cardAddress } from '../../model/ipv6.ts';
+import { cardAddress, routerPortMac } from '../../model/ipv6.ts';
 import { AllocationError, allocateAddress } from '../../store/allocate.ts';
 import type { Tables } from '../../store/schema.ts';
 import { unknownId } from '../access.ts';
@@ -58,7 +58,7 @@ export async function wishedNics(room: Room, want: NicWant, zone: Tables['zone']
     await checkNetwork(room, network, zone, owner);
     if (ip !== undefined) refuseNoAddresses(network);
     if (mac !== undefined && (await hasMac(room, network, mac)))
-      throw refuse('parameter', `The requested MAC-Address is already taken! ${mac}`);
+      throw refuse('parameter', `The requested MAC-Address is already taken! ${mac}: another interface or device of network ${network.name} has it, or its router. Choose another, or leave it out`);
     if (ip6 !== undefined) checkAddress6(network, ip6, mac);
     wishes.push({ network, ip, mac, ip6 });
   }
@@ -177,15 +177,24 @@ export function refuseNoAddresses(network: Pick<NetworkRow, 'name' | 'cidr' | 'i
   );
 }
 
-/** Whether an interface in the network has this MAC address. */
-export async function hasMac(room: Room, network: Pick<NetworkRow, 'id'>, mac: string): Promise<boolean> {
-  const taken = await room.db
-    .selectFrom('nic')
-    .select('id')
-    .where('network', '=', network.id)
-    .where('mac', '=', mac)
-    .executeTakeFirst();
-  return taken !== undefined;
+/** Whether an interface or a member in the network has this MAC address, or its router, or what the hypervisors serve there. */
+export async function hasMac(
+  room: Room,
+  network: Pick<NetworkRow, 'id' | 'gateway' | 'ip6gateway' | 'serviceip'>,
+  mac: string,
+): Promise<boolean> {
+  // RFC 5798, 7.3: those of routers that share an address.
+  if (mac.startsWith('00:00:5e:00:')) return true;
+  const ports = [network.gateway, network.ip6gateway, network.serviceip].filter((address) => address !== null);
+  if (ports.some((address) => routerPortMac(network.id, address) === mac)) return true;
+  const having = (table: 'nic' | 'member'): Promise<unknown> =>
+    room.db
+      .selectFrom(table as 'nic')
+      .select('id')
+      .where('network', '=', network.id)
+      .where('mac', '=', mac)
+      .executeTakeFirst();
+  return (await having('nic')) !== undefined || (await having('member')) !== undefined;
 }
 
 /** Adds the interfaces, taking an address for each. Refuses with 533 when a network has none left. */

@@ -186,12 +186,22 @@ export async function publicKeysOf(
   );
 }
 
-/** The names a deployment or a reset asks for: `keypair`, and `keypairs` of newer clients. */
+/** Key pairs of one instance. */
+const MOST_PAIRS = 20;
+
+/** The names a deployment or a reset asks for: `keypair`, and `keypairs` of newer clients. Refuses more than an instance can have. */
 export function askedPairs(want: {
   readonly keypair?: string | undefined;
   readonly keypairs?: readonly string[] | undefined;
 }): string[] {
-  return [...(want.keypair ? [want.keypair] : []), ...(want.keypairs ?? [])];
+  const names = new Set([...(want.keypair ? [want.keypair] : []), ...(want.keypairs ?? [])]);
+  if (names.size > MOST_PAIRS) {
+    throw refuse(
+      'parameter',
+      `${names.size} key pairs are too many: an instance lets in at most ${MOST_PAIRS}. Name fewer in keypairs, and add further keys in the guest`,
+    );
+  }
+  return [...names];
 }
 
 export const resetSSHKeyForVirtualMachine = jobCommand({

@@ -13,6 +13,7 @@ import { listParams, ownedRows, page, taggedRows } from '../list.ts';
 import { type FirewallRule, firewallRuleView, showFirewallRules } from '../public/firewall-view.ts';
 import { refuseHidden } from '../public/public-ip.ts';
 import { needService } from '../public/public-service.ts';
+import { refuseManyFirewallRules } from '../public/rule-count.ts';
 import { dropRule } from '../public/rule-removal.ts';
 import { type Room, jobCommand, listCommand } from '../room.ts';
 import { type RuleWant, readRule } from '../vpc/acl-rule.ts';
@@ -105,7 +106,9 @@ export const createIpv6FirewallRule = jobCommand({
     refuseHidden(want);
     const said = readSaid(want as RuleWant);
     checkInside(said, network);
-    refuseTwin(said, await rulesOf(room, network.id));
+    const others = await rulesOf(room, network.id);
+    refuseTwin(said, others);
+    refuseManyFirewallRules(others, `network ${network.name}`);
     const id = newId();
     const { account, domain } = network;
     await room.tx.insert('firewallrule', {

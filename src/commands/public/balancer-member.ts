@@ -53,6 +53,9 @@ function wantedMembers(
   return members;
 }
 
+/** Members of one rule: all of them stand in what its gateway nodes and hypervisors are told. */
+const MOST_MEMBERS = 256;
+
 const wording: TargetWording = {
   invalid: (id) => `Invalid instance id specified: ${id}`,
   elsewhere: "VM with id specified cannot be added because it doesn't belong in the same network.",
@@ -94,7 +97,14 @@ export const assignToLoadBalancerRule = jobCommand({
     const network = await visible(room, 'network', rule.network);
     const members = await membersOf(room, rule);
     const names: string[] = [];
-    for (const { instance, ip } of wantedMembers(room, want)) {
+    const wanted = wantedMembers(room, want);
+    if (members.length + wanted.length > MOST_MEMBERS) {
+      throw refuse(
+        'parameter',
+        `Unable to assign ${wanted.length} instances to load balancer rule ${rule.name}: it leads to ${members.length}, and can lead to at most ${MOST_MEMBERS}. Remove some with removeFromLoadBalancerRule, or make another rule`,
+      );
+    }
+    for (const { instance, ip } of wanted) {
       const owner = await visible(room, 'instance', instance, 'virtualmachineids');
       if (owner.account !== rule.account)
         throw refuse(

@@ -19,6 +19,7 @@ import { type PublicIp, heldAddress } from './public-ip-view.ts';
 import { refuseHidden } from './public-ip.ts';
 import { isByOvn, needService } from './public-service.ts';
 import { checkPort, refuseConflict, refuseSecondPurpose } from './rule-conflict.ts';
+import { refuseManyRules } from './rule-count.ts';
 import { RULE_TAGS, dropRule } from './rule-removal.ts';
 import { refuseOtherWire } from './served-wire.ts';
 import { publicSide } from './rule-target.ts';
@@ -128,6 +129,7 @@ export const createLoadBalancerRule = jobCommand({
     const outside = { protocol: wireProtocol(protocol), from: want.publicport, to: want.publicport };
     await refuseConflict(room.db, address, outside);
     await refuseSecondPurpose(room.db, address, 'LoadBalancing', offering);
+    await refuseManyRules(room.db, 'loadbalancer', address.id, address.ip);
     const id = newId();
     await room.tx.insert('loadbalancer', {
       id,

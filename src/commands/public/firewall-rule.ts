@@ -14,6 +14,7 @@ import { type FirewallRule, firewallRuleView, showFirewallRules } from './firewa
 import { refuseHidden } from './public-ip.ts';
 import { heldAddress } from './public-ip-view.ts';
 import { needService } from './public-service.ts';
+import { refuseManyFirewallRules } from './rule-count.ts';
 import { dropRule } from './rule-removal.ts';
 import { publicSide } from './rule-target.ts';
 
@@ -55,6 +56,11 @@ export const createFirewallRule = jobCommand({
       .execute();
     refuseSaid(said, others);
     const { account, domain, ip } = side.address;
+    // Holes made for other rules go with those, and are counted there.
+    refuseManyFirewallRules(
+      others.filter(({ related }) => related === null),
+      ip,
+    );
     const entering = await addFirewallRule(room, said, {
       direction: 'Ingress',
       network: side.network.id,
@@ -99,6 +105,7 @@ export const createEgressFirewallRule = jobCommand({
       .where('family', '=', 4)
       .execute();
     refuseSaid(said, others);
+    refuseManyFirewallRules(others, `network ${network.name}`);
     const { account, domain } = network;
     const at = { direction: 'Egress', network: network.id, publicip: null, account, domain };
     const entering = await addFirewallRule(room, said, at);

@@ -17,6 +17,7 @@ import { internalBalancerView, showInternalBalancers } from './internal-balancer
 import { refuseHidden } from './public-ip.ts';
 import { isByOvn, needService } from './public-service.ts';
 import { checkPort, portProtocol } from './rule-conflict.ts';
+import { refuseManyRules } from './rule-count.ts';
 
 const object = { kind: 'object', key: 'loadbalancer', view: internalBalancerView } as const;
 
@@ -68,6 +69,7 @@ export const createLoadBalancer = jobCommand({
         `Unable to create a load balancer; router nodes route for network ${network.name} (offering ${offering.name}), and what its instances send each other does not pass them. Use a tier, or a network of an offering by OVN`,
       );
     }
+    await refuseManyRules(room.db, 'internalbalancer', network.id, network.name);
     const id = newId();
     const sourceip = await sourceAddress(room, network, want.sourceipaddress, { protocol, port: want.sourceport }, id);
     await room.tx.insert('internalbalancer', {

@@ -19,6 +19,7 @@ import { refuseHidden } from './public-ip.ts';
 import { instancesBehind } from './public-ip-view.ts';
 import { needService } from './public-service.ts';
 import { checkPort, portProtocol, refuseConflict, refuseManyPorts, refuseSecondPurpose } from './rule-conflict.ts';
+import { refuseManyRules } from './rule-count.ts';
 import { RULE_TAGS, dropRule } from './rule-removal.ts';
 import { type TargetWording, publicSide, targetIn } from './rule-target.ts';
 import { refuseOtherWire } from './served-wire.ts';
@@ -191,6 +192,7 @@ export const createPortForwardingRule = jobCommand({
     await refuseManyPorts(room.db, address, outside, offering);
     await refuseConflict(room.db, address, outside);
     await refuseSecondPurpose(room.db, address, 'PortForwarding', offering);
+    await refuseManyRules(room.db, 'portforward', address.id, address.ip);
     const id = newId();
     await room.tx.insert('portforward', {
       id,

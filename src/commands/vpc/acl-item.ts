@@ -161,6 +161,7 @@ export const createNetworkACL = jobCommand({
         `Default ACL cannot be modified: ${acl.name} is everybody's. Create a list of the VPC's own`,
       );
     const rule = readRule(want as RuleWant, undefined, 'both');
+    await refuseLongList(room, acl);
     const number = await placeOf(room, acl, want.number, undefined);
     const id = newId();
     const reason = want.reason ?? null;
@@ -174,6 +175,22 @@ export const createNetworkACL = jobCommand({
     };
   },
 });
+
+/** Rules of one list: each is judged on every hypervisor that has an instance in one of its tiers. */
+const MOST_ITEMS = 500;
+
+async function refuseLongList(room: Room, { id, name }: Tables['acl']): Promise<void> {
+  const items = await room.db
+    .selectFrom('aclitem')
+    .select(({ fn }) => fn.countAll<number>().as('count'))
+    .where('acl', '=', id)
+    .executeTakeFirstOrThrow();
+  if (Number(items.count) < MOST_ITEMS) return;
+  throw refuse(
+    'parameter',
+    `Unable to add a rule to ACL list ${name}: it has ${items.count}, and can have at most ${MOST_ITEMS}. Delete some, or join rules for the same ports by their CIDRs`,
+  );
+}
 
 /** The list meant. A tier without one gets one, as in CloudStack. */
 async function listFor(

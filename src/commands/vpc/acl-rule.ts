@@ -73,8 +73,17 @@ function readDirection(text: string | undefined): 'Ingress' | 'Egress' | undefin
   throw refuse('parameter', `Invalid traffictype ${text}: it can be Ingress or Egress`);
 }
 
+/** CIDRs of one rule: each is an address match on every hypervisor. */
+const MOST_CIDRS = 256;
+
 function readCidrs(list: readonly string[] | undefined, families: Families): string | undefined {
   if (list === undefined || list.length === 0) return undefined;
+  if (list.length > MOST_CIDRS) {
+    throw refuse(
+      'parameter',
+      `A rule with ${list.length} CIDRs is too large: it can have at most ${MOST_CIDRS}. Join neighbours in wider CIDRs, or make several rules`,
+    );
+  }
   const bad = list.find((text) =>
     looksLikeIp6(text)
       ? families === 4 || parseCidr6(text) === undefined
