@@ -1,6 +1,7 @@
 // What this node's kernel and programs can do, found by trying in a network namespace that is gone afterwards: module lists and
 // configuration files say what might be, a try says what is.
 import { tryRun } from '../lib/run.ts';
+import { chainCommands } from './guard/chain.ts';
 
 /** By name: true, or a sentence why not and what would help. */
 export type Abilities = Readonly<Record<string, true | string>>;
@@ -40,8 +41,8 @@ const PROBES: readonly Probe[] = [
   },
   {
     name: 'router-guard',
-    argv: ['nft', '-f', '-'],
-    input: 'table netdev tl { chain tl { type filter hook egress device "lo" priority 0; } }\n',
+    // The very commands, so that what is tried is what is needed.
+    argv: ['nft', chainCommands('tl', 'lo', '02:00:00:00:00:01')],
     without:
       'router advertisements of instances cannot be held back, so no instance can be in a network with IPv6: nftables, and a kernel of 5.16 or later with its egress hook, are needed',
   },
@@ -66,10 +67,9 @@ async function attempt({ argv, input, without }: Probe): Promise<true | string> 
     stderr: (error as Error).message,
   }));
   if (done.code === 0) return true;
+  const lines = done.stderr.trim().split('\n');
+  // nft shows below its error what it read, and marks the place.
   const said =
-    done.stderr
-      .trim()
-      .split('\n')
-      .findLast((line) => !line.startsWith('Command failed')) ?? '';
+    lines.find((line) => / Error: /.test(line)) ?? lines.findLast((line) => !line.startsWith('Command failed')) ?? '';
   return said === '' ? without : `${without} (${said})`;
 }

@@ -32,6 +32,8 @@ export interface Work {
   readonly target: string;
   /** The same for people. */
   readonly label: string;
+  /** Whose error a failure is. */
+  readonly blame?: Blame;
   readonly steps: readonly Step[];
 }
 
@@ -54,8 +56,15 @@ export interface Plan {
   readonly taken?: readonly TakenReport[];
 }
 
+/**
+ * Whose error it is where that is not the target's: an instance's, a router's or a helper's, by its id; or its own and nobody else's: it is
+ * told, and the rest of the document counts as true.
+ */
+export type Blame = { readonly id: string } | 'itself';
+
 export interface Wait {
   readonly target: string;
+  readonly blame?: Blame;
   /** A sentence: what is waited for. One that stays the same for seconds is reported as an error. */
   readonly what: string;
 }

@@ -7,6 +7,8 @@ export const DEFAULT_CHECK = { intervalSeconds: 0.25, timeoutSeconds: 0.25, heal
 
 /** How long a client is remembered by its address where nobody said another time. */
 const STICKY_SECONDS = 1800;
+/** Clients that a balancer remembers; then those that came longest ago are forgotten. The table is memory of everybody's process. */
+const REMEMBERED = '20k';
 
 export interface ProxyFile {
   /** Where haproxy is asked for its state. */
@@ -52,6 +54,8 @@ export function haproxyText({ socket, dropRoot, most, memory, sections }: ProxyF
 export interface ListenOptions {
   /** Who stays where is kept over a reload ({@link ProxyFile.memory}). */
   readonly kept?: boolean;
+  /** Most connections at once; absent: as many as there may be of all. Further ones wait. */
+  readonly most?: number;
   /** How members are looked at where nobody said. */
   readonly check?: Omit<NonNullable<BalancerSpec['check']>, 'path'>;
 }
@@ -59,7 +63,7 @@ export interface ListenOptions {
 /** One balancer. */
 export function listenLines(at: string, balancer: BalancerSpec, options: ListenOptions = {}): string[] {
   const { id, algorithm, members, cookie, proxy } = balancer;
-  const { kept = false, check: usual = DEFAULT_CHECK } = options;
+  const { kept = false, most, check: usual = DEFAULT_CHECK } = options;
   const check: NonNullable<BalancerSpec['check']> = { ...usual, ...balancer.check };
   const every = ms(check.intervalSeconds);
   const soon = ms(Math.min(check.intervalSeconds, 0.1));
@@ -67,6 +71,7 @@ export function listenLines(at: string, balancer: BalancerSpec, options: ListenO
   return [
     `listen lb-${id}`,
     `  bind ${at}`,
+    ...(most === undefined ? [] : [`  maxconn ${most}`]),
     // Cookies are read and written: the connection is HTTP's, and members are told who asks in a header.
     ...(cookie === undefined ? [] : ['  mode http', '  option forwardfor', '  timeout http-request 30s']),
     `  balance ${algorithm}`,
@@ -90,7 +95,7 @@ function stayLines({ sticky, stickySeconds, cookie }: BalancerSpec, kept: boolea
   if (cookie === undefined) {
     if (!sticky) return [];
     const expire = stickySeconds === undefined || stickySeconds === STICKY_SECONDS ? '30m' : `${stickySeconds}s`;
-    return [`  stick-table type ip size 100k expire ${expire}${memory}`, '  stick on src'];
+    return [`  stick-table type ip size ${REMEMBERED} expire ${expire}${memory}`, '  stick on src'];
   }
   return cookieLines(cookie, memory);
 }
@@ -102,7 +107,7 @@ function cookieLines(cookie: CookieSpec, memory: string): string[] {
   }
   const { name, length, holdSeconds } = cookie;
   return [
-    `  stick-table type string len ${length} size 200k expire ${holdSeconds}s${memory}`,
+    `  stick-table type string len ${length} size ${REMEMBERED} expire ${holdSeconds}s${memory}`,
     `  stick store-response res.cook(${name})`,
     `  stick match req.cook(${name})`,
   ];

@@ -6,7 +6,7 @@ import type { Log } from '../lib/log.ts';
 import type { InstanceStatus, NodeDocument, ReceiptReport, RouterStatus, ScanReport } from '../protocol/document.ts';
 import type { HelperStatus } from '../protocol/helper.ts';
 import type { TakenReport } from '../protocol/services.ts';
-import type { Driver, Wait, Work } from './driver.ts';
+import type { Blame, Driver, Wait, Work } from './driver.ts';
 import { runSteps, type StepLog } from './step.ts';
 
 /** What came of a pass: what the report says. */
@@ -36,7 +36,7 @@ const IDLE_MS = 2000;
 const MAX_BUSY = 30;
 
 export function createLoop(drivers: readonly Driver[], bell: Bell, steps: StepLog, log: Log): Loop {
-  const failing = new Map<string, { backoff: Backoff; until: number; error: string }>();
+  const failing = new Map<string, { backoff: Backoff; until: number; error: string; blame: Blame | undefined }>();
   const waiting = new Map<string, number>();
 
   /** One pass over all drivers. */
@@ -62,20 +62,19 @@ export function createLoop(drivers: readonly Driver[], bell: Bell, steps: StepLo
     const instances = plans
       .flatMap((plan) => plan.instances)
       .map((status): InstanceStatus => {
-        const error =
-          status.error ?? failing.get(status.id)?.error ?? long.find(({ target }) => target === status.id)?.what;
+        const error = status.error ?? errorOf(status.id) ?? long.find((wait) => blamed(wait) === status.id)?.what;
         return error === undefined ? status : { ...status, error };
       });
     const routers = plans
       .flatMap((plan) => plan.routers ?? [])
       .map((status): RouterStatus => {
-        const error = status.error ?? failing.get(status.id)?.error;
+        const error = status.error ?? errorOf(status.id);
         return error === undefined ? status : { ...status, error };
       });
     const helpers = plans
       .flatMap((plan) => plan.helpers ?? [])
       .map((status): HelperStatus => {
-        const error = failing.get(status.id)?.error ?? long.find(({ target }) => target === status.id)?.what;
+        const error = errorOf(status.id) ?? long.find((wait) => blamed(wait) === status.id)?.what;
         return error === undefined ? status : { ...status, error };
       });
     const error = [...failing.values()][0]?.error ?? long[0]?.what;
@@ -83,8 +82,13 @@ export function createLoop(drivers: readonly Driver[], bell: Bell, steps: StepLo
     const broken = new Set(
       [...instances, ...routers, ...helpers].filter((status) => status.error !== undefined).map(({ id }) => id),
     );
-    const open = [...work, ...waits].map(({ target }) => target).concat([...failing.keys()]);
-    const settled = open.every((target) => target !== undefined && broken.has(target));
+    const apart = new Set([...failing].filter(([, { blame }]) => blame === 'itself').map(([target]) => target));
+    const open = [
+      ...work.filter(({ target }) => !apart.has(target)),
+      ...waits.filter((wait) => !(wait.blame === 'itself' && long.includes(wait))),
+      ...[...failing].map(([target, { blame }]) => ({ target, blame })).filter(({ target }) => !apart.has(target)),
+    ];
+    const settled = open.every((one) => broken.has(blamed(one)));
     const receipts = plans.flatMap((plan) => plan.receipts ?? []);
     const scans = plans.flatMap((plan) => plan.scans ?? []);
     const taken = plans.flatMap((plan) => plan.taken ?? []);
@@ -93,10 +97,11 @@ export function createLoop(drivers: readonly Driver[], bell: Bell, steps: StepLo
   }
 
   async function attempt(work: Work, document: NodeDocument): Promise<void> {
-    const done = await guard(work.target, work.label, async () => {
+    const attempted = async (): Promise<true> => {
       await runSteps(work.steps, steps);
       return true;
-    });
+    };
+    const done = await guard(work.target, work.label, attempted, work.blame);
     const level = work.steps.every((step) => step.routine === true) ? 'debug' : 'info';
     log[level](
       { generation: document.generation, target: work.label, steps: work.steps.length, done: done === true },
@@ -104,8 +109,18 @@ export function createLoop(drivers: readonly Driver[], bell: Bell, steps: StepLo
     );
   }
 
+  /** What failed for an instance, a router or a helper. */
+  function errorOf(id: string): string | undefined {
+    return failing.get(id)?.error ?? [...failing.values()].find(({ blame }) => isId(blame) && blame.id === id)?.error;
+  }
+
   /** Does it; a failure is noted with the target, which is left alone for a while, so that it starves no other. */
-  async function guard<T>(target: string, label: string, action: () => Promise<T>): Promise<T | undefined> {
+  async function guard<T>(
+    target: string,
+    label: string,
+    action: () => Promise<T>,
+    blame?: Blame,
+  ): Promise<T | undefined> {
     try {
       const result = await action();
       failing.delete(target);
@@ -114,7 +129,7 @@ export function createLoop(drivers: readonly Driver[], bell: Bell, steps: StepLo
       const known = failing.get(target);
       const backoff = known?.backoff ?? createBackoff(100, 5000);
       const sentence = `${label}: ${(error as Error).message}`;
-      failing.set(target, { backoff, until: Date.now() + backoff.next(), error: sentence });
+      failing.set(target, { backoff, until: Date.now() + backoff.next(), error: sentence, blame });
       if (known?.error !== sentence)
         log.error({ target: label, err: (error as Error).message }, 'failed; tried again later');
       return undefined;
@@ -153,6 +168,15 @@ export function createLoop(drivers: readonly Driver[], bell: Bell, steps: StepLo
     const byWaits = waits.length === 0 ? 1000 : 25 + (now - youngest) / 10;
     return Math.max(20, Math.min(next, byWaits, 1000));
   }
+}
+
+function isId(blame: Blame | undefined): blame is Exclude<Blame, string> {
+  return blame !== undefined && blame !== 'itself';
+}
+
+/** Whose error it is. */
+function blamed({ target, blame }: Pick<Work, 'target'> & { readonly blame?: Blame | undefined }): string {
+  return isId(blame) ? blame.id : target;
 }
 
 async function inParallel<T>(items: readonly T[], action: (item: T) => Promise<void>): Promise<void> {

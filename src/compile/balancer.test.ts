@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { derivedId } from '../lib/id.ts';
-import type { Intent, Vpc } from '../model/intent.ts';
+import type { AclList, Intent, Vpc } from '../model/intent.ts';
 import type { Balancer, InternalBalancer, PublicSide } from '../model/public-side.ts';
 import { needsHelper, proxiedOf } from './balancer.ts';
 import { check } from './check.ts';
@@ -11,7 +11,7 @@ import type { DesiredRow } from './desired.ts';
 import { HELPER_ADDRESS, helperId } from './helper-leg.ts';
 import { portGroupName, routerPortName, switchName, vpcKey } from './names.ts';
 import { verdict } from './rows.test-support.ts';
-import { DENY, intentOf } from './sample.test-support.ts';
+import { DENY, intentOf, listOf } from './sample.test-support.ts';
 
 const NICS = ['10.1.1.11@hv1', '10.1.1.12@hv2'];
 const PUBLIC = '203.0.113.10';
@@ -186,6 +186,43 @@ test('the helper takes what is balanced by it and reaches its members, nothing e
   assert.equal(judged('to-lport', { outport: tier(0), ...came, 'tcp.dst': 22 }), 'drop');
   assert.equal(judged('to-lport', { outport: tier(1), ...came }), 'drop');
   assert.equal(judged('to-lport', { outport: tier(0), ...came, 'ip4.src': '192.0.0.19' }), 'drop');
+});
+
+test('the helper asks the public list and the rule’s own clients, also of tiers that never met the wire', () => {
+  const intoHelper = (more: Partial<Balancer>, acl?: AclList): ((from: string) => string | undefined) => {
+    const made = shop((of) => [
+      balancerOf(of, 'a', { algorithm: 'leastconn', ...more }),
+      balancerOf(of, 'open', { algorithm: 'leastconn', publicPort: 81 }),
+    ]);
+    const side = made.publicSide!;
+    const publicSide = { ...side, addresses: side.addresses.map((one) => (acl === undefined ? one : { ...one, acl })) };
+    const vpc = { ...made, publicSide };
+    const acls = ofTable(rowsFor(vpc), 'ACL').filter(({ columns }) => columns['direction'] === 'to-lport');
+    const { port } = proxiedOf(publicSide).find(({ balancer }) => balancer.publicPort === 80)!;
+    const outport = `@${portGroupName(helperId(vpc.id))}`;
+    return (from) => verdict(acls, { protocol: 'tcp', outport, 'ip4.src': from, 'tcp.dst': port });
+  };
+  const [home, otherTier, stranger, friend] = ['10.1.1.11', '10.1.2.11', '198.51.100.7', '192.0.2.9'];
+  const byRule = intoHelper({ cidrs: ['192.0.2.0/24'] });
+  assert.deepEqual([home, otherTier, stranger, friend].map(byRule), ['allow-related', 'drop', 'drop', 'allow-related']);
+  const list = listOf('public', '1 ingress deny tcp 80 198.51.100.0/24', '2 ingress allow tcp 80 0.0.0.0/1');
+  const byList = intoHelper({}, list);
+  assert.deepEqual([otherTier, stranger, friend].map(byList), ['allow-related', 'drop', 'drop']);
+  const otherPort = intoHelper({}, listOf('public', '1 ingress allow tcp 81'));
+  assert.deepEqual([home, otherTier, stranger].map(otherPort), ['allow-related', 'drop', 'drop']);
+  const members = bare().tiers.map(({ id, nics }) => ({
+    ip: nics[0]!.ip!,
+    port: 8080,
+    nicId: nics[0]!.id,
+    networkId: id,
+  }));
+  const apart = intoHelper({ members, cidrs: ['192.0.2.0/24'] });
+  assert.equal(apart(home), 'drop', 'one of the members is in another tier');
+  const open = intoHelper({});
+  assert.deepEqual(
+    [home, otherTier, stranger].map(open),
+    Array.from({ length: 3 }, () => 'allow-related'),
+  );
 });
 
 test('who comes by a private gateway does not reach the helper', () => {

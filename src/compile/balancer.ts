@@ -3,8 +3,13 @@
 import type { Fabric, GuestNetwork, Tier } from '../model/intent.ts';
 import type { Balancer, BalancerMember, PublicSide } from '../model/public-side.ts';
 import type { DesiredRow } from './desired.ts';
-import { HELPER_ADDRESS, helperLeg, helperRows } from './helper-leg.ts';
+import { cidr } from '../lib/ip.ts';
+import type { Rule, Rules } from './filter.ts';
+import { HELPER_ADDRESS, helperLeg, helperRows, type HelperTraffic } from './helper-leg.ts';
+import { and, within } from './match.ts';
 import { row, rowId } from './names.ts';
+import { publicList } from './public-list.ts';
+import { portRules } from './served-filter.ts';
 import type { Leg } from './router.ts';
 
 export interface Balancing {
@@ -53,7 +58,7 @@ export function balancingOf(
   const all = [...rows, ...internal];
   const ids = all.filter(({ table }) => table === 'Load_Balancer').map(({ uuid }) => uuid);
   if (proxied.size === 0) return { rows: all, ids };
-  const helper = helperRows(unit, routerId, trafficOf([...proxied.values()]));
+  const helper = helperRows(unit, routerId, trafficOf(side, [...proxied.values()], networks));
   return { rows: [...all, ...helper], ids, leg: helperLeg(routerId) };
 }
 
@@ -96,10 +101,34 @@ function portOf(id: string): number {
   return FIRST_PORT + (Number.parseInt(id.slice(0, 8), 16) % (LAST_PORT - FIRST_PORT + 1));
 }
 
-function trafficOf(proxied: readonly Proxied[]): Parameters<typeof helperRows>[2] {
+function trafficOf(
+  side: PublicSide,
+  proxied: readonly Proxied[],
+  networks: readonly (Tier | GuestNetwork)[],
+): HelperTraffic {
   const members = proxied.flatMap(({ balancer }) => balancer.members);
   const reaches = new Set(members.map(({ ip, port }) => `ip4.dst == ${ip} && tcp.dst == ${port}`));
-  return { accepts: proxied.map(({ port }) => `tcp.dst == ${port}`), reaches: [...reaches].toSorted() };
+  return { accepts: proxied.map((one) => clientsOf(side, one, networks)), reaches: [...reaches].toSorted() };
+}
+
+/**
+ * Who may have the helper pass on to a balancer's members. Who comes from outside was judged at the wire; the router's own networks are
+ * translated before they would get there, and members are spoken to in the helper's name, whatever their tier's list says of them: they
+ * are judged as at the public address. But where all members are is a network inside which nothing is filtered.
+ */
+function clientsOf(side: PublicSide, { balancer, port }: Proxied, networks: readonly (Tier | GuestNetwork)[]): Rules {
+  const address = side.addresses.find(({ balancers }) => balancers.includes(balancer))!;
+  const { protocol, publicPort, cidrs, members } = balancer;
+  const here = `tcp.dst == ${port}`;
+  const served = { protocol, ports: [{ start: publicPort, end: publicPort }], cidrs };
+  const rules = portRules(served, publicList(address, side.firewall), (ranges) => (ranges.length === 0 ? [] : [here]));
+  const [home, ...others] = new Set(members.map(({ networkId }) => networkId));
+  const range = others.length > 0 ? undefined : networks.find(({ id }) => id === home)?.cidr;
+  const near: readonly Rule[] =
+    range === undefined || rules.every(({ allow }) => allow)
+      ? []
+      : [{ id: `${here}/home`, match: and(within('ip4.src', [cidr(range)]), here), allow: true }];
+  return [...near, ...rules];
 }
 
 interface Vip {

@@ -39,12 +39,22 @@ export function closed(rules: readonly Rule[], rest: boolean): Rules {
   return end < 0 ? [...rules, { id: 'rest', match: '', allow: rest }] : rules.slice(0, end + 1);
 }
 
-/** What passes both lists. */
+/** What passes both lists. Their lengths multiply: what comes after {@link LARGEST_LIST} rules is denied, and never made. */
 export function both(first: Rules, second: Rules): Rules {
-  return first.flatMap((one) => {
-    if (!one.allow) return [one];
-    return second.map((two) => ({ id: `${one.id}+${two.id}`, match: and(one.match, two.match), allow: two.allow }));
-  });
+  const rules: Rule[] = [];
+  for (const one of first) {
+    const more = one.allow
+      ? second.map((two) => ({ id: `${one.id}+${two.id}`, match: and(one.match, two.match), allow: two.allow }))
+      : [one];
+    if (rules.length + more.length > LARGEST_LIST) return cut([...rules, ...more]);
+    rules.push(...more);
+  }
+  return rules;
+}
+
+/** The beginning of rules that are too many, and nothing after it. */
+export function cut(rules: readonly Rule[]): Rules {
+  return rules.length <= LARGEST_LIST ? closed(rules, false) : closed(rules.slice(0, LARGEST_LIST - 1), false);
 }
 
 /** The rules for packets that also match `condition`; what does not match it is left to whatever follows. */
@@ -68,7 +78,7 @@ export const LARGEST_LIST = 15_000;
  * the order does not matter: fewer rows change when an item is added.
  */
 export function prioritized(rules: Rules, top: number): readonly (Rule & { readonly priority: number })[] {
-  const kept = rules.length <= LARGEST_LIST ? rules : closed(rules.slice(0, LARGEST_LIST), false);
+  const kept = rules.length <= LARGEST_LIST ? rules : cut(rules);
   let priority = top;
   return kept.map((rule, index) => {
     if (index > 0 && kept[index - 1]!.allow !== rule.allow) priority--;

@@ -4,7 +4,7 @@
 import { macOf } from '../lib/id.ts';
 import { cidr, ip } from '../lib/ip.ts';
 import type { DesiredRow } from './desired.ts';
-import { aclRow } from './filter.ts';
+import { aclRow, LARGEST_LIST, prioritized, type Rules } from './filter.ts';
 import { PRIORITY } from './guard-rail.ts';
 import { and } from './match.ts';
 import { portGroupName, routerPortName, row, rowId, switchName, switchSideName } from './names.ts';
@@ -22,8 +22,8 @@ export const HELPER_ADDRESS = '192.0.0.18';
 
 /** What a helper does, as far as packets show it. */
 export interface HelperTraffic {
-  /** Matches of what is sent to it: `tcp.dst == 10000`. Replies pass. */
-  readonly accepts: readonly string[];
+  /** Who may use it: a list for each port of its own, whose rules all name that port. Replies pass. */
+  readonly accepts: readonly Rules[];
   /** Matches of what it sends by itself. Replies pass. */
   readonly reaches: readonly string[];
 }
@@ -63,8 +63,8 @@ export function helperRows(unit: string, routerId: string, traffic: HelperTraffi
   });
   const group = portGroupName(id);
   const acls = [
-    ...filter(unit, id, 'to-lport', `outport == @${group}`, traffic.accepts),
-    ...filter(unit, id, 'from-lport', `inport == @${group}`, traffic.reaches),
+    ...accepting(unit, id, `outport == @${group}`, traffic.accepts),
+    ...reaching(unit, id, `inport == @${group}`, traffic.reaches),
   ];
   const name = switchName(id);
   const ports = [port.uuid, side.uuid];
@@ -81,18 +81,27 @@ export function helperRows(unit: string, routerId: string, traffic: HelperTraffi
   ];
 }
 
-function filter(
-  unit: string,
-  id: string,
-  direction: 'to-lport' | 'from-lport',
-  port: string,
-  matches: readonly string[],
-): readonly DesiredRow[] {
+/** Below all rules of all lists, which are about one port each and stand side by side. */
+const REST = PRIORITY.list - LARGEST_LIST - 1;
+
+function accepting(unit: string, id: string, port: string, lists: readonly Rules[]): readonly DesiredRow[] {
+  return [
+    ...lists.flatMap((rules) =>
+      prioritized(rules, PRIORITY.list).map(({ id: key, match, allow, priority }) => {
+        const action = allow ? 'allow-related' : 'drop';
+        return aclRow(unit, id, `to-lport/${key}`, 'to-lport', priority, and(port, match), action);
+      }),
+    ),
+    aclRow(unit, id, 'to-lport/rest', 'to-lport', REST, and(port, 'ip4'), 'drop'),
+  ];
+}
+
+function reaching(unit: string, id: string, port: string, matches: readonly string[]): readonly DesiredRow[] {
   return [
     ...matches.map((match) =>
-      aclRow(unit, id, `${direction}/${match}`, direction, PRIORITY.open, and(port, match), 'allow-related'),
+      aclRow(unit, id, `from-lport/${match}`, 'from-lport', PRIORITY.open, and(port, match), 'allow-related'),
     ),
-    aclRow(unit, id, `${direction}/rest`, direction, PRIORITY.list, and(port, 'ip4'), 'drop'),
+    aclRow(unit, id, 'from-lport/rest', 'from-lport', PRIORITY.list, and(port, 'ip4'), 'drop'),
   ];
 }
 
@@ -101,7 +110,7 @@ const SHUT = 31_000;
 
 /**
  * Who comes in by a private gateway has no business with the helper. (By a public wire nobody gets there but by translation:
- * public-filter.ts. What the VPC's own instances send there is answered as at the public address.)
+ * public-filter.ts. The router's own networks are judged at the helper's port, as they would be at the public address.)
  */
 export function helperGuard(unit: string, { connected }: Routing): readonly DesiredRow[] {
   return connected

@@ -9,18 +9,11 @@ import { prioritized, type Rule } from './filter.ts';
 import { PRIORITY } from './guard-rail.ts';
 import { HELPER_PREFIX } from './helper-leg.ts';
 import { and, within } from './match.ts';
+import { portRules } from './served-filter.ts';
 import { row, rowId, switchSideName } from './names.ts';
 import { publicList, senders, type PublicRule } from './public-list.ts';
 import type { PublicLeg, PublicOwner } from './public-leg.ts';
-import {
-  intersection,
-  outside,
-  portMatches,
-  servedBy,
-  translationPorts,
-  type PortRange,
-  type Served,
-} from './served-port.ts';
+import { outside, portMatches, servedBy, translationPorts } from './served-port.ts';
 
 /** Rows for the public switch. */
 export function publicFilter(unit: string, owner: PublicOwner, leg: PublicLeg): readonly DesiredRow[] {
@@ -48,8 +41,8 @@ export function publicFilter(unit: string, owner: PublicOwner, leg: PublicLeg): 
   const guard = (key: string, priority: number, match: string, action: string, direction: string): DesiredRow =>
     make(owner.id, `guard/${key}`, priority, match, action, direction);
   return [
-    // Nobody out there has our addresses: the filters inside trust them.
-    guard('own', PRIORITY.guard, and(to, within('ip4.src', own)), 'drop', 'to-lport'),
+    // Nobody out there has our addresses, or the helper's: the filters inside trust them.
+    guard('own', PRIORITY.guard, and(to, within('ip4.src', [...own, cidr(HELPER_PREFIX)])), 'drop', 'to-lport'),
     // Whoever knows what is behind the addresses does not get there past them.
     guard('inside', PRIORITY.guard, and(to, within('ip4.dst', behind(owner, side))), 'drop', 'to-lport'),
     // Nothing leaves untranslated: conntrack lets a packet go on when no translation is left for it (measured, OVS 3.1).
@@ -97,38 +90,6 @@ function closedPorts(address: PublicAddress): readonly Rule[] {
   return (['tcp', 'udp'] as const).flatMap((protocol) =>
     portMatches(protocol, closed).map((match): Rule => ({ id: `closed/${match}`, match, allow: false })),
   );
-}
-
-/** First match, for the served ports only; what no line lets in is refused. */
-function portRules(served: Served, list: readonly PublicRule[] | undefined): readonly Rule[] {
-  const { protocol, ports } = served;
-  const cidrs = served.cidrs.map(parseCidr).filter((prefix) => prefix !== undefined);
-  const restricted = served.cidrs.length > 0;
-  const clients =
-    cidrs.some(({ length }) => length === 0) || !restricted ? '' : within('ip4.src', cidrs.length > 0 ? cidrs : NOBODY);
-  const key = `${protocol}/${served.cidrs.join(',')}`;
-  const lines = list ?? [EVERYTHING];
-  const rules = lines.flatMap((line) =>
-    portMatches(protocol, portsIn(line, protocol, ports)).map((match): Rule => ({
-      id: `${key}/${line.id}/${match}`,
-      match: and(line.allow ? clients : '', senders(line), match),
-      allow: line.allow,
-    })),
-  );
-  if (list === undefined && !restricted) return rules;
-  const rest = portMatches(protocol, ports).map((match): Rule => ({ id: `${key}/rest/${match}`, match, allow: false }));
-  return [...rules, ...rest];
-}
-
-const EVERYTHING: PublicRule = { id: 'all', protocol: 'all', from: [], to: [], allow: true };
-
-/** A prefix nobody sends from (RFC 5737): rules for the other address family alone let nobody in. */
-const NOBODY = [parseCidr('0.0.0.0/32')!];
-
-function portsIn(line: PublicRule, protocol: 'tcp' | 'udp', ports: readonly PortRange[]): readonly PortRange[] {
-  if (line.protocol === 'all') return ports;
-  if (line.protocol !== protocol) return [];
-  return line.start === undefined ? ports : intersection(ports, { start: line.start, end: line.end ?? line.start });
 }
 
 const ECHO = 'icmp4.type == 8';

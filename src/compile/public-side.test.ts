@@ -309,3 +309,11 @@ test('ownersOn() names whose routers meet on a public wire, and nobody for other
     [['public', [`vpc:${SHOP}`, `network:${SHOP}`]]],
   );
 });
+
+test('nobody outside comes with an address of the gateway helper’s, which filters inside trust', () => {
+  const side = publicSide([sourceNat], { mode: 'ROUTED' });
+  const desired = compiled(shop(side));
+  const from = (source: string) => atWire(desired, SHOP, side, { ...tcp('10.1.1.11', 22), 'ip4.src': source });
+  assert.deepEqual([from('192.0.0.18'), from('192.0.0.23')], ['drop', 'drop']);
+  assert.equal(from(STRANGER), undefined);
+});

@@ -15,6 +15,7 @@ import {
   wireKey,
 } from './names.ts';
 import { publicFilter } from './public-filter.ts';
+import { uplinkFilter } from './public-filter6.ts';
 import { publicPlaceOf, type PublicLeg, type PublicOwner, type PublicWire } from './public-leg.ts';
 
 /** What one router brings to one wire. */
@@ -51,11 +52,16 @@ function sharesIn(owner: PublicOwner, fabric: Fabric): readonly Share[] {
     return {
       wire: leg.wire,
       ports: [switchSide(unit, owner, leg)],
-      acls: publicFilter(unit, owner, leg),
+      acls: [
+        ...publicFilter(unit, owner, leg),
+        ...(uplink?.id === leg.id ? uplinkFilter(unit, owner, uplink, false) : []),
+      ],
     };
   });
   if (uplink === undefined || legs.some(({ id }) => id === uplink.id)) return shares;
-  return [...shares, { wire: uplink.wire, ports: [switchSide(wireKey(uplink.wire.id), owner, uplink)], acls: [] }];
+  const unit = wireKey(uplink.wire.id);
+  const acls = uplinkFilter(unit, owner, uplink, true);
+  return [...shares, { wire: uplink.wire, ports: [switchSide(unit, owner, uplink)], acls }];
 }
 
 function partOf(shares: readonly Share[]): Part {

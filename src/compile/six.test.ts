@@ -11,6 +11,8 @@ import { compile } from './compile.ts';
 import type { Desired, DesiredRow } from './desired.ts';
 import { ingressRules } from './filter.ts';
 import { networkKey, portGroupName, routerPortName, switchSideName, vpcKey } from './names.ts';
+import { publicPlaceOf } from './public-leg.ts';
+import { publicAddress } from './public.test-support.ts';
 import { rowsOf } from './rows.test-support.ts';
 import { guestOf, intentOf, threeVpcs } from './sample.test-support.ts';
 
@@ -147,6 +149,43 @@ test('nobody comes from outside with an address of the inside', () => {
   const policies = unitRows(compile(intent), vpcKey(vpc.id), 'Logical_Router_Policy');
   const row = policies.find((each) => String(each.columns['match']).endsWith(`ip6.src == {${WEB.cidr}, ${DB.cidr}}`));
   assert.equal(row?.columns['action'], 'drop');
+});
+
+test('to the public wire a router sends IPv6 from its own networks only, whatever static routes say', () => {
+  const foreign = { id: 'foreign', vpcId: 'v', cidr: '2001:db8:77::/64', nextHop: '2001:db8:1::7' };
+  const { intent, vpc } = vpcIntent({ publicSide: SIDE, routes6: [foreign] });
+  const { intent: both, network } = guest({ publicSide: SIDE });
+  for (const [one, id, prefixes] of [
+    [intent, vpc.id, [WEB.cidr, DB.cidr]],
+    [both, network.id, [WEB.cidr]],
+  ] as const) {
+    const port = publicPlaceOf(id, SIDE, one.fabric).uplink!.id;
+    const acls = rowsOf(compile(one), 'ACL').filter((row) =>
+      String(row.columns['match']).includes(switchSideName(port)),
+    );
+    const sent = acls
+      .filter((row) => row.columns['direction'] === 'from-lport')
+      .toSorted((a, b) => Number(b.columns['priority']) - Number(a.columns['priority']))
+      .map(({ columns }) => [columns['match'], columns['action']]);
+    const inport = `inport == "${switchSideName(port)}"`;
+    assert.deepEqual(sent, [
+      [`${inport} && ip6.src == {fe80::/10, ${prefixes.join(', ')}, ${UPLINK.address}/128}`, 'allow-stateless'],
+      [`${inport} && ip6`, 'drop'],
+      [`${inport} && ip4`, 'drop'],
+    ]);
+    assert.deepEqual(
+      acls
+        .filter((row) => row.columns['direction'] === 'to-lport')
+        .map(({ columns }) => [columns['match'], columns['action']]),
+      [[`outport == "${switchSideName(port)}" && ip4`, 'drop']],
+      'no IPv4 comes in past the other port’s filter',
+    );
+  }
+  const withAddress = vpcIntent({
+    publicSide: { ...SIDE, addresses: [publicAddress('203.0.113.10', { sourceNat: true })] },
+  });
+  const matched = matches(rowsOf(compile(withAddress.intent), 'ACL'));
+  assert.ok(matched.some((match) => match.includes(`ip6.src == {fe80::/10, ${WEB.cidr}`)));
 });
 
 test('IPv6 leaves by the public wire, on a port of its own where no address is there; a default route of the tenant’s wins', () => {

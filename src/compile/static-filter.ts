@@ -3,7 +3,7 @@
 import { formatCidr, cidr, type Cidr } from '../lib/ip.ts';
 import type { Nic } from '../model/intent.ts';
 import type { PublicAddress, PublicSide } from '../model/public-side.ts';
-import { both, closed, when, type Rules } from './filter.ts';
+import { LARGEST_LIST, both, closed, cut, when, type Rule, type Rules } from './filter.ts';
 import { within } from './match.ts';
 import { publicList, rulesOf } from './public-list.ts';
 
@@ -15,16 +15,13 @@ export function staticRules(side: PublicSide, nics: readonly Nic[], inside: read
     return list === undefined ? [] : [{ address, list: rulesOf(list, false) }];
   });
   if (judged.length === 0) return rules;
-  return closed(
-    [
-      ...(inside.length === 0 ? [] : when(within('ip4.src', inside), 'inside', rules)),
-      ...judged.flatMap(({ address, list }) =>
-        when(`ip4.dst == ${formatCidr(cidr(`${address.staticNat}/32`))}`, address.id, both(list, rules)),
-      ),
-      ...rules,
-    ],
-    false,
-  );
+  const all: Rule[] = inside.length === 0 ? [] : [...when(within('ip4.src', inside), 'inside', rules)];
+  for (const { address, list } of judged) {
+    all.push(...when(`ip4.dst == ${formatCidr(cidr(`${address.staticNat}/32`))}`, address.id, both(list, rules)));
+    // What is left out must not pass by the network's own rules.
+    if (all.length > LARGEST_LIST) return cut(all);
+  }
+  return closed([...all, ...rules], false);
 }
 
 function isJudgedHere({ staticNat, staticNatNic }: PublicAddress, nics: ReadonlySet<string>): boolean {

@@ -16,6 +16,7 @@ const STORIES: readonly { readonly number: number; readonly file: string }[] = [
   { number: 7, file: 'vpn-device.ts' },
   { number: 9, file: 'address-moves.ts' },
   { number: 10, file: 'who-is-it.ts' },
+  { number: 11, file: 'without-a-virtual-router.ts' },
 ];
 
 /** The story of a number. Throws a sentence that lists the numbers there are. */

@@ -240,6 +240,9 @@ const services = z.object({
   ),
 });
 
+/** Parts of a document by themselves: the server looks at each before it sends any. */
+export const documentParts = { instance, router, helper } as const;
+
 export const nodeDocument: z.ZodType<NodeDocument> = z.object({
   node: nodeName,
   generation,

@@ -6,7 +6,7 @@ import { MAX_SCANS } from '../protocol/document.ts';
 import { createDocuments } from './documents.ts';
 
 const instance: Instance = {
-  id: 'i1',
+  id: '10000000-0000-4000-8000-000000000001',
   name: 'i-1-VM',
   hostname: 'vm1',
   host: 'h1',
@@ -84,4 +84,17 @@ test('wait() answers at once with what is newer, and otherwise when it comes', a
   documents.update(intent(2, [host('h1', [instance])]));
   assert.equal((await waiting)?.generation, 2);
   assert.equal(await documents.wait('h1', 2, 10), undefined);
+});
+
+test('update() sends a node everything but what it would refuse; faults() says what that is, for as long as it is so', () => {
+  const documents = createDocuments();
+  const broken: Instance = { ...instance, id: '10000000-0000-4000-8000-000000000002', hostname: 'a\nb' };
+  documents.update(intent(1, [host('h1', [instance, broken])]));
+  assert.deepEqual(
+    documents.get('h1')?.instances.map(({ id }) => id),
+    [instance.id],
+  );
+  assert.match(documents.faults().get(broken.id)!, /^node h1 would refuse instance .*: hostname: is no host name$/);
+  documents.update(intent(2, [host('h1', [instance])]));
+  assert.equal(documents.faults().size, 0);
 });

@@ -77,6 +77,8 @@ function madeFor(owner: Owner, fabric: Fabric): Helper | undefined {
   if (publicSide === undefined) return undefined;
   const balancers = proxiedOf(publicSide).map(({ balancer, port }): ProxySpec => ({
     ...balancer,
+    // Who may come is judged before the helper (public-filter.ts), and a list may be long.
+    cidrs: [],
     members: balancer.members.map(({ ip, port: to }) => ({ ip, port: to })),
     port,
   }));

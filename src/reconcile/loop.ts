@@ -98,6 +98,8 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
   let emptying: ReadonlyMap<string, string> = new Map();
   /** What router nodes could not make true, by what it is about. */
   let routing: ReadonlyMap<string, string> = new Map();
+  /** What nodes would refuse, and was therefore not sent to them: each is logged once. */
+  let withheld: ReadonlySet<string> = new Set();
   /** Units OVN refused, and what it said. */
   let refused = new Map<UnitKey, string>();
   const status: ReconcileStatus = {
@@ -150,8 +152,12 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
     const now = compile(intent, before);
     assertSound(now, intent.fabric, full ? undefined : before);
     const nodes = documents.update(intent);
+    const faults = documents.faults();
+    for (const text of new Set(faults.values()).difference(withheld))
+      log.error({ fault: text }, 'not sent to its node');
+    withheld = new Set(faults.values());
     questions = questionsOf(intent);
-    routing = new Map([...routerErrors(intent, reports), ...helperErrors(intent, reports)]);
+    routing = new Map([...routerErrors(intent, reports), ...helperErrors(intent, reports), ...faults]);
     down = new Set([...intent.hosts.values()].filter((host) => host.down === true).map(({ name }) => name));
     const asked = (await options.switches?.update(intent)) ?? [];
     const applied = await northbound.apply(now, { full });

@@ -20,7 +20,8 @@ export function routerErrors(intent: Intent, reports: ReadonlyMap<string, NodeRe
   return errors;
 }
 
-function partsOf({ id, network, egress, publicAddresses }: RouterRole): string[] {
+/** Ids of a role's network, leg, addresses and rules. */
+export function partsOf({ id, network, egress, publicAddresses }: RouterRole): string[] {
   return [
     id,
     network.id,

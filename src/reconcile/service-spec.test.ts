@@ -5,6 +5,14 @@ import type { GuestNetwork, Host, Instance, Intent, Nic, Tier, Vpc } from '../mo
 import { createDocuments } from './documents.ts';
 import { servicesOf } from './service-spec.ts';
 
+// What a node would not take as an id is not sent to it.
+const [I1, I2, N1, N2] = [1, 2, 3, 4].map((n) => `10000000-0000-4000-8000-00000000000${n}`) as [
+  string,
+  string,
+  string,
+  string,
+];
+
 const service = (ip: string): NonNullable<Tier['service']> => ({
   ip,
   dns: true,
@@ -112,20 +120,20 @@ function intent(generation: number, one: Vpc, hosts: readonly Host[], networks: 
   };
 }
 
-const front = tier('front', 1, [nic('n1', 'web', '10.1.1.2', 'h1')]);
-const back = tier('back', 2, [nic('n2', 'db', '10.1.2.2', 'h2')]);
-const h1 = host('h1', [instance('i1', 'n1', 'front', '10.1.1.2')]);
-const h2 = host('h2', [instance('i2', 'n2', 'back', '10.1.2.2')]);
+const front = tier('front', 1, [nic(N1, 'web', '10.1.1.2', 'h1')]);
+const back = tier('back', 2, [nic(N2, 'db', '10.1.2.2', 'h2')]);
+const h1 = host('h1', [instance(I1, N1, 'front', '10.1.1.2')]);
+const h2 = host('h2', [instance(I2, N2, 'back', '10.1.2.2')]);
 
 test('update() has a node serve the networks of its cards, with the names of the whole VPC', () => {
-  const documents = createDocuments((sealed) => `open ${sealed}`);
+  const documents = createDocuments((sealed) => `open-${sealed}`);
   documents.update(intent(1, vpc([front, back]), [h1, h2, host('h3', [])]));
   const { services, instances } = documents.get('h1')!;
   assert.deepEqual(
     services?.networks.map(({ id, ip, mtu }) => [id, ip, mtu]),
     [['front', '10.1.1.254', 1442]],
   );
-  assert.deepEqual(services?.networks[0]?.cards, [{ ip: '10.1.1.2', instance: 'i1' }]);
+  assert.deepEqual(services?.networks[0]?.cards, [{ ip: '10.1.1.2', instance: I1 }]);
   assert.deepEqual(
     services?.scopes[0]?.networks.flatMap(({ hosts }) => hosts),
     [
@@ -133,7 +141,7 @@ test('update() has a node serve the networks of its cards, with the names of the
       { name: 'db', ip: '10.1.2.2' },
     ],
   );
-  assert.deepEqual(instances[0]?.firstBoot?.password, { turn: 2, text: 'open sealed' });
+  assert.deepEqual(instances[0]?.firstBoot?.password, { turn: 2, text: 'open-sealed' });
   assert.equal(documents.get('h3')?.services, undefined);
 });
 
@@ -147,17 +155,17 @@ test('update() tells every node that serves a VPC of a new name, though nothing 
 
 test('update() serves an instance that moves at both its hosts', () => {
   const documents = createDocuments();
-  const moving = tier('front', 1, [nic('n1', 'web', '10.1.1.2', 'h2', 'h1')]);
+  const moving = tier('front', 1, [nic(N1, 'web', '10.1.1.2', 'h2', 'h1')]);
   documents.update(intent(1, vpc([moving]), [h1, host('h2', [...h1.instances])]));
   for (const name of ['h1', 'h2']) assert.equal(documents.get(name)?.services?.networks[0]?.cards.length, 1);
 });
 
 test('servicesOf() knows under which address the outside knows a card: its own, else the router’s', () => {
   const address = (ip: string, sourceNat: boolean, more: object = {}): never => ({ ip, sourceNat, ...more }) as never;
-  const addresses = [address('203.0.113.9', true), address('203.0.113.10', false, { staticNatNic: 'n2' })];
+  const addresses = [address('203.0.113.9', true), address('203.0.113.10', false, { staticNatNic: N2 })];
   const served = servicesOf(intent(1, vpc([front, back], { publicSide: { addresses } as never }), [h1])).get('h1')!;
   assert.deepEqual(
-    ['n1', 'n2'].map((id) => served[0]?.publicIpOf(id)),
+    [N1, N2].map((id) => served[0]?.publicIpOf(id)),
     ['203.0.113.9', '203.0.113.10'],
   );
 });

@@ -108,6 +108,14 @@ for (const database of DATABASES) {
   });
 }
 
+test('a network with IPv6 whose offering has no firewall lets in answers only, and out everything', async () => {
+  await using opened = await DATABASES[0]!.open();
+  const { store } = opened;
+  const { network, now } = await world(store, { cidr: '10.1.1.0/24', gateway: '10.1.1.1' });
+  await store.write((tx) => tx.update('network', network.id, { offering: WORLD.bareOffering }));
+  assert.deepEqual((await now()).firewall6, { ingress: [], egressDefault: 'allow', egress: [] });
+});
+
 test('familiesOf() tells CIDRs by family; the lists of every VPC are about both', () => {
   assert.deepEqual(familiesOf('x', '10.0.0.0/8, 2001:db8::/32'), { cidrs: ['10.0.0.0/8'], cidrs6: ['2001:db8::/32'] });
   assert.deepEqual(familiesOf('x', '0.0.0.0/0'), { cidrs: ['0.0.0.0/0'] });

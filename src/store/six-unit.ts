@@ -20,10 +20,15 @@ export function nicSix(nic: Row<'nic'>, network: Row<'network'>): { readonly six
   return { six: { address: nic.ip6, router: routerPortMac(network.id, gateway) } };
 }
 
-/** The IPv6 firewall of a network outside a VPC; none where its offering has no firewall. */
+/**
+ * The IPv6 firewall of a network outside a VPC. Where its offering has none nobody can say what may come in: nothing may but answers, since
+ * without translation there is nothing else between its instances and everybody.
+ */
 export function firewall6Of(rows: Rows, row: Row<'network'>): { readonly firewall6?: Firewall6 } {
   const offering = rows.networkoffering.get(row.offering);
-  if (row.ip6cidr === null || offering === undefined || !offers(offering, 'Firewall')) return {};
+  if (row.ip6cidr === null) return {};
+  if (offering === undefined || !offers(offering, 'Firewall'))
+    return { firewall6: { ingress: [], egressDefault: 'allow', egress: [] } };
   const rules = rows.firewallrule.by('network', row.id).filter(({ family }) => family === 6);
   const of = (direction: string): Firewall6['ingress'] =>
     rules.filter((rule) => rule.direction === direction).map(firewallRule);

@@ -76,33 +76,43 @@ suite('data plane', () => {
     test(`what a Private network (${kind}) carries between hypervisors is ${tagged ? 'tagged with its VLAN' : 'tagged with none'} on the wire`, async () => {
       const [a, b] = [sides[0]!, sides[4]!];
       const between = await (tagged ? connectByWire(a, b, kind) : connect(a, b, kind, '172.16.0.0', 'all'));
-      const networks = rows(
-        await lab.cloud.as('admin')('listNetworks', { id: between.networkid, listall: 'true' }),
-        'network',
-      );
-      const vlan = tagged ? Number(text(networks[0], 'vlan')) : undefined;
-      const frames = (
-        await Promise.all(uplinks().map((device) => seenOn(lab.cloud.state, 'sw', device, () => pingSides(1, 5))))
-      ).flat();
-      const carried = frames.filter(({ bytes }) => bytes.includes(addressBytes(a, b)));
-      const ours = carried.filter(({ vlan: id }) => id !== undefined && id !== 1);
-      assert.deepEqual([...new Set(ours.map((frame) => frame.vlan))], tagged ? [vlan] : []);
-      if (tagged) {
-        const table = (
-          await lab.cloud.lab.exec('sw', ['ovs-appctl', '-t', `${lab.cloud.state}/lab/sw/vs.ctl`, 'fdb/show', 'br-sw'])
-        ).stdout;
-        assert.match(
-          table,
-          new RegExp(`^ *\\d+ +${vlan} +02:`, 'm'),
-          'the switch has learnt the gateways on that VLAN',
+      try {
+        const networks = rows(
+          await lab.cloud.as('admin')('listNetworks', { id: between.networkid, listall: 'true' }),
+          'network',
         );
-      } else {
-        assert.ok(
-          carried.some(({ bytes }) => bytes.readUInt16BE(12) === 0x0800 && bytes.readUInt16BE(36) === 6081),
-          'it goes through a Geneve tunnel',
-        );
+        const vlan = tagged ? Number(text(networks[0], 'vlan')) : undefined;
+        const frames = (
+          await Promise.all(uplinks().map((device) => seenOn(lab.cloud.state, 'sw', device, () => pingSides(1, 5))))
+        ).flat();
+        const carried = frames.filter(({ bytes }) => bytes.includes(addressBytes(a, b)));
+        const ours = carried.filter(({ vlan: id }) => id !== undefined && id !== 1);
+        assert.deepEqual([...new Set(ours.map((frame) => frame.vlan))], tagged ? [vlan] : []);
+        if (tagged) {
+          const table = (
+            await lab.cloud.lab.exec('sw', [
+              'ovs-appctl',
+              '-t',
+              `${lab.cloud.state}/lab/sw/vs.ctl`,
+              'fdb/show',
+              'br-sw',
+            ])
+          ).stdout;
+          assert.match(
+            table,
+            new RegExp(`^ *\\d+ +${vlan} +02:`, 'm'),
+            'the switch has learnt the gateways on that VLAN',
+          );
+        } else {
+          assert.ok(
+            carried.some(({ bytes }) => bytes.readUInt16BE(12) === 0x0800 && bytes.readUInt16BE(36) === 6081),
+            'it goes through a Geneve tunnel',
+          );
+        }
+      } finally {
+        // The next tests connect the same sides.
+        await disconnect(between);
       }
-      await disconnect(between);
     });
   }
 

@@ -8,7 +8,7 @@ import type { Caller } from '../../src/demo/cloud.ts';
 import { createWire } from '../../src/demo/wire.ts';
 import { topologyNamed } from '../../src/lab/start.ts';
 import { benchForwards } from './forwards.ts';
-import { benchIdle } from './idle.ts';
+import { benchIdle, benchIdleMemory } from './idle.ts';
 import type { Row } from './measure.ts';
 import { type PublicAddress, benchThroughput, leadIn } from './throughput.ts';
 
@@ -42,13 +42,17 @@ export async function benchServices(state: string, only: (name: string) => boole
       const through = await leadIn(tenant, [own, await associated()], networkid, web.id);
       const network = await routedNetwork(admin, tenant);
       const routed = await tenant.instance('routed', network, 'h1');
-      const legs = rows(await tenant.call('listPublicIpAddresses', { associatednetworkid: network }), 'publicipaddress');
+      const legs = rows(
+        await tenant.call('listPublicIpAddresses', { associatednetworkid: network }),
+        'publicipaddress',
+      );
       await wire.route('upstream', ROUTED_CIDR, text(legs[0], 'ipaddress'));
       report.push(...(await benchThroughput({ wire }, { routed, translated: web, through })));
     }
     if (only('forwards'))
       report.push(...(await benchForwards(cloud, { ipaddressid: own.id, networkid, virtualmachineid: web.id })));
-    if (only('idle')) report.push(...(await benchIdle(cloud, zoneid)));
+    if (only('idle'))
+      report.push(...(await benchIdle(cloud, zoneid)), ...(await benchIdleMemory(join(state, 'alone'))));
     return report;
   } finally {
     await cloud.stop();

@@ -4,7 +4,7 @@ import { connect, createServer, type Socket } from 'node:net';
 
 const BLOCK = Buffer.alloc(256 * 1024);
 /** Until the other end listens, and whoever stands between knows it. */
-const PATIENCE_MS = 10_000;
+const PATIENCE_MS = 5_000;
 
 const [what, ...words] = process.argv.slice(2);
 if (what === 'sink') sink(Number(words[0]));
@@ -29,12 +29,14 @@ function sink(port: number): void {
     });
   }).listen(port, '0.0.0.0');
   server.unref();
-  setTimeout(() => process.exit(1), 3 * PATIENCE_MS);
+  setTimeout(() => process.exit(1), 2 * PATIENCE_MS);
 }
 
 function send(host: string, port: number, during: number, until: number): void {
   const socket = connect({ host, port });
   let end = 0;
+  // A machine that does nothing else may lose its gateway for a moment, and what was open with it.
+  setTimeout(() => process.exit(1), 2 * PATIENCE_MS);
   socket.on('connect', () => {
     end = Date.now() + during;
     fill(socket, end);

@@ -1,6 +1,6 @@
 // From the cards of the document and what is there to the guards that are missing, wrong, or too many. Pure.
 import type { NodeDocument } from '../../protocol/document.ts';
-import type { Plan, Step, Work } from '../driver.ts';
+import type { Plan, Step, Wait, Work } from '../driver.ts';
 import { portOf } from '../netns/names.ts';
 import { TABLE, chainCommands, chainName, isWhole } from './chain.ts';
 import type { Actual } from './read.ts';
@@ -20,11 +20,22 @@ export function planGuards(document: NodeDocument, { devices, chains }: Actual):
       const reason = `eth${nic.deviceId} of ${name} is to hear of no router but ${nic.six.router}`;
       steps.push({ kind: 'run', argv: ['nft', chainCommands(chain, device, nic.six.router)], reason });
     }
-    if (steps.length > 0) work.push({ target: `guard ${id}`, label: `router guard of instance ${name}`, steps });
+    if (steps.length > 0)
+      work.push({ target: `guard ${id}`, label: `router guard of instance ${name}`, blame: { id }, steps });
   }
   const gone = [...chains.keys()].filter((chain) => !wanted.has(chain)).map(remove);
-  if (gone.length > 0) work.push({ target: 'guard', label: 'router guards', steps: gone });
+  if (gone.length > 0) work.push({ target: 'guard', label: 'router guards', blame: 'itself', steps: gone });
   return { work, waits: [], instances: [] };
+}
+
+/** What is said where the guards cannot even be looked at: each instance that needs one waits for it, and nobody else. */
+export function planUnseen(document: NodeDocument, why: string): Plan {
+  const guarded = document.instances.filter(({ nics }) => nics.some(({ six }) => six !== undefined));
+  const waits = guarded.map(({ id, name }): Wait => ({
+    target: id,
+    what: `router guard of instance ${name}: ${why}`,
+  }));
+  return { work: [], waits, instances: [] };
 }
 
 function remove(chain: string): Step {

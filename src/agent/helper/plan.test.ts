@@ -212,6 +212,9 @@ test('planHelpers() comes to the same end from whatever was half done', () => {
 test('proxyOf() keeps who stays where over a reload, and listens only at the address OVN leads to', () => {
   const [file] = proxyOf(spec(), context).files ?? [];
   assert.match(file!.content, /^ {2}bind 192\.0\.0\.18:11080$/m);
+  assert.match(file!.content, /^ {2}maxconn 4000$/m, 'one balancer does not take what all have');
+  const [sticky] = proxyOf(spec([{ ...balancer(1080), sticky: true }]), context).files ?? [];
+  assert.match(sticky!.content, / size 20k /, 'what is remembered is memory of the node');
   assert.match(file!.content, /^ {2}peer memory 127\.0\.0\.1:9999$/m);
   assert.equal(proxyOf(spec([]), context).files, undefined);
 });

@@ -10,6 +10,8 @@ const MEMORY_PORT = 9999;
 const CHECK = { intervalSeconds: 1, timeoutSeconds: 1, healthy: 1, unhealthy: 3 } as const;
 /** A helper is one router's. */
 const MOST = 20_000;
+/** Of its balancers one is not to take what all have: each connection is two open files. */
+const MOST_EACH = 4000;
 
 export function proxyOf(spec: HelperSpec, context: HelperContext): Daemon {
   const key = keyOf(spec.id);
@@ -22,7 +24,7 @@ export function proxyOf(spec: HelperSpec, context: HelperContext): Daemon {
     most: MOST,
     memory: MEMORY_PORT,
     sections: balancers.flatMap((one) =>
-      listenLines(`${addressOf(spec)}:${one.port}`, one, { kept: true, check: CHECK }),
+      listenLines(`${addressOf(spec)}:${one.port}`, one, { kept: true, check: CHECK, most: MOST_EACH }),
     ),
   });
   return {

@@ -19,13 +19,24 @@ export function planServices(document: NodeDocument, actual: Actual, now: number
   for (const spec of wanted) {
     const steps = networkSteps(spec, actual, now, context);
     if (steps.length === 0) ready.push(spec);
-    else work.push({ target: `services ${spec.id}`, label: `what is served in network ${spec.name}`, steps });
+    else
+      work.push({
+        target: `services ${spec.id}`,
+        blame: 'itself',
+        label: `what is served in network ${spec.name}`,
+        steps,
+      });
   }
   for (const note of actual.notes.values()) {
     if (ids.has(note.id)) continue;
     const reason = `nothing is served in network ${note.id} here any more`;
     const steps = [...clear(note, actual, reason, context), remove(noteFile(context.directory, note.id), reason)];
-    work.push({ target: `services ${note.id}`, label: `what was served in network ${note.id}`, steps });
+    work.push({
+      target: `services ${note.id}`,
+      blame: 'itself',
+      label: `what was served in network ${note.id}`,
+      steps,
+    });
   }
   const text = configOf(document, ready, actual);
   const { steps, waits } = responderSteps(wanted, ready, text, actual, now, context);
@@ -237,6 +248,7 @@ function responderSteps(
       if (!open.has(id))
         waits.push({
           target: `services ${id}`,
+          blame: 'itself',
           what: `what is served in network ${name}: ${status.errors[id] ?? 'waits for its sockets'}`,
         });
     // The new one has everything before the old one goes: nobody finds nobody.

@@ -9,12 +9,20 @@ async function acmeUser(cloud: Cloud): Promise<Record<string, string>> {
   return { account: 'acme-user', domainid: domainId };
 }
 
+const PASSWORD = (cloud: Cloud): Record<string, string> => ({ templateid: cloud.passwordTemplate });
+
 test('assignVirtualMachine gives a stopped instance with its disks to another account, in that account’s network', async () => {
   await using cloud = await openCloud();
   const [old, next] = [await cloud.network('acme-admin'), await cloud.network('acme-user')];
   await cloud.callAs('acme-admin', 'createAffinityGroup', { name: 'apart', type: 'host anti-affinity' });
   await cloud.callAs('acme-admin', 'createSSHKeyPair', { name: 'mine' });
-  const params = { affinitygroupnames: 'apart', keypair: 'mine', name: 'web' };
+  const params = {
+    affinitygroupnames: 'apart',
+    keypair: 'mine',
+    name: 'web',
+    userdata: 'c2VjcmV0',
+    ...PASSWORD(cloud),
+  };
   const { id } = await deploy(cloud, 'acme-admin', old, params);
   await cloud.settle();
   const assign = (more: Record<string, string> = {}) =>
@@ -37,6 +45,12 @@ test('assignVirtualMachine gives a stopped instance with its disks to another ac
   assert.deepEqual(
     [moved.account, moved.nic?.map(({ networkid }) => networkid), moved.affinitygroup, moved.keypair],
     ['acme-user', [next], [], undefined],
+  );
+  const row = await cloud.store.db.selectFrom('instance').selectAll().where('id', '=', id).executeTakeFirstOrThrow();
+  assert.deepEqual(
+    [row.userdata, row.password, row.onetimepassword],
+    [null, null, null],
+    'what the old owner told his guest is not the new one’s to read',
   );
   const disks = (await cloud.callAs('acme-user', 'listVolumes'))['volume'] as { virtualmachineid: string }[];
   assert.deepEqual(

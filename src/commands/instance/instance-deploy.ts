@@ -96,7 +96,9 @@ export const deployVirtualMachine = jobCommand({
     }
     const start = want.startvm !== false;
     const affinity = await affinityOf(room, groups);
-    const host = start || want.hostid !== undefined ? await placeInstance(room, zone, want.hostid, { affinity }) : null;
+    const six = wishes.some(({ network }) => network.ip6cidr !== null);
+    const host =
+      start || want.hostid !== undefined ? await placeInstance(room, zone, want.hostid, { affinity, six }) : null;
     const disk = want.diskofferingid === undefined ? undefined : await chosenSize(room, want.diskofferingid, want.size);
     const rootSize = rootSizeOf(template, want.rootdisksize);
     await checkLimits(

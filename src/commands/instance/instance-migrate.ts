@@ -10,7 +10,7 @@ import { type Room, type WriteRoom, jobCommand } from '../room.ts';
 import { affinityOf, groupsOf } from './affinity.ts';
 import { moveAddresses } from './instance-nics.ts';
 import { instanceView } from './instance-view.ts';
-import { canTake } from './placement.ts';
+import { canTake, hasSix, lacksGuard } from './placement.ts';
 
 type Instance = Tables['instance'];
 type Host = Tables['host'];
@@ -112,6 +112,13 @@ async function destinationOf(
       `Cannot migrate VM, ${instance.hostname} must not run on ${host.name}: ${ruledOut}. Choose another host, or take it out of the group`,
     );
   }
+  const unguarded = (await hasSix(room, instance.id)) ? lacksGuard(host) : undefined;
+  if (unguarded !== undefined && host.id !== instance.migratefrom) {
+    throw refuse(
+      'parameter',
+      `Cannot migrate VM, ${instance.hostname} has a card in a network with IPv6 and cannot run on ${host.name}: ${unguarded}. Choose another host`,
+    );
+  }
   return host;
 }
 
@@ -127,14 +134,16 @@ export async function leastLoaded(room: Room, instance: Instance, source: Host):
   const running = await room.db.selectFrom('instance').select('host').where('host', 'is not', null).execute();
   const load = (host: Host): number => running.filter((row) => row.host === host.id).length;
   const affinity = await affinityOf(room, await groupsOf(room, instance.id), instance.id);
+  const six = await hasSix(room, instance.id);
+  const whyNot = (one: Host): string | undefined => affinity.ruledOut(one.id) ?? (six ? lacksGuard(one) : undefined);
   const [host] = hosts
     .filter((one) => one.id !== source.id && one.id !== instance.migratefrom && canTake(one))
-    .filter((one) => affinity.ruledOut(one.id) === undefined)
+    .filter((one) => whyNot(one) === undefined)
     .toSorted((a, b) => affinity.cost(a.id) - affinity.cost(b.id) || load(a) - load(b));
   if (host !== undefined) return host;
   const others = hosts
     .filter((one) => one.id !== source.id)
-    .map((one) => `${one.name} is ${one.state}, ${one.resourcestate}${withReason(affinity.ruledOut(one.id))}`);
+    .map((one) => `${one.name} is ${one.state}, ${one.resourcestate}${withReason(whyNot(one))}`);
   throw refuse(
     'capacity',
     `Unable to find a host to migrate ${instance.hostname} to: besides ${source.name} there is ${others.length === 0 ? 'none' : others.join('; ')}. A host takes instances while it is Up and Enabled`,

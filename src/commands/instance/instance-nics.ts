@@ -58,7 +58,10 @@ export async function wishedNics(room: Room, want: NicWant, zone: Tables['zone']
     await checkNetwork(room, network, zone, owner);
     if (ip !== undefined) refuseNoAddresses(network);
     if (mac !== undefined && (await hasMac(room, network, mac)))
-      throw refuse('parameter', `The requested MAC-Address is already taken! ${mac}: another interface or device of network ${network.name} has it, or its router. Choose another, or leave it out`);
+      throw refuse(
+        'parameter',
+        `The requested MAC-Address is already taken! ${mac}: another interface or device of network ${network.name} has it, or its router. Choose another, or leave it out`,
+      );
     if (ip6 !== undefined) checkAddress6(network, ip6, mac);
     wishes.push({ network, ip, mac, ip6 });
   }
@@ -184,7 +187,7 @@ export async function hasMac(
   mac: string,
 ): Promise<boolean> {
   // RFC 5798, 7.3: those of routers that share an address.
-  if (mac.startsWith('00:00:5e:00:')) return true;
+  if (mac.startsWith('00:00:5e:00:01:') || mac.startsWith('00:00:5e:00:02:')) return true;
   const ports = [network.gateway, network.ip6gateway, network.serviceip].filter((address) => address !== null);
   if (ports.some((address) => routerPortMac(network.id, address) === mac)) return true;
   const having = (table: 'nic' | 'member'): Promise<unknown> =>

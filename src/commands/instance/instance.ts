@@ -14,7 +14,7 @@ import { detailsOf } from './instance-deploy.ts';
 import { checkHostname, checkHostnameFree } from './instance-name.ts';
 import { implementNetworks, moveAddresses, networksOf } from './instance-nics.ts';
 import { instanceView, showInstances, viewInstance } from './instance-view.ts';
-import { placeInstance } from './placement.ts';
+import { hasSix, placeInstance } from './placement.ts';
 import { requireUserData, userDataOf, userDataParam } from './user-data.ts';
 import { type JobAnswer, type WriteRoom, jobCommand, writeCommand } from '../room.ts';
 
@@ -53,7 +53,11 @@ export const startVirtualMachine = jobCommand({
     if (instance.state === 'Destroyed') throw wrongState('start', instance, 'recover it first');
     const zone = await existing(room, 'zone', instance.zone, 'zoneid');
     const affinity = await affinityOf(room, await groupsOf(room, instance.id), instance.id);
-    const host = await placeInstance(room, zone, want.hostid, { last: instance.lasthost, affinity });
+    const host = await placeInstance(room, zone, want.hostid, {
+      last: instance.lasthost,
+      affinity,
+      six: await hasSix(room, instance.id),
+    });
     // Stopped on its way and started where it came from: there is nothing left to move.
     const migratefrom = host === instance.migratefrom ? null : instance.migratefrom;
     const placed = { host, lasthost: host, migratefrom };

@@ -8,6 +8,7 @@ import { run } from '../../lib/run.ts';
 import { refused } from '../../../test/support/refused.ts';
 import { type Cloud, deploy, listed, only, openCloud } from './instance.test-support.ts';
 import { fingerprint, makePair, readPublicKey } from './key-material.ts';
+import { askedPairs } from './key-pair.ts';
 
 const ED25519 = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMxkLFWuCBf7rOM0KIZFeXUzFhjJDaz47pIWmWvc9pFC me@there';
 
@@ -163,4 +164,10 @@ test('resetSSHKeyForVirtualMachine changes the keys of a stopped instance, from 
   );
   const body = await reset('acme-admin', 'new');
   assert.equal((body['virtualmachine'] as { keypair?: string }).keypair, 'new');
+});
+
+test('askedPairs() refuses more key pairs than an instance can have, and counts each once', () => {
+  const names = Array.from({ length: 20 }, (_, n) => `k${n}`);
+  assert.deepEqual(askedPairs({ keypair: 'k0', keypairs: names }), names);
+  assert.throws(() => askedPairs({ keypair: 'more', keypairs: names }), refused(431, /^21 key pairs .* at most 20/));
 });

@@ -7,7 +7,7 @@ import type { Tables } from '../../store/schema.ts';
 import { visibleRows } from '../access.ts';
 import { namesOf, ownersOf } from '../join.ts';
 import type { Room } from '../room.ts';
-import { type RouterView, nicOf, routerName } from './router-view.ts';
+import { type RouterView, nicOf, routerName, seesHosts } from './router-view.ts';
 
 type LegRow = Tables['networkrouter'];
 
@@ -81,7 +81,7 @@ export async function showLinuxRouters(room: Room, networks: readonly Tables['ne
     networks.map(({ offering }) => offering),
   );
   const owner = await ownersOf(db, networks);
-  const root = room.call.caller.role === 'admin';
+  const root = seesHosts(room);
   return networks.flatMap((network) => {
     const own = byNetwork.get(network.id) ?? [];
     const zone = zones.get(network.zone);
@@ -101,8 +101,8 @@ export async function showLinuxRouters(room: Room, networks: readonly Tables['ne
         version: versionOf(host),
         zoneid: network.zone,
         zonename: zone?.name,
-        hostid: leg.host,
-        hostname: host?.name,
+        hostid: root ? leg.host : undefined,
+        hostname: root ? host?.name : undefined,
         linklocalip: root ? host?.underlayip : undefined,
         publicip: side?.ip,
         publicnetmask: side?.netmask,
@@ -125,7 +125,8 @@ export async function showLinuxRouters(room: Room, networks: readonly Tables['ne
             type: network.guesttype,
           }),
         ],
-        findings: findingsOf(leg),
+        // They name the node and its interfaces.
+        findings: root ? findingsOf(leg) : undefined,
         ...owner(network),
       });
     });

@@ -26,6 +26,7 @@ import { assignRouters } from './network-router.ts';
 import { giveServiceAddress } from './service-address.ts';
 import { checkVlan, physicalNetworkFor, segmentWish, takeSegment } from './network-segment.ts';
 import { networkView, showNetworks } from './network-view.ts';
+import { refusePublicOverlap } from './public-overlap.ts';
 import { type Owner, forParams, ownerOf } from '../owner.ts';
 import { type WriteRoom, entersWhenRealized, writeCommand } from '../room.ts';
 import { checkTier } from '../vpc/tier-check.ts';
@@ -126,7 +127,10 @@ export const createNetwork = writeCommand({
         bypass,
       );
     }
-    if (addresses !== undefined) checkPublic(room, offering, addresses.cidr);
+    if (addresses !== undefined) {
+      checkPublic(room, offering, addresses.cidr);
+      await refusePublicOverlap(room, zone.id, offering, addresses.cidr);
+    }
     const row: Tables['network'] = {
       id,
       name: want.name,

@@ -6,6 +6,7 @@ import type { Tables } from '../../store/schema.ts';
 import { visibleRows } from '../access.ts';
 import type { Room, WriteRoom } from '../room.ts';
 import { type OvnRouter, routersOfNetworks, routersOfVpcs } from './ovn-router.ts';
+import { onNode, seesHosts } from './router-view.ts';
 import { type Place, type Standing, isOut, othersOf, routerIds, standingsOf } from './router-place.ts';
 
 export interface FoundRouter {
@@ -62,11 +63,11 @@ export async function stopOvnRouter(room: WriteRoom, { router, standing, place }
   if (othersOf(standing, [host.id]).length === 0) {
     throw refuse(
       'failed',
-      `The router of ${what} cannot be stopped on node ${host.name}: no other node could carry its way out, and stopping it would cut ${what} off from outside${whyNot(standing, host.id)}. Start another gateway node (createJoinToken kind=gateway) or startRouter where it was stopped; to cut it off on purpose, ${cutOff(router)}`,
+      `The router of ${what} cannot be stopped ${onNode(room, host)}: no other node could carry its way out, and stopping it would cut ${what} off from outside${seesHosts(room) ? whyNot(standing, host.id) : ''}. ${seesHosts(room) ? 'Start another gateway node (createJoinToken kind=gateway) or startRouter' : 'Call startRouter'} where it was stopped; to cut it off on purpose, ${cutOff(router)}`,
     );
   }
   await setCarriers(room, router, { gatewayavoid: [...standing.avoided, host.id].join(',') });
-  return `stopping the router of ${what} on node ${host.name}`;
+  return `stopping the router of ${what} ${onNode(room, host)}`;
 }
 
 /** Its host may carry it again. */
@@ -76,13 +77,13 @@ export async function startOvnRouter(room: WriteRoom, { router, standing, place 
   if (host !== undefined && host.state !== 'Up') {
     throw refuse(
       'failed',
-      `The router of ${what} on node ${host.name} cannot be started from here: the node is ${host.state}. Start its agent; the way out is carried by ${carrierOf(standing)}`,
+      `The router of ${what} ${onNode(room, host)} cannot be started from here: the node is ${host.state}. ${seesHosts(room) ? `Start its agent; the way out is carried by ${carrierOf(standing)}` : 'The operator has to start its agent'}`,
     );
   }
   const left = standing.avoided.filter((id) => id !== host?.id);
   if (left.length === standing.avoided.length) await lookAgain(room, router);
   else await setCarriers(room, router, { gatewayavoid: left.join(',') });
-  return `starting the router of ${what}${host === undefined ? '' : ` on node ${host.name}`}`;
+  return `starting the router of ${what}${host === undefined ? '' : ` ${onNode(room, host)}`}`;
 }
 
 /** Has the next node of the group carry the way out, where this one does; else everything is looked at again. */
@@ -90,7 +91,7 @@ export async function turnOvnRouter(room: WriteRoom, found: FoundRouter, doing: 
   const { router, standing, place } = found;
   const what = nameOf(router);
   if (!place.running && place.host !== undefined && standing.avoided.includes(place.host.id)) {
-    throw refuse('failed', `The router of ${what} on node ${place.host.name} is Stopped: start it with startRouter`);
+    throw refuse('failed', `The router of ${what} ${onNode(room, place.host)} is Stopped: start it with startRouter`);
   }
   const { claim, avoided } = standing;
   // The compiler's ring: those that are avoided or leaving are left out when it is turned.
@@ -101,7 +102,8 @@ export async function turnOvnRouter(room: WriteRoom, found: FoundRouter, doing: 
     return `${doing} the router of ${what}`;
   }
   await setCarriers(room, router, { gatewayturn: router.subject.row.gatewayturn + next });
-  return `${doing} the router of ${what}: its way out goes from node ${place.host?.name ?? 'nowhere'} to ${ring[next]!.name}`;
+  const way = seesHosts(room) ? `from node ${place.host?.name ?? 'nowhere'} to ${ring[next]!.name}` : 'to another node';
+  return `${doing} the router of ${what}: its way out goes ${way}`;
 }
 
 async function setCarriers(

@@ -10,7 +10,7 @@ import { namesOf, ownersOf } from '../join.ts';
 import type { Room } from '../room.ts';
 import { configured } from '../server/configuration.ts';
 import { type Standing, type Subject, standingsOf } from './router-place.ts';
-import { type RouterView, type nicView, nicOf, routerName } from './router-view.ts';
+import { type RouterView, type nicView, nicOf, routerName, seesHosts } from './router-view.ts';
 
 type Vpc = Tables['vpc'];
 type Network = Tables['network'];
@@ -125,6 +125,7 @@ export async function showOvnRouters(room: Room, routers: readonly OvnRouter[]):
     routers.map(({ owner }) => owner),
   );
   const master = await masterWord(room);
+  const root = seesHosts(room);
   return routers.flatMap(({ subject, owner, first, nics }) => {
     const zone = zones.get(owner.zone);
     const side = outside.get(owner.id);
@@ -142,8 +143,8 @@ export async function showOvnRouters(room: Room, routers: readonly OvnRouter[]):
         ...(subject.kind === 'vpc' ? { vpcid: owner.id, vpcname: owner.name } : {}),
         zoneid: owner.zone,
         zonename: zone?.name,
-        hostid: host?.id,
-        hostname: host?.name,
+        hostid: root ? host?.id : undefined,
+        hostname: root ? host?.name : undefined,
         hypervisor: 'KVM',
         publicip: side?.ip,
         publicnetmask: side?.netmask,

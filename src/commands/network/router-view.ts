@@ -4,6 +4,7 @@ import * as field from '../../api/field.ts';
 import { derivedId, macOf } from '../../lib/id.ts';
 import { cidr, netmask } from '../../lib/ip.ts';
 import { ownerFields } from '../join.ts';
+import type { Room } from '../room.ts';
 
 export const nicView = z.object({
   id: field.string('id of the interface'),
@@ -33,8 +34,8 @@ export const routerView = z.object({
   vpcname: field.string('name of its VPC'),
   zoneid: field.string('its zone'),
   zonename: field.string('name of its zone'),
-  hostid: field.string('the router node it is on; where OVN routes, the node that carries its way out'),
-  hostname: field.string('name of that host'),
+  hostid: field.string('the router node it is on; where OVN routes, the node that carries its way out; for root'),
+  hostname: field.string('name of that host; for root'),
   hypervisor: field.string('KVM'),
   publicip: field.string('address it has outside'),
   publicnetmask: field.string('netmask of that address'),
@@ -50,11 +51,25 @@ export const routerView = z.object({
   dns2: field.string('second resolver of its zone'),
   created: field.date('when it, or its VPC, was made'),
   nic: field.list('its legs: the public one, one in each network, and its private gateways', nicView),
-  findings: field.list('what its node found wrong: sentences', z.string()),
+  findings: field.list('what its node found wrong: sentences; for root', z.string()),
   ...ownerFields,
 });
 
 export type RouterView = z.infer<typeof routerView>;
+
+/** Whether the caller is told which hosts there are. Only root is: names and ids of hosts are the operator's business. */
+export function seesHosts({ call }: Room): boolean {
+  return call.caller.role === 'admin';
+}
+
+/** A host as a text for this caller names it. */
+export function hostName(room: Room, host: { readonly name: string }): string {
+  return seesHosts(room) ? `node ${host.name}` : 'its node';
+}
+
+export function onNode(room: Room, host: { readonly name: string }): string {
+  return `on ${hostName(room, host)}`;
+}
 
 export const VERSION = 'distributed';
 

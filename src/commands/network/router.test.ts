@@ -109,7 +109,7 @@ async function carried(cloud: NetworkCloud, offering = 'Redundant VPC offering')
     return query.executeTakeFirstOrThrow();
   }
   async function shown(): Promise<unknown[]> {
-    const rows = await cloud.list('acme-admin', 'listRouters', { vpcid });
+    const rows = await cloud.list('admin', 'listRouters', { vpcid, listall: 'true' });
     return rows.map((row) => [row['hostname'], row['state'], row['redundantstate']]);
   }
   async function ids(): Promise<string[]> {
@@ -155,7 +155,7 @@ test('stopRouter keeps the way out off its host until startRouter, and is refuse
   await cloud.refused('acme-admin', 'rebootRouter', { id: first! }, 'is Stopped: start it with startRouter', 530);
   await cloud.store.write((tx) => tx.update('host', hosts[2]!, { state: 'Down' }));
   await cloud.refused(
-    'acme-admin',
+    'admin',
     'stopRouter',
     { id: second!, forced: 'true' },
     'cut VPC blue off from outside (hv3 is Down, hv1 was stopped)',
@@ -208,4 +208,32 @@ test('listRouters shows the router of a network outside a VPC once it is in use'
   );
   assert.ok(!('vpcid' in router!));
   assert.deepEqual(await cloud.callAs('acme-admin', 'listRouters', { forvpc: 'true' }), {});
+});
+
+test('only root is told which hosts carry routers, and may ask by one', async () => {
+  await using cloud = await openCloud();
+  const [hostid = ''] = await addHosts(cloud.store);
+  const vpcid = await cloud.vpc('acme-admin', 'blue', '10.1.0.0/16');
+  await cloud.tier('acme-admin', vpcid, '10.1.1.0/24');
+  const [seen] = await cloud.list('admin', 'listRouters', { vpcid, listall: 'true' });
+  assert.ok(seen?.['hostid'] !== undefined && seen['hostname'] !== undefined);
+  const [router] = await cloud.list('acme-admin', 'listRouters', { vpcid });
+  assert.deepEqual([router?.['hostid'], router?.['hostname'], router?.['id']], [undefined, undefined, seen?.['id']]);
+  for (const id of [hostid, NOBODY])
+    await cloud.refused(
+      'acme-admin',
+      'listRouters',
+      { hostid: id },
+      'hostid can only be specified by a Root Admin',
+      531,
+    );
+  await cloud.refused('admin', 'listRouters', { hostid: NOBODY }, unknown('hostid', NOBODY));
+  const { jobid } = await cloud.callAs('acme-admin', 'rebootRouter', { id: String(router?.['id']) });
+  const events = await cloud.store.db
+    .selectFrom('event')
+    .select('description')
+    .where('type', '=', 'ROUTER.REBOOT')
+    .execute();
+  assert.ok(jobid !== undefined && events.length > 0);
+  for (const { description } of events) assert.doesNotMatch(description, /hv[0-9]/);
 });

@@ -12,7 +12,7 @@ import { type LinuxRouter, linuxRouter, showLinuxRouters } from './linux-router.
 import { moveLeg } from './network-router.ts';
 import { routersOfNetworks, routersOfVpcs, showOvnRouters } from './ovn-router.ts';
 import { type FoundRouter, ovnRouter, startOvnRouter, stopOvnRouter, turnOvnRouter } from './ovn-router-change.ts';
-import { type RouterView, routerView } from './router-view.ts';
+import { type RouterView, hostName, onNode, routerView, seesHosts } from './router-view.ts';
 
 /** The router with this id as a job's result shows it. */
 export async function viewRouter(room: Room, id: string): Promise<RouterView | undefined> {
@@ -50,7 +50,15 @@ export const listRouters = listCommand({
   async list(room, want) {
     await knownIds(room, want, { vpcid: 'vpc', networkid: 'network' });
     if (want.zoneid !== undefined) await existing(room, 'zone', want.zoneid, 'zoneid');
-    if (want.hostid !== undefined) await existing(room, 'host', want.hostid, 'hostid');
+    if (want.hostid !== undefined) {
+      // What hosts there are is the operator's business: to others every id looks the same.
+      if (!seesHosts(room))
+        throw refuse(
+          'permission',
+          'Parameter hostid can only be specified by a Root Admin, permission denied: leave it out',
+        );
+      await existing(room, 'host', want.hostid, 'hostid');
+    }
     if (want.id !== undefined && (await viewRouter(room, want.id)) === undefined) throw unknownId(room, 'id', want.id);
     const all = [
       ...(want.vpcid === undefined && want.forvpc !== true ? await ofNetworks(room, want) : []),
@@ -135,11 +143,11 @@ export const startRouter = routerCommand(
     if (host.state !== 'Up') {
       throw refuse(
         'failed',
-        `The router of network ${network.name} on node ${host.name} cannot be started from here: the node is ${host.state}. Start its agent; or move the router to another node with rebootRouter`,
+        `The router of network ${network.name} ${onNode(room, host)} cannot be started from here: the node is ${host.state}. ${seesHosts(room) ? 'Start its agent; or move' : 'Move'} the router to another node with rebootRouter`,
       );
     }
     await room.tx.touch('networkrouter', leg.id);
-    return `starting the router of network ${network.name} on node ${host.name}`;
+    return `starting the router of network ${network.name} ${onNode(room, host)}`;
   },
   startOvnRouter,
 );
@@ -151,7 +159,7 @@ export const rebootRouter = routerCommand(
   async (room, { leg, network, host }) => {
     if (host.state === 'Up') {
       await room.tx.touch('networkrouter', leg.id);
-      return `looking again at the router of network ${network.name} on node ${host.name}`;
+      return `looking again at the router of network ${network.name} ${onNode(room, host)}`;
     }
     return movedAway(room, { leg, network, host });
   },
@@ -171,20 +179,20 @@ async function movedAway(room: WriteRoom, { leg, network, host }: LinuxRouter): 
   if (to === undefined) {
     throw refuse(
       'capacity',
-      `The router of network ${network.name} cannot leave node ${host.name}: no other router node is Up, Enabled, without a leg of this network and free to route for ${network.cidr}. Add one with createJoinToken kind=router, or start one that is Down`,
+      `The router of network ${network.name} cannot leave ${hostName(room, host)}: no other router node is Up, Enabled, without a leg of this network and free to route for ${network.cidr}. Add one with createJoinToken kind=router, or start one that is Down`,
     );
   }
-  return `moving the router of network ${network.name} from node ${host.name} to ${to}`;
+  return `moving the router of network ${network.name} from ${seesHosts(room) ? `node ${host.name} to ${to}` : 'its node to another'}`;
 }
 
 export const stopRouter = routerCommand(
   'stopRouter',
   'Has another node carry the way out that this one carries, until it is started; refused for the last node that could',
   'ROUTER.STOP',
-  async (_room, { network, host }) => {
+  async (room, { network, host }) => {
     throw refuse(
       'failed',
-      `The router of network ${network.name} cannot be stopped alone: it is what node ${host.name} does for the network. To take the node out of use, call prepareHostForMaintenance: its routers move away`,
+      `The router of network ${network.name} cannot be stopped alone: it is what ${hostName(room, host)} does for the network. To take the node out of use, ${seesHosts(room) ? 'call' : 'ask the operator for'} prepareHostForMaintenance: its routers move away`,
     );
   },
   stopOvnRouter,

@@ -40,6 +40,8 @@ test('attachDevice proposes the lowest free address, sets the port, and answers 
   // S13: what a device has is never handed out, and asking for it names who has it.
   const params = { ...(await cloud.guest()), networkids: networkid, zoneid: BUILT_IN.zone };
   await cloud.refused('acme-admin', 'deployVirtualMachine', { ...params, ipaddress: lowest }, `${lowest} is in use`);
+  const same = { ...params, macaddress: '52:54:00:aa:bb:cc' };
+  await cloud.refused('acme-admin', 'deployVirtualMachine', same, 'The requested MAC-Address is already taken!');
   const others = await Promise.all([1, 2, 3].map(() => deploy(cloud, networkid)));
   const addresses = others.map((instance) => (instance['nic'] as Body[])[0]?.['ipaddress']);
   assert.ok(!addresses.includes(lowest), addresses.join());

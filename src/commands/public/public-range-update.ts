@@ -5,6 +5,7 @@ import { refuse } from '../../api/error.ts';
 import * as param from '../../api/param.ts';
 import { ip } from '../../lib/ip.ts';
 import { existing } from '../access.ts';
+import { refuseNetworkOverlap } from '../network/public-overlap.ts';
 import { writeCommand } from '../room.ts';
 import { addressesInUse, knownRange } from './public-range.ts';
 import { checkOverlap, readRange } from './public-range-read.ts';
@@ -58,6 +59,9 @@ export const updateVlanIpRange = writeCommand({
     const zone = await existing(room, 'zone', range.zone);
     const changed = { ...range, startip, endip };
     await checkOverlap(room, zone, changed, range.id);
+    // One that was there before may shrink beside whatever has come.
+    if (ip(startip) < ip(range.startip) || ip(endip) > ip(range.endip))
+      await refuseNetworkOverlap(room, zone.id, changed);
     // Addresses outside that nobody has keep no row: their ids are of the range that was.
     const free = await room.tx.db
       .selectFrom('publicip')

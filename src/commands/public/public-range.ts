@@ -10,6 +10,7 @@ import { existing, unknownId } from '../access.ts';
 import { knownIds } from '../known.ts';
 import { page, pageParams } from '../list.ts';
 import { physicalNetworkFor } from '../network/network-segment.ts';
+import { refuseNetworkOverlap } from '../network/public-overlap.ts';
 import { type Room, listCommand, writeCommand } from '../room.ts';
 import { checkOverlap, readRange, readVlan } from './public-range-read.ts';
 import { readWire6 } from './public-wire6.ts';
@@ -54,6 +55,7 @@ export const createVlanIpRange = writeCommand({
     const range = readRange(want);
     const vlan = await readVlan(room, zone, physical, want.vlan);
     await checkOverlap(room, zone, { ...range, vlan });
+    await refuseNetworkOverlap(room, zone.id, range);
     const dedicated = await dedication(room, want);
     const row: PublicRange = {
       id: newId(),

@@ -102,6 +102,16 @@ test('createStaticRoute refuses what is no route', async () => {
       .execute(),
   );
   await refused({}, 'overlaps with one of the denied routes of the zone the VPC belongs to');
+  const six = { cidr: '2001:db8:7::/48', nexthop: '2001:db8:1::7' };
+  await cloud.store.write((tx) =>
+    tx.db
+      .updateTable('configuration')
+      .set({ value: '10.3.4.0/24, 2001:db8:7:9::/64' })
+      .where('name', '=', 'denied.routes')
+      .execute(),
+  );
+  await refused(six, '2001:db8:7::/48 overlaps 2001:db8:7:9::/64');
+  await cloud.route('acme-admin', vpcid, '2001:db8:8::/48', six.nexthop);
 });
 
 test('a default route, and a machine in a tier as next hop, are routes like others', async () => {

@@ -7,7 +7,7 @@ import * as field from '../../api/field.ts';
 import * as param from '../../api/param.ts';
 import { newId } from '../../lib/id.ts';
 import { type Cidr, FORBIDDEN, cidr, contains, covers, overlaps, parseCidr, parseIp, sameCidr } from '../../lib/ip.ts';
-import { looksLikeIp6 } from '../../lib/ip6.ts';
+import { looksLikeIp6, overlaps6, parseCidr6 } from '../../lib/ip6.ts';
 import type { Tables } from '../../store/schema.ts';
 import { readSetting } from '../../store/setting.ts';
 import { visible } from '../access.ts';
@@ -131,7 +131,11 @@ export const createStaticRoute = jobCommand({
     if (vpc.state !== 'Enabled')
       throw refuse('parameter', `Can't add static route to VPC that is being deleted: ${vpc.name} is ${vpc.state}`);
     if (looksLikeIp6(want.cidr) || looksLikeIp6(nexthop)) {
-      await checkRoute6(room, vpc, want.cidr, nexthop);
+      const prefix6 = await checkRoute6(room, vpc, want.cidr, nexthop);
+      await refuseDenied(room, want.cidr, prefix6, (part) => {
+        const range = parseCidr6(part);
+        return range !== undefined && overlaps6(range, prefix6);
+      });
       return addRoute(room, vpc, want.cidr, nexthop, gateway);
     }
     const prefix = parseCidr(want.cidr);
@@ -139,7 +143,10 @@ export const createStaticRoute = jobCommand({
       throw refuse('parameter', `Invalid format for cidr ${want.cidr}: write it like 10.2.0.0/16`);
     checkNextHop(nexthop);
     checkDestination(want.cidr, prefix);
-    await refuseDenied(room, want.cidr, prefix);
+    await refuseDenied(room, want.cidr, prefix, (part) => {
+      const range = parseCidr(part);
+      return range !== undefined && overlaps(range, prefix);
+    });
     await refuseTwin(room, vpc, prefix);
     return addRoute(room, vpc, want.cidr, nexthop, gateway);
   },
@@ -251,14 +258,17 @@ function checkDestination(text: string, prefix: Cidr): void {
   }
 }
 
-async function refuseDenied(room: Room, text: string, prefix: Cidr): Promise<void> {
+/** `overlapping`: whether a prefix of the settings, of either family, has an address in common with this one. */
+async function refuseDenied(
+  room: Room,
+  text: string,
+  prefix: { readonly length: number },
+  overlapping: (part: string) => boolean,
+): Promise<void> {
   if (prefix.length === 0) return;
   for (const setting of ['denied.routes', 'blacklisted.routes']) {
     const denied = (await readSetting(room.db, setting)) ?? '';
-    const hit = denied.split(',').find((part) => {
-      const range = parseCidr(part.trim());
-      return range !== undefined && overlaps(range, prefix);
-    });
+    const hit = denied.split(',').find((part) => overlapping(part.trim()));
     if (hit !== undefined) {
       const word = setting === 'denied.routes' ? 'denied' : 'blacklisted';
       throw refuse(

@@ -9,13 +9,14 @@ import {
   looksLikeIp6,
   parseCidr6,
   parseIp6,
+  type Cidr6,
   sameCidr6,
 } from '../../lib/ip6.ts';
 import type { Tables } from '../../store/schema.ts';
 import type { Room } from '../room.ts';
 
-/** Refuses a destination or next hop that no route can have, and a destination that the VPC has a route to. */
-export async function checkRoute6(room: Room, vpc: Tables['vpc'], cidrText: string, nexthop: string): Promise<void> {
+/** The destination. Refuses one, or a next hop, that no route can have, and a destination that the VPC has a route to. */
+export async function checkRoute6(room: Room, vpc: Tables['vpc'], cidrText: string, nexthop: string): Promise<Cidr6> {
   if (!looksLikeIp6(cidrText) || !looksLikeIp6(nexthop)) {
     throw refuse(
       'parameter',
@@ -46,4 +47,5 @@ export async function checkRoute6(room: Room, vpc: Tables['vpc'], cidrText: stri
       `New static route cidr already exists in VPC. UUID of existing static route is ${twin.id}: ${vpc.name} has ${formatCidr6(prefix)} already, delete that route to replace it`,
     );
   }
+  return prefix;
 }

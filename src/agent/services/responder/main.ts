@@ -1,13 +1,14 @@
 // The program that answers in all networks of a node: names, metadata, passwords. Started by the agent and left to itself: it goes on
 // while the agent is away. Told what to serve by a file, which it reads again on SIGHUP. Usage: main.ts FOLDER VERSION
 import { createHash } from 'node:crypto';
-import { mkdir, open, readFile, rm } from 'node:fs/promises';
+import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeWhole } from '../../file.ts';
-import { FILES, type ResponderConfig, type ServedNetwork, statusFile, takenName } from './config.ts';
+import { FILES, type ResponderConfig, type ServedNetwork, statusFile } from './config.ts';
 import { createForwarder } from './forward.ts';
 import { type Names, namesOf } from './names.ts';
-import { type Knowledge, type Passwords, serve, type Serving } from './serve.ts';
+import { createPasswords } from './passwords.ts';
+import { type Knowledge, serve, type Serving } from './serve.ts';
 import { openSockets } from './sockets.ts';
 
 const RETRY_MS = 500;
@@ -28,20 +29,7 @@ async function run(directory: string): Promise<void> {
   let turn: Promise<void> = Promise.resolve();
   let timer: NodeJS.Timeout | undefined;
 
-  const takenFile = (instance: string, at: number): string => join(directory, FILES.taken, takenName(instance, at));
-  const passwords: Passwords = {
-    async give({ id, firstBoot: { password } }) {
-      if (password === undefined) return undefined;
-      const taken = await readFile(takenFile(id, password.turn)).catch(() => undefined);
-      return taken === undefined ? password.text : undefined;
-    },
-    async take({ id, firstBoot: { password } }) {
-      if (password === undefined) return;
-      const file = await open(takenFile(id, password.turn), 'a', 0o600);
-      await file.sync();
-      await file.close();
-    },
-  };
+  const passwords = createPasswords(directory);
 
   /** Reads the file and does as it says; what cannot be opened is tried again. */
   async function apply(): Promise<void> {
@@ -83,6 +71,7 @@ async function run(directory: string): Promise<void> {
     const scopes = new Map<string, Names>(config.scopes.map((scope) => [scope.id, namesOf(scope)]));
     const guests = new Map(config.guests.map((guest) => [guest.id, guest]));
     known.clear();
+    passwords.keep(config.guests);
     for (const network of config.networks) {
       const cards = new Map(network.cards.map(({ ip, instance }) => [ip, instance]));
       known.set(network.id, {

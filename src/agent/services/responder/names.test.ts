@@ -1,7 +1,7 @@
 // Who is known to whom by which name.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { NameScope } from '../../../protocol/services.ts';
+import type { NamedNetwork, NameScope } from '../../../protocol/services.ts';
 import { RCODE, TYPE } from './message.ts';
 import { namesOf } from './names.ts';
 
@@ -52,6 +52,26 @@ test('lookUp() knows the data server and the gateway of the network that asks', 
   assert.deepEqual(ask('front', 'data-server'), found('10.1.1.254'));
   assert.deepEqual(ask('back', 'data-server.acme.internal'), found('10.1.2.254'));
   assert.deepEqual(ask('back', 'gateway'), found('10.1.2.1'));
+});
+
+test('lookUp() lets no instance take the name of the data server or the gateway', () => {
+  const [front, back] = scope.networks as [NamedNetwork, NamedNetwork];
+  const thieves = ['data-server', 'gateway', 'Data-Server.acme.internal'].map((name) => ({ name, ip: '10.1.2.66' }));
+  const stolen = namesOf({ ...scope, networks: [front, { ...back, hosts: [...back.hosts, ...thieves] }] });
+  for (const [from, service, gateway] of [
+    ['front', '10.1.1.254', '10.1.1.1'],
+    ['back', '10.1.2.254', '10.1.2.1'],
+  ] as const)
+    for (const [name, ip] of [
+      ['data-server', service],
+      ['data-server.acme.internal', service],
+      ['gateway', gateway],
+    ] as const)
+      assert.deepEqual(
+        stolen.lookUp(from, { labels: name.split('.'), type: TYPE.A }),
+        found(ip),
+        `${name} from ${from}`,
+      );
 });
 
 test('lookUp() says of a name that is there that it has no other records, and of one that is not that it is not', () => {

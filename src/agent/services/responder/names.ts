@@ -54,18 +54,12 @@ export function namesOf({ networks }: NameScope): Names {
   }
 
   function holdersOf(networkId: string, name: string): readonly Pick<Known, 'ip' | 'ip6'>[] {
+    // First of all: an instance of such a name would be told its neighbours' secrets.
+    const fixed = fixedIn(own.get(networkId), name);
+    if (fixed !== undefined) return [{ ip: fixed }];
     const known = byName.get(name) ?? [];
     const near = known.filter(({ network }) => network === networkId);
-    if (known.length > 0) return near.length > 0 ? near : known;
-    const network = own.get(networkId);
-    if (network === undefined) return [];
-    const fixed = [
-      [DATA_SERVER, network.service],
-      [GATEWAY, network.gateway],
-    ] as const;
-    return fixed.flatMap(([label, ip]) =>
-      ip !== undefined && (name === label || name === qualified(label, network)) ? [{ ip }] : [],
-    );
+    return near.length > 0 ? near : known;
   }
 
   return {
@@ -85,6 +79,16 @@ export function namesOf({ networks }: NameScope): Names {
       return ours ? UNKNOWN : 'forward';
     },
   };
+}
+
+/** The address of what every network has under a name of its own. */
+function fixedIn(network: NamedNetwork | undefined, name: string): string | undefined {
+  if (network === undefined) return undefined;
+  const fixed = [
+    [DATA_SERVER, network.service],
+    [GATEWAY, network.gateway],
+  ] as const;
+  return fixed.find(([label]) => name === label || name === qualified(label, network))?.[1];
 }
 
 function answersOf({ ip, ip6 }: Pick<Known, 'ip' | 'ip6'>, type: number): Answer[] {

@@ -1,14 +1,18 @@
 // The responder's sockets as clients see them, on loopback: whom it answers, and what.
 import assert from 'node:assert/strict';
+import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { get } from 'node:http';
 import { type AddressInfo, connect, createServer, type Server } from 'node:net';
 import { test, type TestContext } from 'node:test';
 import type { GuestSpec, ServedNetwork } from './config.ts';
 import { createForwarder, framed, framesOf } from './forward.ts';
+import { RCODE } from './message.ts';
 import { namesOf } from './names.ts';
 import { query } from './query.test-support.ts';
-import { type Passwords, serve } from './serve.ts';
+import type { Passwords } from './passwords.ts';
+import { serve } from './serve.ts';
+import type { Sockets } from './sockets.ts';
 
 const guest: GuestSpec = {
   id: '10000000-0000-4000-8000-000000000000',
@@ -119,4 +123,49 @@ test('serve() lets nobody hold more than his share of connections', async (t) =>
   );
   await Promise.all(ended);
   assert.ok(sockets.slice(0, 16).every((socket) => !socket.destroyed));
+});
+
+test('serve() answers one address so many times at once by HTTP, and the others as before', async (t) => {
+  const { metadata } = await served(t);
+  const statuses: number[] = [];
+  for (let turn = 0; turn < 60; turn++)
+    statuses.push(
+      ...(await Promise.all(Array.from({ length: 4 }, () => ask(metadata, '/latest/meta-data/vm-id')))).map(
+        ([status]) => status,
+      ),
+    );
+  assert.ok(
+    statuses.slice(0, 100).every((status) => status === 200),
+    'a first boot asks this often',
+  );
+  assert.ok(statuses.includes(429));
+});
+
+test('serve() lets one address leave no more than its share of questions with silent resolvers', async (t) => {
+  const silent = createSocket('udp4').bind(0, '127.0.0.1');
+  await once(silent, 'listening');
+  t.after(() => silent.close());
+  const asked: Buffer[] = [];
+  silent.on('message', (packet) => asked.push(packet));
+  const names = createSocket('udp4').bind(0, '127.0.0.1');
+  await once(names, 'listening');
+  const knows = {
+    network: { ...network, dns: { scope: 'n', resolvers: ['127.0.0.1'] } },
+    names: undefined,
+    guestAt: () => undefined,
+  };
+  const store: Passwords = { give: async () => undefined, take: async () => undefined };
+  const serving = serve({ names } as Sockets, () => knows, createForwarder(silent.address().port), store);
+  t.after(() => serving.close());
+  const client = createSocket('udp4').bind(0, '127.0.0.1');
+  await once(client, 'listening');
+  t.after(() => client.close());
+  const answers: Buffer[] = [];
+  client.on('message', (packet) => answers.push(packet));
+  for (let id = 0; id < 60; id++) client.send(query('www.example.net', { id }), names.address().port, '127.0.0.1');
+  // Those beyond the share are refused at once, while the others wait for the resolver.
+  while (answers.length < 35) await once(client, 'message');
+  assert.equal(answers.length, 35);
+  assert.ok(answers.every((packet) => (packet[3]! & 15) === RCODE.failure));
+  assert.ok(asked.length <= 25);
 });

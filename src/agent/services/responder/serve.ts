@@ -5,10 +5,11 @@ import type { Server, Socket } from 'node:net';
 import { cidr, contains, parseIp } from '../../../lib/ip.ts';
 import type { GuestSpec, ServedNetwork } from './config.ts';
 import { type Forwarder, framed, framesOf } from './forward.ts';
-import { createLimit } from './limit.ts';
+import { createSharedLimit, createSlots, type SharedLimit } from './limit.ts';
 import { formatAnswer, parseQuestion, type Question, RCODE } from './message.ts';
 import { metadata, passwordRequest, type Told } from './metadata.ts';
 import type { Names } from './names.ts';
+import type { Passwords } from './passwords.ts';
 import { closeSockets, type Sockets } from './sockets.ts';
 
 /** What a network is answered from: looked at anew for each question. */
@@ -18,18 +19,17 @@ export interface Knowledge {
   guestAt(address: string): GuestSpec | undefined;
 }
 
-export interface Passwords {
-  /** The password until it was taken. */
-  give(guest: GuestSpec): Promise<string | undefined>;
-  take(guest: GuestSpec): Promise<void>;
-}
-
 export interface Serving {
   close(): void;
 }
 
-const PER_SECOND = 200;
-const BURST = 400;
+/** Questions a second, and at once: of the network, and of one address in it. */
+const NAMES = { all: [200, 400], each: [50, 150] } as const;
+/** The same of what is asked by HTTP; a first boot asks some forty times. */
+const TOLD = { all: [200, 400], each: [20, 100] } as const;
+/** Questions that wait for a resolver, of the network and of one address in it: one that is silent takes seconds of each. */
+const FORWARDED = 50;
+const FORWARDED_EACH = 25;
 /** Connections at once, of the network and of one address in it. */
 const CONNECTIONS = 256;
 const CONNECTIONS_EACH = 16;
@@ -42,33 +42,40 @@ export function serve(
   forwarder: Forwarder,
   passwords: Passwords,
 ): Serving {
-  const limit = createLimit(PER_SECOND, BURST);
+  const limit = createSharedLimit(NAMES.all, NAMES.each);
+  const toldLimit = createSharedLimit(TOLD.all, TOLD.each);
+  const slots = createSlots(FORWARDED, FORWARDED_EACH);
+  let closed = false;
 
   async function answer(packet: Buffer, from: string, over: 'udp' | 'tcp'): Promise<Buffer | undefined> {
     const known = knows();
     const question = parseQuestion(packet);
-    if (known === undefined || question === undefined || !isOf(known.network, from) || !limit.takes(Date.now()))
+    if (known === undefined || question === undefined || !isOf(known.network, from) || !limit.takes(from, Date.now()))
       return undefined;
     const room = over === 'tcp' ? 65_535 : question.room;
     if (!question.plain) return formatAnswer(question, RCODE.notImplemented, [], room);
     const verdict = known.names?.lookUp(known.network.id, question) ?? 'forward';
     if (verdict !== 'forward') return formatAnswer(question, verdict.rcode, verdict.answers, room);
-    return (await forwarded(packet, question, known.network, over)) ?? formatAnswer(question, RCODE.failure, [], room);
+    return (
+      (await forwarded(packet, question, known.network, from, over)) ?? formatAnswer(question, RCODE.failure, [], room)
+    );
   }
 
   async function forwarded(
     packet: Buffer,
     question: Question,
     { dns }: ServedNetwork,
+    from: string,
     over: 'udp' | 'tcp',
   ): Promise<Buffer | undefined> {
     const resolvers = dns?.resolvers ?? [];
-    return resolvers.length === 0 ? undefined : forwarder.ask(packet, question, resolvers, over);
+    if (resolvers.length === 0) return undefined;
+    return slots.use(from, () => forwarder.ask(packet, question, resolvers, over));
   }
 
   sockets.names?.on('message', (packet, { address, port }) => {
     void answer(packet, address, 'udp').then((reply) => {
-      if (reply !== undefined) sockets.names?.send(reply, port, address, () => undefined);
+      if (reply !== undefined && !closed) sockets.names?.send(reply, port, address, () => undefined);
     });
   });
   sockets.names?.on('error', () => undefined);
@@ -94,7 +101,7 @@ export function serve(
   const told = createServer({ keepAlive: false }, (request, response) => {
     tell(
       response,
-      asked(request, knows(), (guest, address) => metadata(guest, address, request.url ?? '/')),
+      asked(request, knows(), toldLimit, (guest, address) => metadata(guest, address, request.url ?? '/')),
     );
   });
   accept(sockets.metadata, (socket) => told.emit('connection', socket));
@@ -105,7 +112,7 @@ export function serve(
 
   async function password(request: IncomingMessage): Promise<Told> {
     let guest: GuestSpec | undefined;
-    const refused = asked(request, knows(), (found) => {
+    const refused = asked(request, knows(), toldLimit, (found) => {
       guest = found;
       return { status: 200, body: 'bad_request' };
     });
@@ -121,7 +128,13 @@ export function serve(
     }
   }
 
-  return { close: () => closeSockets(sockets) };
+  return {
+    close() {
+      // Who asked late hears nothing; a socket that is closed cannot be written to.
+      closed = true;
+      closeSockets(sockets);
+    },
+  };
 }
 
 /** Takes a server's connections, so many and each for so long. */
@@ -156,12 +169,14 @@ function accept(server: Server | undefined, take: (socket: Socket) => void): voi
 function asked(
   request: IncomingMessage,
   known: Knowledge | undefined,
+  limit: SharedLimit,
   answer: (guest: GuestSpec, address: string) => Told,
 ): Told {
   const address = request.socket.remoteAddress ?? '';
   const guest = known === undefined || !isOf(known.network, address) ? undefined : known.guestAt(address);
   if (guest === undefined || request.headers['x-forwarded-for'] !== undefined)
     return { status: 404, body: 'not found\n' };
+  if (!limit.takes(address, Date.now())) return { status: 429, body: 'too many questions; ask again in a second\n' };
   if (request.method !== 'GET' && request.method !== 'HEAD') return { status: 405, body: 'only GET\n' };
   return answer(guest, address);
 }
