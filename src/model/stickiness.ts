@@ -54,7 +54,7 @@ const cookieName = pattern(
 
 export const STICKINESS_PARAMS: Readonly<Record<StickinessMethod, readonly StickinessParam[]>> = {
   SourceBased: [
-    pattern('tablesize', 'clients remembered; 200k', /^[0-9]{1,7}k?$/, 'is to be a number, such as 200k'),
+    pattern('tablesize', 'clients remembered; 20k', /^[0-9]{1,7}k?$/, 'is to be a number, such as 20k'),
     time('expire', 'how long a client is remembered after its last connection; 30m'),
   ],
   LbCookie: [

@@ -20,11 +20,11 @@ function requests(page: string): { readonly command: string; readonly keys: read
   return lines.flatMap(unnested).flatMap((line) =>
     [
       ...line.matchAll(
-        /(?:^|[\s($])(?:\.\/trunkline call|\/opt\/trunkline\/trunkline call|call|as_root|root) ([a-z][A-Za-z]+)((?: [^|#;)]*)?)/g,
+        /(?:^|[\s($])(?:\.\/trunkline call|\/opt\/trunkline\/trunkline call|call|as_root|root) ([a-z][A-Za-z0-9]+)((?: [^|#;)]*)?)/g,
       ),
     ].map(([, command, rest]) => ({
       command: command!,
-      keys: [...rest!.matchAll(/(?:^|\s)([a-z]+)(?:\[[^\]]*\](?:\.[a-z]+)?)?=/g)].map((match) => match[1]!),
+      keys: [...rest!.matchAll(/(?:^|\s)([a-z][a-z0-9]*)(?:\[[^\]]*\](?:\.[a-z]+)?)?=/g)].map((match) => match[1]!),
     })),
   );
 }
