@@ -262,7 +262,8 @@ async function balancing(scene: Scene): Promise<void> {
   const times = { intervaltime: '3', responsetimeout: '2', healthythreshold: '1', unhealthythreshold: '2' };
   await tenant.call('createLBHealthCheckPolicy', { lbruleid: turns, ...times });
   await world.exec(web3, ['killall', 'httpd']);
-  const without = async (): Promise<boolean> => (await answering(12)) === 'web1 web2';
+  // As often as chance alone would not leave it out.
+  const without = async (): Promise<boolean> => (await answering(40)) === 'web1 web2';
   const out = await world.waitFor('the dead member being left out', without, 30_000).catch(() => false);
   world.expect('balancing: a dead member is left out', out);
   await tenant.call('createLBStickinessPolicy', { lbruleid: turns, name: 'stay', methodname: 'SourceBased' });

@@ -178,7 +178,7 @@ async function portOf(address: string): Promise<string> {
   const all = await nbctl('--format=csv', '--no-headings', '--columns=name,addresses', 'list', 'logical_switch_port');
   return all
     .split('\n')
-    .find((line) => line.includes(` ${address}`))!
+    .find((line) => new RegExp(` ${address.replaceAll('.', '\\.')}\\b`).test(line))!
     .split(',')[0]!
     .replaceAll('"', '');
 }
