@@ -5,6 +5,7 @@ import type { HelperSpec, HelperStatus } from '../../protocol/helper.ts';
 import type { Plan, Step, Wait, Work } from '../driver.ts';
 import { planDaemon } from '../router/daemon.ts';
 import { spoken } from '../router/names.ts';
+import { removePort } from '../ovs-port.ts';
 import { type HelperContext, folderOf, HELPER, keyOf, netnsOf, peerOf, portOf, wiringFile } from './names.ts';
 import { proxyOf } from './proxy.ts';
 import type { Actual, Found } from './read.ts';
@@ -164,22 +165,7 @@ function dismantle(key: string, found: Found, reason: string, context: HelperCon
   const port = portOf(key);
   return [
     ...found.proxy.pids.map((pid): Step => ({ kind: 'stop', pid, reason })),
-    ...(found.port === undefined
-      ? []
-      : [
-          run(
-            reason,
-            'ovs-vsctl',
-            `--db=${context.database}`,
-            '--no-wait',
-            '--timeout=10',
-            '--',
-            '--if-exists',
-            'del-port',
-            'br-int',
-            port,
-          ),
-        ]),
+    ...(found.port === undefined ? [] : [removePort(context.database, port, reason)]),
     ...(found.cable === undefined ? [] : [ip(reason, 'link', 'del', port)]),
     ...(found.named ? [ip(reason, 'netns', 'del', netnsOf(key, context))] : []),
   ];

@@ -4,6 +4,7 @@ import type { InstanceSpec, InstanceStatus, NodeDocument } from '../../protocol/
 import type { TakenReport } from '../../protocol/services.ts';
 import type { Plan, Step, Work } from '../driver.ts';
 import { portOf } from '../netns/names.ts';
+import { removePort } from '../ovs-port.ts';
 import { isLive } from './domain.ts';
 import { planCards, waitsOfCards } from './cards.ts';
 import { planArrival, planDeparture } from './move.ts';
@@ -133,21 +134,7 @@ function planOff(id: string, spec: InstanceSpec | undefined, actual: Actual, con
     steps.push({ kind: 'run', argv: virsh(context.uri, 'undefine', id), reason });
   if (!live)
     for (const { port } of stalePorts(actual).filter(({ instance }) => instance === id))
-      steps.push({
-        kind: 'run',
-        argv: [
-          'ovs-vsctl',
-          `--db=${context.database}`,
-          '--no-wait',
-          '--timeout=10',
-          '--',
-          '--if-exists',
-          'del-port',
-          'br-int',
-          port,
-        ],
-        reason: `${name} is not there any more, its port ${port} is`,
-      });
+      steps.push(removePort(context.database, port, `${name} is not there any more, its port ${port} is`));
   const elsewhere = record !== undefined && record.host !== context.node;
   if (spec === undefined && !elsewhere && (record !== undefined || domain?.mark !== undefined)) {
     steps.push({ kind: 'remove', path: folderOf(id, context), reason });

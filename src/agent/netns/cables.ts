@@ -1,6 +1,7 @@
 // The cables between a guest and the integration bridge, and their ports: the steps that are missing, whatever half of them is there.
 import type { InstanceSpec, NicSpec } from '../../protocol/document.ts';
 import type { Step } from '../driver.ts';
+import { removePort } from '../ovs-port.ts';
 import { netnsOf, OWNER, portOf, type PlanContext } from './names.ts';
 import type { Actual, Guest } from './read.ts';
 import type { InstanceRecord } from './record.ts';
@@ -157,23 +158,7 @@ export function forget(device: string, guest: Guest | undefined, reason: string)
 
 export function unplug(port: string, actual: Actual, reason: string, context: PlanContext): Step[] {
   const steps: Step[] = [];
-  if (actual.ovs.ports.has(port))
-    steps.push(
-      run(
-        [
-          'ovs-vsctl',
-          `--db=${context.database}`,
-          '--no-wait',
-          '--timeout=10',
-          '--',
-          '--if-exists',
-          'del-port',
-          'br-int',
-          port,
-        ],
-        reason,
-      ),
-    );
+  if (actual.ovs.ports.has(port)) steps.push(removePort(context.database, port, reason));
   if (actual.links.has(port)) steps.push(run(['ip', 'link', 'del', port], reason));
   return steps;
 }

@@ -4,6 +4,7 @@ import { cidr, formatHost, ip } from '../../lib/ip.ts';
 import type { NodeDocument } from '../../protocol/document.ts';
 import type { ServiceSpec, TakenReport } from '../../protocol/services.ts';
 import type { Plan, Step, Wait, Work } from '../driver.ts';
+import { removePort } from '../ovs-port.ts';
 import { logicalPort, METADATA, netnsOf, noteFile, OWNER, peerOf, portOf, type ServiceContext } from './names.ts';
 import { type Actual, digestOf, type NetworkNote } from './read.ts';
 import { FILES, type ResponderConfig, takenName } from './responder/config.ts';
@@ -119,24 +120,7 @@ function make(spec: ServiceSpec, now: number, reason: string, context: ServiceCo
 function clear({ id, netns }: NetworkNote, actual: Actual, reason: string, context: ServiceContext): Step[] {
   const port = portOf(id);
   return [
-    ...(actual.ovs.ports.has(port)
-      ? [
-          run(
-            [
-              'ovs-vsctl',
-              `--db=${context.database}`,
-              '--no-wait',
-              '--timeout=10',
-              '--',
-              '--if-exists',
-              'del-port',
-              'br-int',
-              port,
-            ],
-            reason,
-          ),
-        ]
-      : []),
+    ...(actual.ovs.ports.has(port) ? [removePort(context.database, port, reason)] : []),
     ...(actual.links.has(port) ? [run(['ip', 'link', 'del', port], reason)] : []),
     ...(actual.namespaces.has(netns) ? [run(['ip', 'netns', 'del', netns], reason)] : []),
   ];
