@@ -71,6 +71,10 @@ function sourceNat(
   ];
 }
 
+/** Addresses of a leg that are an instance's alone. */
+export const staticAddresses = ({ addresses }: PublicLeg): readonly string[] =>
+  addresses.filter(({ staticNat: inside }) => inside !== undefined).map(({ ip }) => ip);
+
 /** ovn-nb(5) NAT.type: an address that is only its instance's, in both directions. */
 function staticNat(unit: string, leg: PublicLeg, { id, ip, staticNat: inside }: PublicAddress): DesiredRow {
   const columns = { type: 'dnat_and_snat', external_ip: ip, logical_ip: inside!, gateway_port: [legRowId(leg)] };

@@ -18,9 +18,10 @@ import {
   type PublicWire,
   type PublicOwner,
 } from './public-leg.ts';
-import { legRowId, natRows } from './public-nat.ts';
+import { legRowId, natRows, staticAddresses } from './public-nat.ts';
 import type { Leg, RouterRows } from './router.ts';
 import type { Routing } from './routing.ts';
+import { translatedAnswers } from './source-check.ts';
 
 export interface PublicPart {
   readonly legs: readonly Leg[];
@@ -68,6 +69,7 @@ export function publicPart(
       static_routes: defaultRoute(unit, owner.id, routing, place),
       policies: [
         ...otherWires(unit, place, routed),
+        ...translatedAnswers(unit, owner.id, place.legs.flatMap(staticAddresses)),
         ...(balancing.leg === undefined ? [] : helperGuard(unit, routing)),
       ],
       nat: natRows(unit, owner.id, side, networks, place),

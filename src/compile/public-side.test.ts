@@ -284,6 +284,16 @@ test('an instance with an address of another wire answers by that wire, and insi
   assert.equal(best('10.1.2.12').columns['action'], 'allow');
 });
 
+test('an answer may carry the address it was asked at, and nothing else may', () => {
+  const address = publicAddress('203.0.113.9', { staticNat: '10.1.1.11', staticNatNic: nicOf('10.1.1.11').id });
+  const policies = rowsOf(compiled(shop(publicSide([sourceNat, address]))), 'Logical_Router_Policy');
+  const inport = `lrp-${derivedId('tier/shop/web')}`;
+  const packet = { inport, 'ip4.src': '203.0.113.9', 'ip4.dst': '203.0.113.10' };
+  assert.equal(verdict(policies, { ...packet, 'ct.rpl': 1 }), 'allow');
+  assert.equal(verdict(policies, packet), 'drop');
+  assert.equal(verdict(policies, { ...packet, 'ip4.src': '203.0.113.11', 'ct.rpl': 1 }), 'drop');
+});
+
 test('a card with a rate has a meter for each direction', () => {
   const intent = shop(publicSide([]));
   const limited = withVpcs(intent, ({ tiers }) => ({

@@ -2,42 +2,51 @@
 import select
 import socket
 import sys
+import threading
 import time
 
 
 def serve(name, ports):
     """Answers on TCP and UDP: "NAME PEER PORT", then whatever it is sent."""
-    listening, udp = {}, {}
+    sockets = []
     for port in ports:
         tcp = socket.socket()
         tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         tcp.bind(("0.0.0.0", port))
         tcp.listen(64)
-        listening[tcp] = port
         datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         datagrams.bind(("0.0.0.0", port))
-        udp[datagrams] = port
+        sockets += [(accept, name, tcp, port), (reply, name, datagrams, port)]
     print("ready", flush=True)
-    open_ = set()
+    for act, *words in sockets:
+        threading.Thread(target=act, args=words).start()
+
+
+def accept(name, tcp, port):
+    """A thread for each connection: a client that went away with its window closed must not keep the others waiting."""
     while True:
-        for ready in select.select([*listening, *udp, *open_], [], [])[0]:
-            try:
-                if ready in listening:
-                    connection, peer = ready.accept()
-                    connection.sendall(f"{name} {peer[0]} {listening[ready]}\n".encode())
-                    open_.add(connection)
-                elif ready in udp:
-                    _, peer = ready.recvfrom(2048)
-                    ready.sendto(f"{name} {peer[0]} {udp[ready]}\n".encode(), peer)
-                else:
-                    data = ready.recv(65536)
-                    if data:
-                        ready.sendall(data)
-                    else:
-                        open_.discard(ready)
-                        ready.close()
-            except OSError:
-                open_.discard(ready)
+        connection, peer = tcp.accept()
+        threading.Thread(target=give_back, args=(connection, f"{name} {peer[0]} {port}\n".encode())).start()
+
+
+def give_back(connection, first):
+    try:
+        connection.sendall(first)
+        while data := connection.recv(65536):
+            connection.sendall(data)
+    except OSError:
+        pass
+    finally:
+        connection.close()
+
+
+def reply(name, datagrams, port):
+    while True:
+        _, peer = datagrams.recvfrom(2048)
+        try:
+            datagrams.sendto(f"{name} {peer[0]} {port}\n".encode(), peer)
+        except OSError:
+            pass
 
 
 def ask(host, port, protocol):
