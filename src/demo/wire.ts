@@ -97,16 +97,19 @@ export function createWire({ lab, state }: Pick<Cloud, 'lab' | 'state'>): Wire {
         const echo = readEcho(line);
         if (echo !== undefined) echoes.push(echo);
       });
-      const fresh = (): boolean => Date.now() - (echoes.findLast((echo) => echo.answered)?.at ?? 0) <= 5 * intervalMs;
-      const until = async (ms: number): Promise<void> => {
-        for (const end = Date.now() + ms; !fresh() && Date.now() < end;) await sleep(intervalMs);
+      const lastAnswer = (): number => echoes.findLast((echo) => echo.answered)?.at ?? 0;
+      const fresh = (): boolean => Date.now() - lastAnswer() <= 5 * intervalMs;
+      const until = async (condition: () => boolean): Promise<void> => {
+        for (const end = Date.now() + PATIENCE_MS; !condition() && Date.now() < end;) await sleep(intervalMs);
       };
       try {
-        await until(PATIENCE_MS);
+        await until(fresh);
         if (!fresh()) throw new Error(`${nameOf(where)} has no answer from ${address}, so no outage can be measured`);
         await during();
+        // What was on its way when it was done says nothing about afterwards.
+        const done = Date.now();
         await sleep(SETTLE_MS);
-        await until(PATIENCE_MS);
+        await until(() => fresh() && lastAnswer() > done + 2 * intervalMs);
         return outageOf(echoes, Date.now(), intervalMs);
       } finally {
         await pinging.end();
