@@ -11,7 +11,7 @@ import { type Format, type Reply, failure, internal, success } from './envelope.
 import { Refusal, refuse } from './error.ts';
 import { mayUse, unavailable } from './list-apis.ts';
 import { checkParameters } from './parameters.ts';
-import { bodyOf } from './request-body.ts';
+import { type Incoming, bodyOf } from './request-body.ts';
 import { type SessionReply, closeSession, cookieOf, openSession } from './session.ts';
 import { createThrottle } from './throttle.ts';
 
@@ -24,7 +24,7 @@ export interface AppOptions {
 }
 
 interface HttpBindings {
-  readonly incoming?: { readonly socket?: { readonly remoteAddress?: string } };
+  readonly incoming?: Incoming & { readonly socket?: { readonly remoteAddress?: string } };
 }
 
 /** What a request turned out to be, filled in as it is understood: for the answer's envelope and for the log. */
@@ -47,7 +47,11 @@ export function createApp({ registry, accounts, log, onRequest }: AppOptions): H
   const app = new Hono<{ Bindings: HttpBindings }>();
   const throttle = createThrottle(FAILURES, FAILURE_WINDOW_MS);
 
-  async function answer(request: Request, course: Course): Promise<{ reply: Reply; cookies: readonly string[] }> {
+  async function answer(
+    request: Request,
+    course: Course,
+    incoming?: Incoming,
+  ): Promise<{ reply: Reply; cookies: readonly string[] }> {
     const query = queryOf(request.url);
     course.format = formatOf(query);
     if (request.method !== 'GET' && request.method !== 'POST') {
@@ -56,7 +60,7 @@ export function createApp({ registry, accounts, log, onRequest }: AppOptions): H
         `${printable(request.method)} is not supported here: send GET, or POST with a form body`,
       );
     }
-    const body = await bodyOf(request);
+    const body = await bodyOf(request, incoming);
     if (body !== '') course.format = formatOf(`${query}&${body}`);
     const wire = decode(query, body);
     course.format = textOf(wire, 'response')?.toLowerCase() === 'json' ? 'json' : 'xml';
@@ -99,12 +103,13 @@ export function createApp({ registry, accounts, log, onRequest }: AppOptions): H
     return opened;
   }
 
-  const handle = async (request: Request, address: string): Promise<Response> => {
+  const handle = async (request: Request, incoming: HttpBindings['incoming']): Promise<Response> => {
     const started = performance.now();
+    const address = incoming?.socket?.remoteAddress ?? 'local';
     const course: Course = { id: newId(), address, format: 'xml' };
     let answered: { reply: Reply; cookies: readonly string[] };
     try {
-      answered = await answer(request, course);
+      answered = await answer(request, course, incoming);
     } catch (error) {
       if (!(error instanceof Refusal)) course.error = error;
       answered = {
@@ -135,9 +140,9 @@ export function createApp({ registry, accounts, log, onRequest }: AppOptions): H
     else log.error({ ...entry, err: error }, 'request failed');
   }
 
-  const address = (bindings: HttpBindings | undefined): string => bindings?.incoming?.socket?.remoteAddress ?? 'local';
-  app.all('/client/api', (context) => handle(context.req.raw, address(context.env)));
-  app.all('/client/api/', (context) => handle(context.req.raw, address(context.env)));
+  for (const path of ['/client/api', '/client/api/'])
+    // Without a port, as in tests, there is no environment at all.
+    app.all(path, ({ req, env }) => handle(req.raw, (env as HttpBindings | undefined)?.incoming));
   app.notFound((context) =>
     context.text('Nothing is here. The API is at /client/api.\n', 404, { 'X-Request-Id': newId() }),
   );

@@ -16,30 +16,32 @@ export interface EventEntry {
   readonly parent?: string;
 }
 
+type Whose = Pick<Caller, 'accountId' | 'domainId' | 'userId'>;
+
 /** Records an event of the caller's and returns its id. */
-export async function recordEvent(
-  tx: Tx,
-  caller: Pick<Caller, 'accountId' | 'domainId' | 'userId'>,
-  entry: EventEntry,
-): Promise<string> {
-  const id = entry.id ?? newId();
-  await tx.db
-    .insertInto('event')
-    .values({
-      id,
-      type: entry.type,
-      level: entry.level ?? 'INFO',
-      state: entry.state,
-      description: entry.text,
-      account: caller.accountId,
-      domain: caller.domainId,
-      user: caller.userId,
-      parent: entry.parent ?? null,
-      resourcetype: entry.about?.type ?? null,
-      resource: entry.about?.id ?? null,
-      created: new Date().toISOString(),
-      seq: await tx.next('event'),
-    })
-    .execute();
-  return id;
+export async function recordEvent(tx: Tx, caller: Whose, entry: EventEntry): Promise<string> {
+  return (await recordEvents(tx, caller, [entry]))[0]!;
+}
+
+/** Records events in this order; their ids. */
+export async function recordEvents(tx: Tx, caller: Whose, entries: readonly EventEntry[]): Promise<string[]> {
+  const last = await tx.next('event', entries.length);
+  const created = new Date().toISOString();
+  const rows = entries.map((entry, index) => ({
+    id: entry.id ?? newId(),
+    type: entry.type,
+    level: entry.level ?? 'INFO',
+    state: entry.state,
+    description: entry.text,
+    account: caller.accountId,
+    domain: caller.domainId,
+    user: caller.userId,
+    parent: entry.parent ?? null,
+    resourcetype: entry.about?.type ?? null,
+    resource: entry.about?.id ?? null,
+    created,
+    seq: last - entries.length + 1 + index,
+  }));
+  await tx.db.insertInto('event').values(rows).execute();
+  return rows.map(({ id }) => id);
 }

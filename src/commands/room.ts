@@ -7,7 +7,7 @@ import { newId } from '../lib/id.ts';
 import type { Db, Store } from '../store/open.ts';
 import type { StatefulTable } from '../store/schema.ts';
 import type { Tx } from '../store/write.ts';
-import { recordEvent } from './event-record.ts';
+import { recordEvent, recordEvents } from './event-record.ts';
 
 /** What every handler sees. `db` reads committed state; inside a change it is the change's own transaction. */
 export interface Room {
@@ -192,9 +192,11 @@ export function jobCommand<P extends z.ZodObject>(spec: JobSpec<P>): Plan {
           text: answer.text,
           ...(answer.about === undefined ? {} : { about: answer.about }),
         };
-        await recordEvent(tx, call.caller, { ...about, state: 'Scheduled', id: jobid });
-        await recordEvent(tx, call.caller, { ...about, state: 'Started', parent: jobid });
-        if (done) await recordEvent(tx, call.caller, { ...about, state: 'Completed', parent: jobid });
+        await recordEvents(tx, call.caller, [
+          { ...about, state: 'Scheduled', id: jobid },
+          { ...about, state: 'Started', parent: jobid },
+          ...(done ? [{ ...about, state: 'Completed', parent: jobid } as const] : []),
+        ]);
         log.info(
           { request: call.request, command: spec.name, job: jobid, generation, about: answer.about?.id },
           'accepted',

@@ -20,6 +20,7 @@ import { createDocuments, type Documents } from './documents.ts';
 import { helperErrors, helperNodes } from './helper-documents.ts';
 import { homesOf } from './homes.ts';
 import { routerErrors } from './router-errors.ts';
+import { createPace } from './pace.ts';
 import { createRouteWatch } from './routes.ts';
 import type { SwitchTarget, Switches } from './switches.ts';
 import { standIns } from './stand-in.ts';
@@ -84,6 +85,7 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
   const bell = createBell();
   const stop = new AbortController();
   const backoff = createBackoff(200, 5_000);
+  const pace = createPace();
   const documents = createDocuments((sealed) => unseal(store.sealKey, sealed));
   const routes = createRouteWatch();
   const reports = new Map<string, NodeReport>();
@@ -141,7 +143,8 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
     refusalOf: (unit) => refused.get(unit),
   };
 
-  async function pass(): Promise<void> {
+  /** Whether there were changes to compile. */
+  async function pass(): Promise<boolean> {
     const began = performance.now();
     const full = Date.now() - lastFull >= fullPassMs;
     // What changed is asked first: a full load cannot tell.
@@ -199,6 +202,7 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
       log.info({ generation, nbCfg: applied.nbCfg, writes: applied.writes, nodes, switches: asked, ms }, 'applied');
     }
     await settleRealized(intent, now);
+    return fresh.dirty.size > 0;
   }
 
   /**
@@ -337,8 +341,9 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
     while (!stop.signal.aborted) {
       const began = performance.now();
       let pause: number | undefined;
+      let found = false;
       try {
-        await pass();
+        found = await pass();
         status.firstError = undefined;
         backoff.reset();
       } catch (error) {
@@ -351,7 +356,7 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
       status.lastRun = new Date().toISOString();
       status.lastDurationMs = Math.round(performance.now() - began);
       // After a failure a bell (OVN is back) is heard early, but not in a tight circle.
-      if (pause !== undefined) await sleep(100, stop.signal);
+      await sleep(pause === undefined ? pace.after(found) : 100, stop.signal);
       // While somebody waits, look often enough to end what takes too long.
       const idle = status.waiting > 0 ? 1_000 : Math.max(1_000, lastFull + fullPassMs - Date.now());
       await bell.wait(pause ?? idle, stop.signal);

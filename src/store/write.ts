@@ -1,6 +1,7 @@
 // The one way to change the state. Changes queue up and share one transaction on disk (group commit), each in a savepoint
 // of its own: one that throws leaves no trace and does not disturb its neighbours. A change that touches the network gets
 // a generation, and rings the bell once it is safe on disk.
+import { setImmediate } from 'node:timers/promises';
 import { type Insertable, type Kysely, type Transaction, type Updateable, sql } from 'kysely';
 import { INTENT_TABLES, type IntentTable, type ObjectTable, type Tables } from './schema.ts';
 
@@ -13,8 +14,8 @@ export interface Tx {
   remove(table: ObjectTable, id: string): Promise<void>;
   /** Notes that an object must be looked at again though its row is the same. */
   touch(table: IntentTable, id: string): Promise<void>;
-  /** The next number of a counter, never given twice. */
-  next(counter: 'generation' | 'instance' | 'event'): Promise<number>;
+  /** The next number of a counter, never given twice; the last of `count` of them. */
+  next(counter: 'generation' | 'instance' | 'event', count?: number): Promise<number>;
   /** The generation of this change; the first call draws it. */
   generation(): Promise<number>;
   /** Whether anything of the intent was touched so far. */
@@ -81,7 +82,11 @@ export function createWriter(db: Kysely<Tables>, lock?: (tx: Transaction<Tables>
   }
 
   async function drain(): Promise<void> {
-    while (queue.length > 0) await runBatch(queue.splice(0, BATCH));
+    while (queue.length > 0) {
+      // SQLite answers at once, and so nothing new is heard while a batch runs: first everybody who has come by now.
+      await setImmediate();
+      await runBatch(queue.splice(0, BATCH));
+    }
     running = undefined;
   }
 
@@ -105,10 +110,10 @@ function createTx(db: Transaction<Tables>): Tx & { drew(): boolean } {
   let generation: number | undefined;
   const noted = new Set<string>();
 
-  async function next(counter: 'generation' | 'instance' | 'event'): Promise<number> {
+  async function next(counter: 'generation' | 'instance' | 'event', count = 1): Promise<number> {
     const row = await db
       .updateTable('counter')
-      .set((eb) => ({ value: eb('value', '+', 1) }))
+      .set((eb) => ({ value: eb('value', '+', count) }))
       .where('name', '=', counter)
       .returning('value')
       .executeTakeFirstOrThrow();

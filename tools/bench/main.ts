@@ -109,7 +109,7 @@ async function benchApi(): Promise<void> {
   const route = await timed(300, (index) =>
     admin.raw('createStaticRoute', {
       vpcid: vpcs[0]!,
-      cidr: `192.${index >> 8}.${index & 255}.0/24`,
+      cidr: `191.${index >> 8}.${index & 255}.0/24`,
       nexthop: '10.0.0.9',
     }),
   );

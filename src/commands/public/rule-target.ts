@@ -54,12 +54,13 @@ export async function publicSide(
         : `${address.ip} is VPC ${await nameOf(room, address.vpc)}'s and leads to no tier yet. Give networkid, one of its tiers`;
     throw refuse('parameter', `Unable to ${doing}; ip with specified id is not associated with any network: ${help}`);
   }
+  if (named?.id === address.network) return { address, network: named, enters: [] };
   const network = await room.db
     .selectFrom('network')
     .selectAll()
     .where('id', '=', address.network)
     .executeTakeFirstOrThrow();
-  if (named !== undefined && named.id !== address.network) {
+  if (named !== undefined) {
     const why =
       address.vpc === null
         ? `is not ${named.name}'s. Leave networkid out`
