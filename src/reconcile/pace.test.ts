@@ -1,3 +1,4 @@
+// How close passes follow each other: at once, unless changes pour in.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createPace } from './pace.ts';
