@@ -17,7 +17,13 @@ import { newId } from '../../src/lib/id.ts';
 import { silentLog } from '../../src/lib/log.ts';
 import type { Store } from '../../src/store/open.ts';
 import { pending, settle } from '../../src/store/settle.ts';
-import { DATABASES } from '../../src/store/store.test-support.ts';
+import {
+  DATABASES,
+  type Snapshot,
+  type TestStore,
+  openSqlite,
+  snapshotOf,
+} from '../../src/store/store.test-support.ts';
 
 /** The demo's accounts, which every test cloud has. */
 export type Who = 'admin' | 'acme-admin' | 'acme-user' | 'globex-admin' | 'readonly';
@@ -61,12 +67,33 @@ export interface Cloud extends AsyncDisposable {
 /** `TRUNKLINE_TEST_CLOUD=postgres` runs every test of a cloud on the PostgreSQL of TRUNKLINE_TEST_POSTGRES instead of SQLite. */
 const onPostgres = process.env['TRUNKLINE_TEST_CLOUD'] === 'postgres';
 
+interface Bootstrapped {
+  readonly opened: TestStore;
+  readonly credentials: Readonly<Record<string, Credential>>;
+}
+
+async function bootstrapped(opened: TestStore): Promise<Bootstrapped> {
+  return { opened, credentials: (await bootstrap(opened.store, { demo: true })).credentials };
+}
+
+let first: Promise<Snapshot & Pick<Bootstrapped, 'credentials'>> | undefined;
+
+/** The state every test begins with is made once in a process, and copied. */
+async function copied(): Promise<Bootstrapped> {
+  first ??= (async () => {
+    await using opened = await openSqlite();
+    const { credentials } = await bootstrapped(opened);
+    return { ...(await snapshotOf(opened)), credentials };
+  })();
+  const { credentials, ...snapshot } = await first;
+  return { opened: await openSqlite(snapshot), credentials };
+}
+
 /** Opens a cloud with the demo's tenants. Close it with `await using`. */
 export async function openCloud(options: { readonly log?: AppOptions['log'] } = {}): Promise<Cloud> {
-  const opened = await (onPostgres ? DATABASES.at(-1)! : DATABASES[0]!).open();
+  const { opened, credentials } = await (onPostgres ? bootstrapped(await DATABASES.at(-1)!.open()) : copied());
   const { store, where } = opened;
   const house: House = { store, log: options.log ?? silentLog(), caFingerprint: '0'.repeat(64) };
-  const { credentials } = await bootstrap(store, { demo: true });
   const registry = createRegistry(house);
   const accounts = createAccounts(house);
   const app = createApp({ registry, accounts, log: house.log });
