@@ -107,6 +107,18 @@ test('ruleset() lets a routed network send outside what is its own, not what it 
   assert.doesNotMatch(leaving, /198\.18/);
 });
 
+test('ruleset() passes answers to what is behind a member, whose requests came to the instance at once', () => {
+  const text = ruleset([{ ...red, routes: [{ cidr: '10.8.0.0/24', via: '10.1.1.250' }] }], [], CONTEXT);
+  const mark = `0x${(0x7a000000 + red.vlan).toString(16)}`;
+  const answers = `iifname "eth1.${red.vlan}" ct state invalid ip daddr { 10.8.0.0/24 }`;
+  const lines = text.split('\n').map((line) => line.trim());
+  assert.ok(lines.includes(`${answers} meta mark set ${mark}`), 'the table of its network routes them');
+  const [passed, dropped] = [`${answers} oifname "eth1.${red.vlan}" accept`, 'ct state invalid drop'];
+  assert.ok(lines.includes(passed), text);
+  assert.ok(lines.indexOf(passed) < lines.indexOf(dropped));
+  assert.doesNotMatch(ruleset([{ ...red, routes: [] }], [], CONTEXT), /ct state invalid ip/);
+});
+
 test('dnsmasqFiles() gives an address to a machine whose name is a word of dnsmasq', () => {
   const lease = { mac: '02:00:00:00:00:13', ip: '10.1.1.13', hostname: 'ignore' };
   const files = dnsmasqFiles([{ ...blue, dhcp: { ...blue.dhcp!, leases: [lease] } }], CONTEXT);

@@ -30,6 +30,16 @@ export function ruleset(specs: readonly RouterSpec[], closing: readonly string[]
   const nat = translate(specs, context.ipvs);
   const addresses = specs.flatMap((spec) => spec.publicAddresses.map((address) => ({ spec, address })));
   const device = (spec: RouterSpec): string => quoted(insideDevice(spec.vlan, context));
+  /** Answers to what is behind members, of whose requests nothing was seen; none where nothing is behind any. */
+  const toBehind = ({ vlan, routes }: RouterSpec): string[] =>
+    routes.length === 0
+      ? []
+      : [
+          `iifname ${quoted(insideDevice(vlan, context))} ct state invalid ${among(
+            'ip daddr',
+            routes.map((route) => route.cidr),
+          )}`,
+        ];
   const own = specs.flatMap((spec) => [spec.ip, spec.gateway].map((address) => `${device(spec)} . ${address}`));
 
   return [
@@ -87,6 +97,9 @@ export function ruleset(specs: readonly RouterSpec[], closing: readonly string[]
           `iifname ${device(spec)} ct direction original meta mark set ${hex(markOf(spec.vlan))} ct mark set meta mark`,
       ),
       `ct direction reply ct mark & ${hex(MARK_MASK)} == ${hex(MARK_OURS)} meta mark set ct mark`,
+      // What comes from behind a member goes to its instance at once, and only the instance's answer comes by here: it belongs to
+      // nothing that was seen.
+      ...specs.flatMap((spec) => toBehind(spec).map((match) => `${match}meta mark set ${hex(markOf(spec.vlan))}`)),
     ]),
     ...chain('tl_dnat', 'type nat hook prerouting priority dstnat; policy accept;', [
       'iifname != @tl_inside iifname != @tl_outside accept',
@@ -106,6 +119,7 @@ export function ruleset(specs: readonly RouterSpec[], closing: readonly string[]
       'iifname != @tl_inside oifname != @tl_inside accept',
       'meta nfproto ipv6 drop',
       'ct state established,related accept',
+      ...specs.flatMap((spec) => toBehind(spec).map((match) => `${match}oifname ${device(spec)} accept`)),
       'ct state invalid drop',
       ...specs.map((spec) => `iifname ${device(spec)} oifname ${device(spec)} ct status & dnat == 0 accept`),
       'iifname vmap @tl_from',
