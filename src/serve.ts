@@ -17,6 +17,7 @@ import { createReconciler } from './reconcile/loop.ts';
 import { openPki } from './reconcile/pki.ts';
 import { createReturning } from './reconcile/returning.ts';
 import { createSwitches } from './reconcile/switches.ts';
+import { createVpnWatch } from './reconcile/vpn-watch.ts';
 import { type Credential, type ServerState, openServerState } from './server-state.ts';
 import { recordClaims } from './store/gateway-claims.ts';
 import { tellGatewayFindings } from './store/gateway-findings.ts';
@@ -26,6 +27,7 @@ import { type Store, openStore } from './store/open.ts';
 import { recordReceipts } from './store/receipts.ts';
 import { recordRouterStates } from './store/router-states.ts';
 import { recordScans } from './store/scans.ts';
+import { renewVpns } from './vpn-renewal.ts';
 import { forgetPasswords } from './store/taken-password.ts';
 import { reviewSwitch } from './switches/review.ts';
 
@@ -75,6 +77,7 @@ export async function serve(options: ServeOptions): Promise<void> {
     onStep,
   });
   const metrics = await serveMetrics({ port: options.metricsPort, reconciler, northbound });
+  const vpns = createVpnWatch(store);
   const channel = await createChannel({
     listen: options.agents,
     pki,
@@ -88,6 +91,7 @@ export async function serve(options: ServeOptions): Promise<void> {
         await recordRouterStates(store, report.node, report.routers ?? []);
         await recordReceipts(store, report.node, report.receipts ?? []);
         await recordScans(store, report.node, report.scans ?? []);
+        await vpns.heard(report.node, reconciler.vpnsOf(report));
         await forgetPasswords(store, report.node, report.taken ?? []);
       },
     },
@@ -134,6 +138,15 @@ export async function serve(options: ServeOptions): Promise<void> {
       (error: unknown) => log.error({ err: error }, 'could not look for silent nodes'),
     );
   }, 5_000);
+  const listening = setInterval(() => {
+    vpns.look().catch((error: unknown) => log.error({ err: error }, 'could not look for VPNs that nobody tells of'));
+  }, 5_000);
+  const renewing = (): void =>
+    void renewVpns(store).catch((error: unknown) =>
+      log.error({ err: error }, 'could not renew the certificates of VPNs: trying again in an hour'),
+    );
+  renewing();
+  const renewal = setInterval(renewing, 3_600_000);
   const returning = createReturning(store, (node) => {
     const { sbCfg, chassis } = northbound.status();
     return chassis[node]?.registered === true && chassis[node].nbCfg >= sbCfg;
@@ -179,6 +192,8 @@ export async function serve(options: ServeOptions): Promise<void> {
     process.once('SIGINT', () => resolve());
   });
   clearInterval(watch);
+  clearInterval(listening);
+  clearInterval(renewal);
   clearInterval(expunge);
   clearInterval(back);
   clearInterval(empty);

@@ -55,6 +55,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   pino: ['lib'],
   'prom-client': ['.'],
   commander: ['.'],
+  uqr: ['commands'],
   'fast-check': [],
 };
 

@@ -20,7 +20,11 @@ LAB_PROGRAMS='
   busybox=busybox-static dropbear=dropbear-bin ip=iproute2 ping=iputils-ping ethtool=ethtool
   openssl=openssl tcpdump=tcpdump unshare=util-linux setpriv=util-linux sysctl=procps
   keepalived=keepalived nft=nftables dnsmasq=dnsmasq-base haproxy=haproxy conntrackd=conntrackd conntrack=conntrack
-  arping=iputils-arping arp-scan=arp-scan traceroute=traceroute socat=socat wg=wireguard-tools wireguard-go=wireguard-go'
+  arping=iputils-arping arp-scan=arp-scan traceroute=traceroute socat=socat wg=wireguard-tools wireguard-go=wireguard-go
+  openvpn=openvpn charon-systemd=charon-systemd swanctl=strongswan-swanctl
+  /usr/lib/ipsec/plugins/libstrongswan-kernel-libipsec.so=libcharon-extra-plugins
+  /usr/lib/ipsec/plugins/libstrongswan-eap-mschapv2.so=libcharon-extauth-plugins
+  /usr/lib/ipsec/plugins/libstrongswan-gcm.so=libstrongswan-standard-plugins'
 
 # What only the tests need besides: guests under QEMU and libvirt, and servers that switches are driven through.
 TEST_PROGRAMS='

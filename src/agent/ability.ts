@@ -2,6 +2,7 @@
 // configuration files say what might be, a try says what is.
 import { tryRun } from '../lib/run.ts';
 import { chainCommands } from './guard/chain.ts';
+import { readVpnAbilities } from './helper/vpn-ability.ts';
 
 /** By name: true, or a sentence why not and what would help. */
 export type Abilities = Readonly<Record<string, true | string>>;
@@ -55,8 +56,11 @@ const PROBES: readonly Probe[] = [
 
 /** Tries everything at once; some 20 ms. */
 export async function readAbilities(): Promise<Abilities> {
-  const found = await Promise.all(PROBES.map(async (probe) => [probe.name, await attempt(probe)] as const));
-  return Object.fromEntries(found);
+  const [vpns, ...found] = await Promise.all([
+    readVpnAbilities(),
+    ...PROBES.map(async (probe) => [probe.name, await attempt(probe)] as const),
+  ]);
+  return { ...Object.fromEntries(found), ...vpns };
 }
 
 async function attempt({ argv, input, without }: Probe): Promise<true | string> {

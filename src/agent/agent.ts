@@ -274,7 +274,13 @@ function contentOf(outcome: Outcome | undefined): unknown {
     outcome?.routers,
     outcome?.receipts,
     outcome?.scans,
-    outcome?.helpers,
+    // Who is connected, and not how much came and went.
+    outcome?.helpers.map(({ id, active, error, vpns = [] }) => [
+      id,
+      active,
+      error,
+      vpns.map((vpn) => [vpn.id, vpn.state, vpn.reason, vpn.clients?.map((client) => [client.id, client.from])]),
+    ]),
     outcome?.taken,
   ];
 }

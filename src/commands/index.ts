@@ -185,6 +185,39 @@ import { grantSwitchPort, revokeSwitchPort } from './physical/switch-port-grant.
 import { addSwitchPort, deleteSwitchPort, listSwitchPorts, updateSwitchPort } from './physical/switch-port.ts';
 import { addSwitch, confirmSwitchChanges, deleteSwitch, listSwitches, updateSwitch } from './physical/switch.ts';
 import type { Views } from './view.ts';
+import {
+  createVpnCustomerGateway,
+  deleteVpnCustomerGateway,
+  listVpnCustomerGateways,
+  updateVpnCustomerGateway,
+  viewCustomerGateway,
+} from './vpn/customer-gateway.ts';
+import {
+  createRemoteAccessVpn,
+  deleteRemoteAccessVpn,
+  listRemoteAccessVpns,
+  updateRemoteAccessVpn,
+} from './vpn/remote-vpn.ts';
+import { viewRemoteVpn } from './vpn/remote-vpn-view.ts';
+import { checkVpn } from './vpn/vpn-check.ts';
+import { listVpnClients } from './vpn/vpn-client.ts';
+import {
+  createVpnConnection,
+  deleteVpnConnection,
+  listVpnConnections,
+  resetVpnConnection,
+  updateVpnConnection,
+  viewVpnConnection,
+} from './vpn/vpn-connection.ts';
+import {
+  createVpnGateway,
+  deleteVpnGateway,
+  listVpnGateways,
+  updateVpnGateway,
+  viewVpnGateway,
+} from './vpn/vpn-gateway.ts';
+import { createVpnClientProfile } from './vpn/vpn-profile.ts';
+import { addVpnUser, listVpnUsers, removeVpnUser, updateVpnUser, viewVpnUser } from './vpn/vpn-user.ts';
 import { attachVolume, createVolume, deleteVolume, detachVolume, resizeVolume } from './instance/volume-change.ts';
 import { listVolumes, viewVolume } from './instance/volume.ts';
 import {
@@ -271,6 +304,11 @@ export const views: Views = {
   loadbalancer: async (room, id) => (await viewLoadBalancer(room, id)) ?? (await viewInternalBalancer(room, id)),
   stickinesspolicies: viewStickiness,
   healthcheckpolicies: viewHealthCheck,
+  remoteaccessvpn: viewRemoteVpn,
+  vpnuser: viewVpnUser,
+  vpngateway: viewVpnGateway,
+  vpncustomergateway: viewCustomerGateway,
+  vpnconnection: viewVpnConnection,
 };
 
 // One line per room; add yours in alphabetical order.
@@ -338,6 +376,12 @@ const PLANS: readonly Plan[] = [
   [createSSHKeyPair, deleteSSHKeyPair, listSSHKeyPairs, registerSSHKeyPair, resetSSHKeyForVirtualMachine],
   [listResourceLimits, updateResourceCount, updateResourceLimit],
   listRoles,
+  [createRemoteAccessVpn, deleteRemoteAccessVpn, listRemoteAccessVpns, updateRemoteAccessVpn],
+  [addVpnUser, listVpnUsers, removeVpnUser, updateVpnUser],
+  [createVpnClientProfile, listVpnClients, checkVpn],
+  [createVpnGateway, deleteVpnGateway, listVpnGateways, updateVpnGateway],
+  [createVpnCustomerGateway, deleteVpnCustomerGateway, listVpnCustomerGateways, updateVpnCustomerGateway],
+  [createVpnConnection, deleteVpnConnection, listVpnConnections, resetVpnConnection, updateVpnConnection],
   [attachVolume, createVolume, deleteVolume, detachVolume, listVolumes, resizeVolume],
   [listAsyncJobs, queryAsyncJobResult(views)],
   [createTags, deleteTags, listTags],

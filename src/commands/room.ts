@@ -144,23 +144,28 @@ export interface JobAnswer {
   readonly text: string;
 }
 
-interface JobSpec<P extends z.ZodObject> extends Common<P> {
+interface JobSpec<P extends z.ZodObject, W extends z.infer<P>> extends Common<P> {
   readonly answer: Answer;
   readonly event: string;
+  /** Slow work that must not hold the transaction, such as making keys: turns the parameters into what `job` gets. */
+  prepare?(room: Room, want: z.infer<P>): Promise<W>;
   /** Runs inside one transaction: checks, then intent. All refusals happen here, so they are the HTTP answer. */
-  job(room: WriteRoom, want: z.infer<P>): Promise<JobAnswer>;
+  job(room: WriteRoom, want: W): Promise<JobAnswer>;
 }
 
 /** An asynchronous change: answers {jobid} or {id, jobid}; the job is done when every target concerned has the change. */
-export function jobCommand<P extends z.ZodObject>(spec: JobSpec<P>): Plan {
+export function jobCommand<P extends z.ZodObject, W extends z.infer<P> = z.infer<P>>(spec: JobSpec<P, W>): Plan {
   return ({ store, log }) => ({
     ...common(spec),
     answer: spec.answer,
     async: true,
     event: spec.event,
     async run(call, want) {
+      const given = want as z.infer<P>;
+      const ready =
+        spec.prepare === undefined ? (given as W) : await spec.prepare({ store, db: store.db, call, log }, given);
       return store.write(async (tx) => {
-        const answer = await spec.job({ store, db: tx.db, tx, call, log }, want as z.infer<P>);
+        const answer = await spec.job({ store, db: tx.db, tx, call, log }, ready);
         const jobid = newId();
         const now = new Date().toISOString();
         const generation = await tx.generation();

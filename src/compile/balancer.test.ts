@@ -172,7 +172,7 @@ test('the helper takes what is balanced by it and reaches its members, nothing e
   const judged = (direction: string, packet: Readonly<Record<string, string | number>>): string | undefined =>
     verdict(
       acls.filter(({ columns }) => columns['direction'] === direction),
-      { protocol: 'tcp', 'ip4.src': HELPER_ADDRESS, ...packet },
+      { protocol: 'tcp', 'ip4.src': HELPER_ADDRESS, 'ip4.dst': HELPER_ADDRESS, ...packet },
     );
   const helper = `@${portGroupName(helperId(vpc.id))}`;
   const tier = (index: number): string => `@${portGroupName(vpc.tiers[index]!.id)}`;
@@ -200,7 +200,8 @@ test('the helper asks the public list and the rule’s own clients, also of tier
     const acls = ofTable(rowsFor(vpc), 'ACL').filter(({ columns }) => columns['direction'] === 'to-lport');
     const { port } = proxiedOf(publicSide).find(({ balancer }) => balancer.publicPort === 80)!;
     const outport = `@${portGroupName(helperId(vpc.id))}`;
-    return (from) => verdict(acls, { protocol: 'tcp', outport, 'ip4.src': from, 'tcp.dst': port });
+    return (from) =>
+      verdict(acls, { protocol: 'tcp', outport, 'ip4.src': from, 'ip4.dst': HELPER_ADDRESS, 'tcp.dst': port });
   };
   const [home, otherTier, stranger, friend] = ['10.1.1.11', '10.1.2.11', '198.51.100.7', '192.0.2.9'];
   const byRule = intoHelper({ cidrs: ['192.0.2.0/24'] });

@@ -27,7 +27,7 @@ export interface Proxied {
 }
 
 /**
- * All balancers of a router. OVN chooses by a hash of both ends of a connection, which spreads connections evenly and takes no
+ * All balancers of a router, and the helper, which is there for `vpns`, too. OVN chooses by a hash of both ends of a connection, which spreads connections evenly and takes no
  * turns; `source` hashes the client's address alone. A balancer without members drops what comes.
  */
 export function balancingOf(
@@ -36,6 +36,7 @@ export function balancingOf(
   side: PublicSide,
   networks: readonly (Tier | GuestNetwork)[],
   _fabric: Fabric,
+  vpns?: HelperTraffic,
 ): Balancing {
   const proxied = new Map(proxiedOf(side).map((one) => [one.balancer, one]));
   const places = new Set(networks.flatMap(({ nics }) => nics.map(({ id }) => id)));
@@ -57,8 +58,8 @@ export function balancingOf(
   );
   const all = [...rows, ...internal];
   const ids = all.filter(({ table }) => table === 'Load_Balancer').map(({ uuid }) => uuid);
-  if (proxied.size === 0) return { rows: all, ids };
-  const helper = helperRows(unit, routerId, trafficOf(side, [...proxied.values()], networks));
+  if (proxied.size === 0 && vpns === undefined) return { rows: all, ids };
+  const helper = helperRows(unit, routerId, together(trafficOf(side, [...proxied.values()], networks), vpns));
   return { rows: [...all, ...helper], ids, leg: helperLeg(routerId) };
 }
 
@@ -119,7 +120,7 @@ function trafficOf(
 function clientsOf(side: PublicSide, { balancer, port }: Proxied, networks: readonly (Tier | GuestNetwork)[]): Rules {
   const address = side.addresses.find(({ balancers }) => balancers.includes(balancer))!;
   const { protocol, publicPort, cidrs, members } = balancer;
-  const here = `tcp.dst == ${port}`;
+  const here = `ip4.dst == ${HELPER_ADDRESS} && tcp.dst == ${port}`;
   const served = { protocol, ports: [{ start: publicPort, end: publicPort }], cidrs };
   const rules = portRules(served, publicList(address, side.firewall), (ranges) => (ranges.length === 0 ? [] : [here]));
   const [home, ...others] = new Set(members.map(({ networkId }) => networkId));
@@ -129,6 +130,12 @@ function clientsOf(side: PublicSide, { balancer, port }: Proxied, networks: read
       ? []
       : [{ id: `${here}/home`, match: and(within('ip4.src', [cidr(range)]), here), allow: true }];
   return [...near, ...rules];
+}
+
+function together(traffic: HelperTraffic, vpns: HelperTraffic | undefined): HelperTraffic {
+  if (vpns === undefined) return traffic;
+  const { accepts, reaches } = vpns;
+  return { ...vpns, accepts: [...traffic.accepts, ...accepts], reaches: [...traffic.reaches, ...reaches] };
 }
 
 interface Vip {

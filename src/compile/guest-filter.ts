@@ -11,6 +11,7 @@ import { and, within } from './match.ts';
 import { portGroupName } from './names.ts';
 import { firewallRule, publicList, rulesOf } from './public-list.ts';
 import { staticRules } from './static-filter.ts';
+import { vpnPrefixes } from './vpn.ts';
 
 const FREE: Rules = [{ id: 'rest', match: '', allow: true }];
 
@@ -26,6 +27,8 @@ export function guestFilter(unit: string, network: GuestNetwork): readonly Desir
   if (isFree(sends) && isFree(receives)) return [];
   const group = portGroupName(id);
   const prefix = formatCidr(cidr(range));
+  // What is behind its VPNs is not outside, either: rules of egress are about the public side.
+  const free = [prefix, '255.255.255.255', '224.0.0.0/4', ...vpnPrefixes(network.vpn).map(formatCidr)];
   const from = `inport == @${group}`;
   const to = `outport == @${group}`;
   const open = (key: string, direction: Direction, match: string): DesiredRow =>
@@ -44,7 +47,7 @@ export function guestFilter(unit: string, network: GuestNetwork): readonly Desir
     );
   return [
     open('dhcp', 'from-lport', `${from} && udp.src == 68 && udp.dst == 67`),
-    open('inside', 'from-lport', `${from} && ip4.dst == {${prefix}, 255.255.255.255, 224.0.0.0/4}`),
+    open('inside', 'from-lport', `${from} && ip4.dst == {${free.join(', ')}}`),
     open('inside-in', 'to-lport', `${to} && ip4.src == ${prefix}`),
     ...list('from-lport', from, sends),
     ...list('to-lport', to, receives),
@@ -62,7 +65,13 @@ function egressRules({ egress, egressDefault }: PublicSide): Rules {
 
 function ingressRules(network: GuestNetwork, side: PublicSide): Rules {
   if (side.mode === 'NATTED') {
-    const inside = [...side.addresses.map(({ ip }) => cidr(`${ip}/32`)), cidr(HELPER_PREFIX)];
+    const inside = [
+      ...side.addresses.map(({ ip }) => cidr(`${ip}/32`)),
+      cidr(HELPER_PREFIX),
+      ...vpnPrefixes(network.vpn),
+      // The office behind a device of the network is no stranger.
+      ...network.routes.map((route) => cidr(route.cidr)),
+    ];
     return staticRules(side, network.nics, inside, FREE);
   }
   // Nothing is translated: the rules of the router's own address are the network's.

@@ -5,7 +5,7 @@ import type { GuestNetwork, Nic } from '../model/intent.ts';
 import { check } from './check.ts';
 import { compile } from './compile.ts';
 import type { DesiredRow } from './desired.ts';
-import { networkKey, portGroupName } from './names.ts';
+import { networkKey, portGroupName, routerPortName } from './names.ts';
 import { verdict } from './rows.test-support.ts';
 import { guestOf, intentOf, nicOf, vlan } from './sample.test-support.ts';
 
@@ -153,4 +153,25 @@ test('an instance that moves has its port on both hypervisors, and both must hav
   const port = unit.rows.find(({ uuid }) => uuid === nic.id)!;
   assert.deepEqual(optionsOf(port), { 'requested-chassis': 'hv1,hv2' });
   assert.deepEqual([...unit.chassis].toSorted(), ['hv1', 'hv2']);
+});
+
+test('a router of OVN sends what is for a network behind a device to the device, and takes from there what comes', () => {
+  const routes = [
+    { id: 'a0000000-0000-4000-8000-000000000001', cidr: '192.168.8.0/24', via: '10.1.1.10' },
+    { id: 'a0000000-0000-4000-8000-000000000002', cidr: '192.168.9.0/24', via: '10.1.1.1' },
+    { id: 'a0000000-0000-4000-8000-000000000003', cidr: '192.168.10.0/24', via: '172.16.0.1' },
+  ];
+  const rows = rowsFor(wire({ routed: true, gateway: '10.1.1.1', routes }));
+  assert.deepEqual(
+    ofTable(rows, 'Logical_Router_Static_Route').map(({ columns }) => [columns['ip_prefix'], columns['nexthop']]),
+    [['192.168.8.0/24', '10.1.1.10']],
+    'not to itself, and not to where it is not',
+  );
+  const from = (source: string): string | undefined =>
+    verdict(ofTable(rows, 'Logical_Router_Policy'), {
+      inport: routerPortName(wire().id),
+      'ip4.src': source,
+      'ip4.dst': '10.8.0.2',
+    });
+  assert.deepEqual(['10.1.1.2', '192.168.8.9', '192.168.9.9', '8.8.8.8'].map(from), ['allow', 'allow', 'drop', 'drop']);
 });

@@ -2,7 +2,7 @@
 // is done there, in a namespace on each node that may carry the router's public side. The port has no chassis of its own: the node
 // that carries the public side plugs it, and with the next one it goes along.
 import { macOf } from '../lib/id.ts';
-import { cidr, ip } from '../lib/ip.ts';
+import { cidr, formatCidr, ip, type Cidr } from '../lib/ip.ts';
 import type { DesiredRow } from './desired.ts';
 import { aclRow, LARGEST_LIST, prioritized, type Rules } from './filter.ts';
 import { PRIORITY } from './guard-rail.ts';
@@ -19,6 +19,8 @@ import { policy } from './source-check.ts';
 export const HELPER_PREFIX = '192.0.0.16/29';
 export const HELPER_GATEWAY = '192.0.0.17';
 export const HELPER_ADDRESS = '192.0.0.18';
+/** More of its own, for public addresses that VPNs end at (vpn.ts). */
+export const HELPER_SPARES = ['192.0.0.19', '192.0.0.20', '192.0.0.21', '192.0.0.22'] as const;
 
 /** What a helper does, as far as packets show it. */
 export interface HelperTraffic {
@@ -26,6 +28,12 @@ export interface HelperTraffic {
   readonly accepts: readonly Rules[];
   /** Matches of what it sends by itself. Replies pass. */
   readonly reaches: readonly string[];
+  /** More of what it sends, by lists whose rules all name whose it is. */
+  readonly sends?: readonly Rules[];
+  /** Addresses of its own that it uses. Absent: the first. */
+  readonly addresses?: readonly string[];
+  /** What is behind its tunnels: packets keep those addresses. */
+  readonly prefixes?: readonly Cidr[];
 }
 
 /** Id the helper's leg, switch and group are named by. */
@@ -52,9 +60,11 @@ export function helperLeg(routerId: string): Leg {
 export function helperRows(unit: string, routerId: string, traffic: HelperTraffic): readonly DesiredRow[] {
   const id = helperId(routerId);
   const mark = { id, unit };
-  const place = `${helperMac(routerId)} ${HELPER_ADDRESS}`;
+  const own = [...new Set([HELPER_ADDRESS, ...(traffic.addresses ?? [])])];
+  const place = [helperMac(routerId), ...own].join(' ');
+  const secured = [place, ...(traffic.prefixes ?? []).map(formatCidr)].join(' ');
   const uuid = helperPort(routerId);
-  const port = row('Logical_Switch_Port', uuid, mark, { name: uuid, addresses: [place], port_security: [place] });
+  const port = row('Logical_Switch_Port', uuid, mark, { name: uuid, addresses: [place], port_security: [secured] });
   const side = row('Logical_Switch_Port', rowId('Logical_Switch_Port', switchSideName(id)), mark, {
     name: switchSideName(id),
     type: 'router',
@@ -64,7 +74,7 @@ export function helperRows(unit: string, routerId: string, traffic: HelperTraffi
   const group = portGroupName(id);
   const acls = [
     ...accepting(unit, id, `outport == @${group}`, traffic.accepts),
-    ...reaching(unit, id, `inport == @${group}`, traffic.reaches),
+    ...reaching(unit, id, `inport == @${group}`, traffic),
   ];
   const name = switchName(id);
   const ports = [port.uuid, side.uuid];
@@ -96,12 +106,23 @@ function accepting(unit: string, id: string, port: string, lists: readonly Rules
   ];
 }
 
-function reaching(unit: string, id: string, port: string, matches: readonly string[]): readonly DesiredRow[] {
+function reaching(
+  unit: string,
+  id: string,
+  port: string,
+  { reaches, sends = [] }: HelperTraffic,
+): readonly DesiredRow[] {
   return [
-    ...matches.map((match) =>
+    ...reaches.map((match) =>
       aclRow(unit, id, `from-lport/${match}`, 'from-lport', PRIORITY.open, and(port, match), 'allow-related'),
     ),
-    aclRow(unit, id, 'from-lport/rest', 'from-lport', PRIORITY.list, and(port, 'ip4'), 'drop'),
+    ...sends.flatMap((rules) =>
+      prioritized(rules, PRIORITY.list).map(({ id: key, match, allow, priority }) => {
+        const action = allow ? 'allow-related' : 'drop';
+        return aclRow(unit, id, `from-lport/${key}`, 'from-lport', priority, and(port, match), action);
+      }),
+    ),
+    aclRow(unit, id, 'from-lport/rest', 'from-lport', REST, and(port, 'ip4'), 'drop'),
   ];
 }
 
@@ -121,8 +142,11 @@ export function helperGuard(unit: string, { connected }: Routing): readonly Desi
     });
 }
 
-/** The routing with the helper's segment, for the source check: nobody else sends from its addresses. Routes of tenants never lead there. */
-export function withHelper(routing: Routing, routerId: string): Routing {
+/**
+ * The routing with the helper's segment and what is behind its tunnels, for the source check: nobody else sends from there. Routes of
+ * tenants never lead there.
+ */
+export function withHelper(routing: Routing, routerId: string, behind: readonly Cidr[] = []): Routing {
   const prefix = cidr(HELPER_PREFIX);
   const id = helperId(routerId);
   const segment: Connected = {
@@ -133,8 +157,9 @@ export function withHelper(routing: Routing, routerId: string): Routing {
     own: ip(HELPER_GATEWAY),
     label: 'the gateway helper',
   };
-  const table = [...routing.table, { prefix, via: [segment] }].toSorted(
+  const own = [prefix, ...behind].map((one) => ({ prefix: one, via: [segment] }));
+  const table = [...routing.table, ...own].toSorted(
     (a, b) => b.prefix.length - a.prefix.length || a.prefix.base - b.prefix.base,
   );
-  return { ...routing, connected: [...routing.connected, segment], table };
+  return { ...routing, connected: [...routing.connected, segment], table, behindHelper: behind };
 }

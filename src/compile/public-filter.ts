@@ -14,10 +14,11 @@ import { row, rowId, switchSideName } from './names.ts';
 import { publicList, senders, type PublicRule } from './public-list.ts';
 import type { PublicLeg, PublicOwner } from './public-leg.ts';
 import { outside, portMatches, servedBy, translationPorts } from './served-port.ts';
+import { vpnPrefixes, withVpnPorts } from './vpn.ts';
 
 /** Rows for the public switch. */
 export function publicFilter(unit: string, owner: PublicOwner, leg: PublicLeg): readonly DesiredRow[] {
-  const side = owner.publicSide!;
+  const side = withVpnPorts(owner)!;
   const to = `outport == "${switchSideName(leg.id)}"`;
   const make = (id: string, key: string, priority: number, match: string, action: string, direction = 'to-lport') =>
     row('ACL', rowId('ACL', `${leg.id}/${key}`), { id, unit }, { direction, priority, match, action });
@@ -58,12 +59,13 @@ export function publicFilter(unit: string, owner: PublicOwner, leg: PublicLeg): 
   ];
 }
 
-/** What nobody outside speaks to: the helper, and what is translated. */
+/** What nobody outside speaks to: the helper, what is behind its tunnels, and what is translated. */
 function behind(owner: PublicOwner, { mode }: PublicSide): readonly Cidr[] {
   const networks = mode === 'NATTED' ? ('tiers' in owner ? owner.tiers : [owner]) : [];
-  return [HELPER_PREFIX, ...networks.map((network) => network.cidr)].flatMap((text) =>
+  const own = [HELPER_PREFIX, ...networks.map((network) => network.cidr)].flatMap((text) =>
     text === undefined ? [] : cidr(text),
   );
+  return [...own, ...vpnPrefixes(owner.vpn)];
 }
 
 /** Addresses that leave as they are. */

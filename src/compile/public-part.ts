@@ -4,6 +4,8 @@ import { formatCidr } from '../lib/ip.ts';
 import type { Fabric, GuestNetwork, Tier } from '../model/intent.ts';
 import { balancingOf } from './balancer.ts';
 import type { DesiredRow } from './desired.ts';
+import type { Rules } from './filter.ts';
+import { aheadOfGateways, behindGateways } from './gateway-list.ts';
 import { helperGuard, withHelper } from './helper-leg.ts';
 import { forwardRows } from './port-forward.ts';
 import {
@@ -22,6 +24,7 @@ import { legRowId, natRows, staticAddresses } from './public-nat.ts';
 import type { Leg, RouterRows } from './router.ts';
 import type { Routing } from './routing.ts';
 import { translatedAnswers } from './source-check.ts';
+import { type TunnelLists, vpnNat, vpnPlaces, vpnRouteRows, vpnRoutes, vpnTraffic, withVpnPorts } from './vpn.ts';
 
 export interface PublicPart {
   readonly legs: readonly Leg[];
@@ -45,14 +48,22 @@ export function publicPart(
   fabric: Fabric,
 ): PublicPart {
   const unit = ownerKey(owner);
-  const side = owner.publicSide;
+  const side = withVpnPorts(owner);
   if (side === undefined) {
     const routerRows = { static_routes: [], policies: [], nat: [], load_balancer: [] };
     return { legs: [], publicLegs: [], routing, routerRows, rows: [], loadBalancers: [] };
   }
   const place = publicPlaceOf(owner.id, side, fabric);
   const routed = withPublic(routing, place.legs);
-  const balancing = balancingOf(unit, owner.id, side, networks, fabric);
+  const vpns = vpnPlaces(owner);
+  const behind = vpnRoutes(
+    vpns.length === 0 ? undefined : owner.vpn,
+    routing.paths.map(({ prefix }) => prefix),
+    routing.connected.map(({ prefix }) => prefix),
+  );
+  const tunnels = withHelper(routed, owner.id, behind);
+  const traffic = vpns.length === 0 ? undefined : vpnTraffic(owner.vpn, vpns, behind, listsOf(owner, tunnels));
+  const balancing = balancingOf(unit, owner.id, side, networks, fabric, traffic);
   const forwards = forwardRows(unit, side);
   const loadBalancers = [...forwards.map(({ uuid }) => uuid), ...balancing.ids];
   const legs = [
@@ -64,20 +75,27 @@ export function publicPart(
     legs,
     publicLegs: legs.map(({ id }) => id),
     ...(place.uplink === undefined ? {} : { uplink: place.uplink }),
-    routing: balancing.leg === undefined ? routed : withHelper(routed, owner.id),
+    routing: balancing.leg === undefined ? routed : tunnels,
     routerRows: {
-      static_routes: defaultRoute(unit, owner.id, routing, place),
+      static_routes: [...defaultRoute(unit, owner.id, routing, place), ...vpnRouteRows(unit, owner.id, behind)],
       policies: [
         ...otherWires(unit, place, routed),
         ...translatedAnswers(unit, owner.id, place.legs.flatMap(staticAddresses)),
         ...(balancing.leg === undefined ? [] : helperGuard(unit, routing)),
       ],
-      nat: natRows(unit, owner.id, side, networks, place),
+      nat: [...natRows(unit, owner.id, side, networks, place), ...vpnNat(unit, owner.id, vpns, place.legs)],
       load_balancer: loadBalancers,
     },
     rows: [...forwards, ...balancing.rows],
     loadBalancers,
   };
+}
+
+/** Lists of a VPC's private gateways stand before its tunnels, too; a network has none. */
+function listsOf(owner: PublicOwner, routing: Routing): TunnelLists | undefined {
+  if (!('tiers' in owner)) return undefined;
+  const free: Rules = [{ id: 'rest', match: '', allow: true }];
+  return { into: behindGateways(owner, routing, free), outOf: aheadOfGateways(owner, routing, free) };
 }
 
 function legOf(leg: PublicLeg, { chassis, uplink }: PublicPlace): Leg {

@@ -1,9 +1,22 @@
 // Where a VPC's router sends what: its connected segments, and its static routes sorted into those that work and those that
 // OVN would take and silently drop (northd: "No path for static route"), or let win over a connected network. The latter get
 // no row but a finding, a sentence for the tenant.
-import { contains, covers, FORBIDDEN, formatCidr, ip, cidr, sameCidr, usable, type Cidr, type Ip4 } from '../lib/ip.ts';
+import {
+  contains,
+  covers,
+  FORBIDDEN,
+  formatCidr,
+  formatIp,
+  ip,
+  cidr,
+  sameCidr,
+  usable,
+  type Cidr,
+  type Ip4,
+} from '../lib/ip.ts';
 import type { Vpc } from '../model/intent.ts';
-import type { Finding } from './desired.ts';
+import type { DesiredRow, Finding } from './desired.ts';
+import { row, rowId, routerPortName } from './names.ts';
 
 /** A network the router has a port on. */
 export interface Connected {
@@ -37,6 +50,8 @@ export interface Routing {
   readonly paths: readonly Path[];
   /** Connected networks and paths together, the longest prefix first, as the router looks them up. */
   readonly table: readonly Destination[];
+  /** What is behind tunnels that end at the gateway helper. */
+  readonly behindHelper?: readonly Cidr[];
   readonly findings: readonly Finding[];
 }
 
@@ -144,4 +159,18 @@ function tableOf(connected: readonly Connected[], paths: readonly Path[]): reado
     else if (!known.via.includes(via)) known.via.push(via);
   }
   return [...byPrefix.values()].toSorted((a, b) => b.prefix.length - a.prefix.length || a.prefix.base - b.prefix.base);
+}
+
+/** The row of a static route. */
+export function pathRow(unit: string, path: Path): DesiredRow {
+  return row(
+    'Logical_Router_Static_Route',
+    rowId('Logical_Router_Static_Route', path.id),
+    { id: path.id, unit },
+    {
+      ip_prefix: formatCidr(path.prefix),
+      nexthop: formatIp(path.nextHop),
+      output_port: [routerPortName(path.via.id)],
+    },
+  );
 }

@@ -12,7 +12,7 @@ export const OWN = 30_000;
 
 /**
  * For a tier: sources are looked up like destinations, the longest prefix first, and must lead back to the tier. For a private
- * gateway: anything but the addresses of the VPC's own tiers, since routes may be one-way and the other side may have more. For a
+ * gateway: anything but the addresses of the VPC's own tiers and of what is behind its VPNs, since routes may be one-way and the other side may have more. For a
  * public wire: anything but what the router leads inside.
  * What the router itself answers passes here too, as if it came from where the question did; nobody else can send from its
  * addresses, OVN drops that before.
@@ -20,7 +20,10 @@ export const OWN = 30_000;
 export function sourceCheck(unit: string, routerId: string, routing: Routing): readonly DesiredRow[] {
   const { connected } = routing;
   if (connected.length === 0) return [];
-  const tiers = connected.filter(({ kind }) => kind === 'tier').map(({ prefix }) => prefix);
+  const tiers = [
+    ...connected.filter(({ kind }) => kind === 'tier').map(({ prefix }) => prefix),
+    ...(routing.behindHelper ?? []),
+  ];
   const own = connected.map((segment) => ({ base: segment.own, length: 32, host: segment.own }));
   const checks = connected.flatMap((from) => {
     if (from.kind === 'tier') return tierCheck(unit, from, routing.table);

@@ -5,11 +5,11 @@ import type { DesiredRow } from './desired.ts';
 import { tierFilter6 } from './filter6.ts';
 import { transitPolicies } from './gateway-list.ts';
 import { hostsOf, type Kind } from './kind.ts';
-import { networkKey, routerMac, routerPortName, row, rowId, staticMacBinding, vpcKey } from './names.ts';
+import { networkKey, routerMac, routerPortName, staticMacBinding, vpcKey } from './names.ts';
 import { switchRows } from './network-switch.ts';
 import { publicPart } from './public-part.ts';
 import { routerOf, type Leg } from './router.ts';
-import { routingOf, type Path, type Routing } from './routing.ts';
+import { pathRow, routingOf, type Routing } from './routing.ts';
 import { sixOfVpc } from './six.ts';
 import { sourceCheck } from './source-check.ts';
 import { tierFilter } from './tier-filter.ts';
@@ -31,7 +31,7 @@ export const vpcKind: Kind<Vpc> = {
     ];
     const router = routerOf(key, vpc.id, fabric, legs, {
       ...routerRows,
-      static_routes: [...routing.paths.map((path) => routeRow(key, path)), ...routerRows.static_routes, ...six.routes],
+      static_routes: [...routing.paths.map((path) => pathRow(key, path)), ...routerRows.static_routes, ...six.routes],
       policies: [
         ...sourceCheck(key, vpc.id, routing),
         ...transitPolicies(key, vpc),
@@ -60,19 +60,6 @@ export const vpcKind: Kind<Vpc> = {
     };
   },
 };
-
-function routeRow(unit: string, path: Path): DesiredRow {
-  return row(
-    'Logical_Router_Static_Route',
-    rowId('Logical_Router_Static_Route', path.id),
-    { id: path.id, unit },
-    {
-      ip_prefix: formatCidr(path.prefix),
-      nexthop: formatIp(path.nextHop),
-      output_port: [routerPortName(path.via.id)],
-    },
-  );
-}
 
 /** What static routes send to an address in a tier, by that address. */
 function appliancesOf(routing: Routing): ReadonlyMap<string, readonly string[]> {

@@ -21,6 +21,11 @@ const PROGRAMS: Readonly<Record<string, readonly string[]>> = {
   arping: ['-V'],
   'arp-scan': ['--version'],
   virsh: ['--version'],
+  openvpn: ['--version'],
+  wg: ['--version'],
+  'wireguard-go': ['--version'],
+  // Its daemon cannot be asked: whatever it is told, it starts.
+  swanctl: ['--version'],
   'qemu-system-x86_64': ['--version'],
 };
 

@@ -23,6 +23,9 @@ const GOOD: Facts = {
     arping: 'arping from iputils 20221126',
     'arp-scan': 'arp-scan 1.10.0',
     virsh: '9.0.0',
+    openvpn: 'OpenVPN 2.6.14',
+    wg: 'wireguard-tools v1.0.20210914',
+    swanctl: 'strongSwan 5.9.8 swanctl',
   },
   features: Object.fromEntries(FEATURES.map((name) => [name, true])) as unknown as Facts['features'],
   ovs: {
@@ -68,6 +71,23 @@ test('judge() names what is missing, each with a remedy, and the exit status say
   for (const finding of findings.filter(({ grade }) => grade !== 'ok')) assert.ok(finding.remedy, finding.about);
   for (const about of ['ovn-northd', 'ovn-controller', 'open vswitch', 'nft', 'vlan', 'ipvs', 'clock'])
     assert.ok(wrong(bare).includes(about), about);
+});
+
+test('judge() names the packages of VPNs for a gateway, of wireguard-go only where the kernel has no WireGuard', () => {
+  const programs = { 'ovn-controller': 'ovn-controller 23.03.1', 'ovs-vswitchd': '3.1.0' };
+  const about = (features: Facts['features']): readonly string[] =>
+    judge({ ...GOOD, programs, features }, ['gateway']).flatMap(({ grade, about: name }) =>
+      grade === 'less' ? [name] : [],
+    );
+  assert.deepEqual(about(GOOD.features), ['openvpn', 'wg', 'swanctl']);
+  assert.deepEqual(about({ ...GOOD.features, wireguard: 'Unknown device type' }), [
+    'openvpn',
+    'wg',
+    'wireguard-go',
+    'swanctl',
+  ]);
+  const ipsec = judge({ ...GOOD, programs }, ['gateway']).find((one) => one.about === 'swanctl');
+  assert.match(ipsec?.remedy ?? '', /charon-systemd .*libcharon-extauth-plugins/);
 });
 
 test('judge() refuses an OVN older than 23.03 and says what its 23.03 must not be used for', () => {

@@ -23,6 +23,7 @@ export function judge(facts: Facts, roles: readonly Role[]): Finding[] {
       ? chassis(facts, has('hypervisor') || has('gateway'))
       : []),
     ...(has('hypervisor') ? hypervisor(facts) : []),
+    ...(has('gateway') ? gateway(facts) : []),
     ...(has('router') ? router(facts) : []),
     ...(has('hypervisor') || has('gateway') || has('router') ? wire(facts) : []),
     clock(facts),
@@ -106,6 +107,29 @@ function hypervisor(facts: Facts): Finding[] {
     virtualMachines(facts),
     arping(facts),
     program(facts, 'arp-scan', 'arp-scan', 'scanNetwork asks the wire with it', 'less'),
+  ];
+}
+
+const STRONGSWAN =
+  'charon-systemd strongswan-swanctl libstrongswan-standard-plugins libcharon-extra-plugins libcharon-extauth-plugins';
+
+/** VPNs end on gateways; who has none needs none of it. */
+function gateway(facts: Facts): Finding[] {
+  return [
+    program(facts, 'openvpn', 'openvpn', 'it serves remote access of the kind openvpn', 'less'),
+    program(facts, 'wg', 'wireguard-tools', 'WireGuard is set up with it, for clients and for sites', 'less'),
+    ...(facts.features.wireguard === true
+      ? [ok('wireguard', 'the kernel has it')]
+      : [
+          program(
+            facts,
+            'wireguard-go',
+            'wireguard-go',
+            'the kernel has no WireGuard, which this does instead',
+            'less',
+          ),
+        ]),
+    program(facts, 'swanctl', STRONGSWAN, 'strongSwan serves IKEv2 clients and IPsec sites', 'less'),
   ];
 }
 

@@ -27,6 +27,12 @@ export function parseIp(text: string): Ip4 | undefined {
   return value;
 }
 
+/** Whether a text is an IPv4 address and a port: `203.0.113.7:51820`. */
+export function isEndpoint(text: string): boolean {
+  const [, address = '', port = ''] = /^([0-9.]{7,15}):([1-9][0-9]{0,4})$/.exec(text) ?? [];
+  return parseIp(address) !== undefined && Number(port) <= 65_535;
+}
+
 /** Like {@link parseIp}, for text that was validated before: anything else is a bug and throws. */
 export function ip(text: string): Ip4 {
   const value = parseIp(text);

@@ -7,6 +7,7 @@ import type { Firewall6, Network6, Nic6 } from './ipv6.ts';
 import type { PublicSide } from './public-side.ts';
 import type { RouterRole } from './router-role.ts';
 import type { Switch } from './switch.ts';
+import type { VpnSide } from './vpn.ts';
 
 /** A named set of packet filter rules, first match in ascending `number`. `none`: no list attached (in: drop, out: free). */
 export interface AclList {
@@ -119,6 +120,7 @@ export interface GuestNetwork extends NetworkBase {
   readonly routes: readonly NetworkRoute[];
   /** Where OVN routes. */
   readonly publicSide?: PublicSide;
+  readonly vpn?: VpnSide;
   /** What its IPv6 firewall lets through; absent: it has none, and everything passes. */
   readonly firewall6?: Firewall6;
 }
@@ -195,6 +197,7 @@ export interface Vpc {
   /** Those of IPv6. */
   readonly routes6?: readonly StaticRoute[];
   readonly publicSide?: PublicSide;
+  readonly vpn?: VpnSide;
   /** Lists mean what they say, at private gateways, too (offering capability): see gateway-list.ts of the compiler. */
   readonly strictLists?: true;
 }

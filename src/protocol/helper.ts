@@ -1,6 +1,7 @@
 // What a node's document says of gateway helpers: a namespace beside a router that OVN makes, for what OVN cannot do. Apart from
 // document.ts because a helper's jobs grow.
 import type { BalancerSpec } from './document.ts';
+import type { VpnSpec, VpnStatus } from './vpn.ts';
 
 /**
  * The helper of one router. It stands on every node that may carry the router's public side, and is plugged into OVN on the node that
@@ -26,6 +27,14 @@ export interface HelperSpec {
 /** What it does; a helper without any is not there. */
 export interface HelperJobs {
   readonly balancers?: readonly ProxySpec[];
+  readonly vpns?: readonly VpnJob[];
+}
+
+/** A VPN that ends here. */
+export interface VpnJob {
+  /** The helper's address that OVN translates to and from the VPN's public one. */
+  readonly address: string;
+  readonly spec: VpnSpec;
 }
 
 /** A balancer that is passed on connection by connection. `publicPort` is where OVN took it from, `port` where it listens. */
@@ -40,4 +49,6 @@ export interface HelperStatus {
   readonly active: boolean;
   /** Why it does not do what the document says. */
   readonly error?: string;
+  /** Its VPNs, where there are any. */
+  readonly vpns?: readonly VpnStatus[];
 }

@@ -13,6 +13,7 @@ import {
   type ProbeReport,
   type ReceiptReport,
 } from './document.ts';
+import { vpnJob, vpnStatus } from './vpn-schema.ts';
 
 const id = z.string().refine(isUuid, 'is no id (lower-case UUID)');
 const ip4 = z.string().refine((text) => parseIp(text) !== undefined, 'is no IPv4 address');
@@ -153,7 +154,10 @@ const helper = z.object({
   address: cidr4,
   gateway: ip4,
   mtu: z.int().min(68).max(65535),
-  jobs: z.object({ balancers: z.array(balancer.extend({ port })).max(10_000).exactOptional() }),
+  jobs: z.object({
+    balancers: z.array(balancer.extend({ port })).max(10_000).exactOptional(),
+    vpns: z.array(vpnJob).max(1000).exactOptional(),
+  }),
 });
 
 const publicAddress = z.object({
@@ -338,7 +342,14 @@ export const nodeReport: z.ZodType<NodeReport> = z.object({
     .max(100)
     .exactOptional(),
   helpers: z
-    .array(z.object({ id, active: z.boolean(), error: text.exactOptional() }))
+    .array(
+      z.object({
+        id,
+        active: z.boolean(),
+        error: text.exactOptional(),
+        vpns: z.array(vpnStatus).max(1000).exactOptional(),
+      }),
+    )
     .max(10_000)
     .exactOptional(),
 });

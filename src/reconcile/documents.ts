@@ -34,7 +34,7 @@ export function createDocuments(unseal: (sealed: string) => string = (sealed) =>
     update(intent) {
       const changed: string[] = [];
       const index = servicesOf(intent);
-      const beside = helpersByNode(intent);
+      const beside = helpersByNode(intent, unseal);
       const stood = helpers;
       helpers = beside;
       const before = services;
@@ -78,7 +78,7 @@ export function createDocuments(unseal: (sealed: string) => string = (sealed) =>
   };
 }
 
-/** A router's fault is that of each rule and address of it, a helper's that of its balancers: those are what jobs are about. */
+/** A router's fault is that of each rule and address of it, a helper's that of its balancers and VPNs: those are what jobs are about. */
 function spread(
   found: ReadonlyMap<string, string>,
   { routers }: Host,
@@ -86,7 +86,10 @@ function spread(
 ): ReadonlyMap<string, string> {
   const parts = new Map<string, readonly string[]>([
     ...routers.map((role) => [role.id, partsOf(role)] as const),
-    ...helpers.map(({ id, jobs }) => [id, [id, ...(jobs.balancers ?? []).map((balancer) => balancer.id)]] as const),
+    ...helpers.map(({ id, jobs: { balancers = [], vpns = [] } }) => {
+      const own = [...balancers, ...vpns.map(({ spec }) => spec)].map((one) => one.id);
+      return [id, [id, ...own]] as const;
+    }),
   ]);
   return new Map([...found].flatMap(([id, text]) => (parts.get(id) ?? [id]).map((part) => [part, text] as const)));
 }

@@ -4,9 +4,11 @@ import { proxiedOf } from '../compile/balancer.ts';
 import { HELPER_ADDRESS, HELPER_GATEWAY, HELPER_PREFIX, helperMac, helperPort } from '../compile/helper-leg.ts';
 import { routerPortName } from '../compile/names.ts';
 import { publicPlaceOf } from '../compile/public-leg.ts';
+import { vpnPlaces } from '../compile/vpn.ts';
 import { type Fabric, type GuestNetwork, type Intent, type UnitKey, type Vpc, mtuOf } from '../model/intent.ts';
 import type { NodeReport } from '../protocol/document.ts';
-import type { HelperSpec, ProxySpec } from '../protocol/helper.ts';
+import type { HelperSpec, ProxySpec, VpnJob } from '../protocol/helper.ts';
+import { vpnSpecs } from './vpn-spec.ts';
 
 interface Helper {
   readonly spec: HelperSpec;
@@ -19,16 +21,23 @@ type Owner = Vpc | GuestNetwork;
 /** By owner: units keep identity while they mean the same. */
 const known = new WeakMap<Owner, { readonly fabric: Fabric; readonly helper: Helper | undefined }>();
 
+/** Opens what is sealed. */
+type Unseal = (sealed: string) => string;
+
+/** With their VPNs, whose secrets are opened for the documents and nobody else. */
+const opened = new WeakMap<Helper, HelperSpec>();
+
 /** The helpers of each node, by its name; nodes without any are left out. The same objects while nothing of them changed. */
-export function helpersByNode(intent: Intent): ReadonlyMap<string, readonly HelperSpec[]> {
+export function helpersByNode(
+  intent: Intent,
+  unseal: Unseal = (sealed) => sealed,
+): ReadonlyMap<string, readonly HelperSpec[]> {
   const byNode = new Map<string, HelperSpec[]>();
   for (const owner of ownersOf(intent)) {
     const helper = helperOf(owner, intent.fabric);
-    for (const node of helper?.nodes ?? []) {
-      const specs = byNode.get(node);
-      if (specs === undefined) byNode.set(node, [helper!.spec]);
-      else specs.push(helper!.spec);
-    }
+    if (helper === undefined) continue;
+    const spec = withVpns(helper, owner, unseal);
+    for (const node of helper.nodes) byNode.set(node, [...(byNode.get(node) ?? []), spec]);
   }
   return byNode;
 }
@@ -47,15 +56,43 @@ export function helperErrors(intent: Intent, reports: ReadonlyMap<string, NodeRe
   const down = new Set([...intent.hosts.values()].filter((host) => host.down === true).map(({ name }) => name));
   const saying = [...reports.values()].filter(({ helpers = [] }) => helpers.some(({ error }) => error !== undefined));
   if (saying.length === 0) return errors;
-  const byNode = helpersByNode(intent);
+  const byNode = helpersOf(intent);
   for (const { node, helpers = [] } of saying.filter((report) => !down.has(report.node)))
     for (const { id, error } of helpers) {
-      const spec = byNode.get(node)?.find((one) => one.id === id);
-      if (error === undefined || spec === undefined) continue;
-      for (const part of [id, ...(spec.jobs.balancers ?? []).map((balancer) => balancer.id)])
-        errors.set(part, `node ${node}, which says: ${error}`);
+      const parts = byNode.get(node)?.get(id);
+      if (error === undefined || parts === undefined) continue;
+      for (const part of parts) errors.set(part, `node ${node}, which says: ${error}`);
     }
   return errors;
+}
+
+/** By node and id of the router: the ids of all that its helper there is about, which jobs may be about, too. */
+function helpersOf(intent: Intent): ReadonlyMap<string, ReadonlyMap<string, readonly string[]>> {
+  const byNode = new Map<string, Map<string, readonly string[]>>();
+  for (const owner of ownersOf(intent)) {
+    const helper = helperOf(owner, intent.fabric);
+    if (helper === undefined) continue;
+    const { access = [], sites = [] } = owner.vpn ?? {};
+    const parts = [owner.id, ...[...(helper.spec.jobs.balancers ?? []), ...access, ...sites].map(({ id }) => id)];
+    for (const node of helper.nodes)
+      byNode.set(node, (byNode.get(node) ?? new Map<string, readonly string[]>()).set(owner.id, parts));
+  }
+  return byNode;
+}
+
+function withVpns(helper: Helper, owner: Owner, unseal: Unseal): HelperSpec {
+  const places = vpnPlaces(owner);
+  if (places.length === 0) return helper.spec;
+  const known = opened.get(helper);
+  if (known !== undefined) return known;
+  const vpns = vpnSpecs(owner, unseal).flatMap((spec): VpnJob[] => {
+    const publicIp = 'publicIp' in spec ? spec.publicIp : spec.local;
+    const address = places.find((place) => place.publicIp === publicIp)?.address;
+    return address === undefined ? [] : [{ address, spec }];
+  });
+  const made = { ...helper.spec, jobs: { ...helper.spec.jobs, vpns } };
+  opened.set(helper, made);
+  return made;
 }
 
 function* ownersOf(intent: Intent): Iterable<Owner> {
@@ -84,7 +121,8 @@ function madeFor(owner: Owner, fabric: Fabric): Helper | undefined {
   }));
   const { legs, chassis } = publicPlaceOf(id, publicSide, fabric);
   const [main] = legs;
-  if (balancers.length === 0 || main === undefined) return undefined;
+  const vpns = vpnPlaces(owner).length > 0;
+  if ((balancers.length === 0 && !vpns) || main === undefined) return undefined;
   const spec: HelperSpec = {
     id,
     name,
@@ -94,7 +132,7 @@ function madeFor(owner: Owner, fabric: Fabric): Helper | undefined {
     address: `${HELPER_ADDRESS}/${HELPER_PREFIX.split('/')[1]}`,
     gateway: HELPER_GATEWAY,
     mtu: mtuOf({ kind: 'overlay' }, fabric.underlayMtu),
-    jobs: { balancers },
+    jobs: balancers.length === 0 ? {} : { balancers },
   };
   return { spec, nodes: chassis };
 }

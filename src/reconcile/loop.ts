@@ -11,6 +11,7 @@ import { ownersOn } from '../compile/public-wire.ts';
 import type { Intent, UnitKey } from '../model/intent.ts';
 import type { Northbound } from '../ovn/northbound.ts';
 import type { NodeReport } from '../protocol/document.ts';
+import type { VpnStatus } from '../protocol/vpn.ts';
 import type { IntentCache } from '../store/load.ts';
 import { maintenanceOf } from '../store/maintenance.ts';
 import type { Store } from '../store/open.ts';
@@ -24,6 +25,8 @@ import { createPace } from './pace.ts';
 import { createRouteWatch } from './routes.ts';
 import type { SwitchTarget, Switches } from './switches.ts';
 import { standIns } from './stand-in.ts';
+import { createVpnRouteWatch } from './vpn-routes.ts';
+import { toldVpns } from './vpn-watch.ts';
 import { type Awaited, type Targets, type World, judge } from './waiting.ts';
 
 export interface ReconcileOptions {
@@ -67,6 +70,8 @@ export interface Reconciler {
   start(): void;
   /** A node reported: look again. */
   report(report: NodeReport): void;
+  /** What of a report the node may tell of VPNs. */
+  vpnsOf(report: NodeReport): readonly VpnStatus[];
   status(): Readonly<ReconcileStatus>;
   close(): Promise<void>;
 }
@@ -88,6 +93,7 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
   const pace = createPace();
   const documents = createDocuments((sealed) => unseal(store.sealKey, sealed));
   const routes = createRouteWatch();
+  const vpnRoutes = createVpnRouteWatch();
   const reports = new Map<string, NodeReport>();
   const awaited = new Map<number, Awaited>();
   /** Units touched by generations that are not written yet: kept when a pass fails. */
@@ -179,6 +185,7 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
       if (before?.units.get(key) === unit) continue;
       written.set(key, barrier);
       if (key.startsWith('vpc:')) routes.look([key.slice('vpc:'.length)]);
+      vpnRoutes.look(key);
     }
     for (const [generation, units] of touched) {
       awaited.set(generation, { units, targets: targetsOf(units, generation, intent, now, before), nbCfg: barrier });
@@ -278,11 +285,10 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
       barrier = Math.max(barrier, await northbound.barrier());
       for (const generation of confirm) awaited.set(generation, { ...awaited.get(generation)!, confirmAt: barrier });
     }
-    const states = routes.due(intent, now, (vpcId) => {
-      const key = `vpc:${vpcId}`;
-      const at = written.get(key) ?? 0;
-      return (now.units.get(key)?.chassis ?? []).every((chassis) => northbound.realizedAt(chassis) >= at);
-    });
+    const has = (key: UnitKey): boolean =>
+      (now.units.get(key)?.chassis ?? []).every((name) => northbound.realizedAt(name) >= (written.get(key) ?? 0));
+    const states = routes.due(intent, now, (vpcId) => has(`vpc:${vpcId}`));
+    await vpnRoutes.tell(store, intent, now, (key) => !refused.has(key) && has(key));
     await settle(
       store,
       realized.map(({ generation }) => generation),
@@ -380,6 +386,7 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
       reports.set(report.node, report);
       bell.ring();
     },
+    vpnsOf: (report) => (compiled === undefined ? [] : toldVpns(compiled, report)),
     status: () => status,
     async close() {
       stop.abort();

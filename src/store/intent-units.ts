@@ -28,6 +28,7 @@ import { routerRoles, routesOf } from './router-unit.ts';
 import type { DhcpOptions } from '../model/dhcp-option.ts';
 import { firstBootOf, serviceOf } from './service-unit.ts';
 import { familiesOf, firewall6Of, nicSix, sixOf } from './six-unit.ts';
+import { networkVpn, vpcVpn } from './vpn-unit.ts';
 
 /** What a foreign key holds is there: the database sees to it. */
 function known<T>(row: T | undefined, what: string): T {
@@ -56,6 +57,7 @@ export function fabricUnit(rows: Rows, underlayMtu: number): Fabric {
 /** A VPC with all that hangs on its router. Private networks come from `privateNetwork`, so that all VPCs share one object. */
 export function vpcUnit(rows: Rows, row: Row<'vpc'>, privateNetwork: (id: string) => PrivateNetwork): Vpc {
   const publicSide = vpcSide(rows, row, (id) => aclList(rows, id));
+  const vpn = vpcVpn(rows, row.id);
   const tiers = rows.network.by('vpc', row.id);
   const tiers6 = tiers.flatMap((network) => tier6(rows, network, row));
   const routes = rows.staticroute
@@ -79,6 +81,7 @@ export function vpcUnit(rows: Rows, row: Row<'vpc'>, privateNetwork: (id: string
     routes: routes.filter(({ cidr }) => !looksLikeIp6(cidr)),
     ...(routes6.length === 0 ? {} : { routes6 }),
     ...(publicSide === undefined ? {} : { publicSide }),
+    ...(vpn === undefined ? {} : { vpn }),
     ...(isStrict(rows, row) ? { strictLists: true } : {}),
   };
 }
@@ -119,11 +122,13 @@ export function networkUnit(rows: Rows, row: Row<'network'>): PrivateNetwork | G
   }
   const routed = (row.gateway !== null || row.ip6gateway !== null) && routedByOvn(rows, row);
   const publicSide = routed ? networkSide(rows, row, (id) => aclList(rows, id)) : undefined;
+  const vpn = routed ? networkVpn(rows, row.id) : undefined;
   return {
     ...common,
     kind: 'guest',
     routed,
     ...(publicSide === undefined ? {} : { publicSide }),
+    ...(vpn === undefined ? {} : { vpn }),
     ...(row.cidr === null ? {} : { cidr: row.cidr }),
     ...(row.gateway === null ? {} : { gateway: row.gateway }),
     members: rows.member.by('network', row.id).map((member) => ({

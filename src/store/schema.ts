@@ -48,6 +48,14 @@ import type {
   InternalBalancerTable,
   InternalMemberTable,
 } from './schema/public.ts';
+import type {
+  RemoteVpnTable,
+  VpnUserTable,
+  VpnClientTable,
+  VpnGatewayTable,
+  CustomerGatewayTable,
+  VpnConnectionTable,
+} from './schema/vpn.ts';
 import type { ReceiptTable, ScanTable, SightingTable } from './schema/wire.ts';
 import type {
   TagTable,
@@ -103,6 +111,12 @@ export interface Tables {
   resourcelimit: ResourceLimitTable;
   internalbalancer: InternalBalancerTable;
   internalmember: InternalMemberTable;
+  remotevpn: RemoteVpnTable;
+  vpnuser: VpnUserTable;
+  vpnclient: VpnClientTable;
+  vpngateway: VpnGatewayTable;
+  customergateway: CustomerGatewayTable;
+  vpnconnection: VpnConnectionTable;
   guestprefix: GuestPrefixTable;
   gatewayclaim: GatewayClaimTable;
   receipt: ReceiptTable;
@@ -150,6 +164,12 @@ export const INTENT_TABLES = [
   'balancermember',
   'internalbalancer',
   'internalmember',
+  'remotevpn',
+  'vpnuser',
+  'vpnclient',
+  'vpngateway',
+  'customergateway',
+  'vpnconnection',
   'scan',
 ] as const satisfies readonly ObjectTable[];
 
@@ -166,6 +186,9 @@ export const STATEFUL_TABLES = [
   'firewallrule',
   'loadbalancer',
   'internalbalancer',
+  'remotevpn',
+  'vpnuser',
+  'vpnconnection',
 ] as const satisfies readonly IntentTable[];
 
 export type StatefulTable = (typeof STATEFUL_TABLES)[number];

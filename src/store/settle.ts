@@ -120,6 +120,10 @@ async function enterStates(tx: Tx, generations: readonly number[]): Promise<void
       .executeTakeFirst();
     if (later !== undefined) continue;
     if (kind === 'instance') await arrive(tx, id);
+    if (kind === 'vpnuser' && state === 'Removed') {
+      await forgetUser(tx, id);
+      continue;
+    }
     // Not through tx.update: the state is what clients see, it changes nothing on the network.
     await tx.db
       .updateTable(kind as 'network')
@@ -131,6 +135,13 @@ async function enterStates(tx: Tx, generations: readonly number[]): Promise<void
     .deleteFrom('transition')
     .where('generation', 'in', [...generations])
     .execute();
+}
+
+/** A VPN user whose connections are cut is gone; what he came with went when it was asked for. */
+async function forgetUser(tx: Tx, id: string): Promise<void> {
+  const clients = await tx.db.selectFrom('vpnclient').select('id').where('vpnuser', '=', id).execute();
+  for (const client of clients) await tx.remove('vpnclient', client.id);
+  await tx.remove('vpnuser', id);
 }
 
 /**

@@ -186,6 +186,26 @@ export function unitsOf(rows: Rows, touched: Touched): Set<UnitKey> {
       for (const row of [touched.was, touched.is])
         if (row !== undefined) publicSide(rows.internalbalancer.get(row.internalbalancer));
       break;
+    case 'remotevpn':
+      for (const row of [touched.was, touched.is]) publicSide(row);
+      break;
+    case 'vpnclient':
+      for (const row of [touched.was, touched.is]) if (row !== undefined) publicSide(rows.remotevpn.get(row.remotevpn));
+      break;
+    case 'vpnuser':
+      for (const client of rows.vpnclient.by('vpnuser', touched.id)) publicSide(rows.remotevpn.get(client.remotevpn));
+      break;
+    case 'vpngateway':
+      for (const row of [touched.was, touched.is]) publicSide(row);
+      break;
+    case 'vpnconnection':
+      for (const row of [touched.was, touched.is])
+        if (row !== undefined) publicSide(rows.vpngateway.get(row.vpngateway));
+      break;
+    case 'customergateway':
+      for (const row of rows.vpnconnection.by('customergateway', touched.id))
+        publicSide(rows.vpngateway.get(row.vpngateway));
+      break;
     case 'scan':
       for (const row of [touched.was, touched.is]) if (row !== undefined) host(row.host);
       break;

@@ -8,6 +8,7 @@ import { type Body, type Cloud, openCloud } from '../support/cloud.ts';
 import { addHosts, idOf, makeGateway, makeInstance, makePrivateNetwork, makeTier, makeVpc } from '../support/story.ts';
 import { makePublic, openPublicSide } from '../support/public-side.ts';
 import { makeIpv6 } from '../support/ipv6.ts';
+import { makeVpn } from '../support/vpn-things.ts';
 import { makePhysical } from '../support/physical.ts';
 import { FACTS } from './facts.ts';
 
@@ -57,6 +58,8 @@ before(async () => {
   });
   ids['wire'] = (await makePhysical(cloud, 'acme-admin', 1)).wire;
   await makeIpv6(cloud, 'acme-admin');
+  const spare = (await cloud.doAs('acme-admin', 'associateIpAddress', { vpcid: ids['vpc'] }))['ipaddress'] as Body;
+  await makeVpn(cloud, 'acme-admin', { vpcid: ids['vpc'], publicipid: String(spare['id']) });
 });
 after(() => cloud[Symbol.asyncDispose]());
 

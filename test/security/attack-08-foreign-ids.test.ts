@@ -13,6 +13,7 @@ import { type Cloud, type Who, openCloud } from '../support/cloud.ts';
 import { addHosts } from '../support/hosts.ts';
 import { makePhysical } from '../support/physical.ts';
 import { makePublic, openPublicSide } from '../support/public-side.ts';
+import { makeVpn } from '../support/vpn-things.ts';
 
 /** Kind of object -> id of one that the tenant owns. */
 type Things = Readonly<Record<string, string>>;
@@ -101,11 +102,13 @@ async function furnish(who: Who, number: number): Promise<Things> {
   const internalbalancer = String(
     (await callAs(who, 'createLoadBalancer', { name: 'in', scheme: 'Internal', algorithm: 'source', ...inside }))['id'],
   );
+  const spare = await doAs(who, 'associateIpAddress', { vpcid: vpc });
   const common = { zone, serviceoffering, template, vpcoffering: vpcofferingid };
   return {
     ...common,
     ...(await makePhysical(cloud, who, number)),
     ...(await makePublic(cloud, who, number)),
+    ...(await makeVpn(cloud, who, { vpcid: vpc, publicipid: idIn(spare, 'ipaddress') })),
     networkoffering: await offering('DefaultPrivateGatewayNetworkOffering'),
     domain: domainId,
     account: accountId,
@@ -136,6 +139,7 @@ const OWNED = ['domain', 'account', 'user', 'vpc', 'acl', 'aclitem', 'network', 
   ['instance', 'nic', 'volume', 'router', 'job', 'event', 'device', 'networkmember', 'networkroute', 'switchport'],
   ['publicip', 'portforward', 'firewallrule', 'loadbalancer', 'stickinesspolicy', 'healthcheckpolicy'],
   ['sshkeypair', 'affinitygroup', 'internalbalancer'],
+  ['remoteaccessvpn', 'vpnuser', 'vpngateway', 'vpncustomergateway', 'vpnconnection'],
 );
 
 /** Something of the right shape for a required parameter that is no id. */
@@ -162,6 +166,17 @@ const TOGETHER: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'associateIpAddress domainid': { zoneid: 'own:zone', account: 'acme-admin' },
   'createLoadBalancerRule networkid': { publicipid: 'own:publicip' },
   'createLoadBalancerRule domainid': { publicipid: 'own:publicip', account: 'acme-admin' },
+  'addVpnUser domainid': { account: 'acme-admin', username: 'bob', password: 'Secret.1' },
+  'removeVpnUser domainid': { account: 'acme-admin', username: 'anna' },
+  'createRemoteAccessVpn domainid': { account: 'acme-admin', kind: 'wireguard' },
+  'createVpnCustomerGateway domainid': { account: 'acme-admin' },
+  'updateVpnCustomerGateway domainid': { account: 'acme-admin' },
+  'resetVpnConnection domainid': { account: 'acme-admin' },
+  'createVpnClientProfile vpnuserid': { remoteaccessvpnid: 'own:remoteaccessvpn' },
+  'checkVpn vpnuserid': { remoteaccessvpnid: 'own:remoteaccessvpn' },
+  'checkVpn remoteaccessvpnid': { vpnuserid: 'own:vpnuser' },
+  'checkNetworkRoute virtualmachineid': { id: 'own:networkroute', ipaddress: '192.168.50.10' },
+  'checkNetworkRoute networkid': { ipaddress: '192.168.50.10' },
   'detachDevice networkid': { deviceid: 'own:device' },
   'detachDevice deviceid': { networkid: 'own:wire' },
   'listWhoHasThisMac domainid': { macaddress: '02:00:00:00:00:01' },
@@ -253,6 +268,11 @@ async function estate(account: string): Promise<string> {
     'sshkeypair',
     'affinitygroup',
     'volume',
+    'remotevpn',
+    'vpnuser',
+    'vpngateway',
+    'customergateway',
+    'vpnconnection',
   ] as const;
   const rows = [];
   for (const table of tables) {

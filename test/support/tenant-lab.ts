@@ -1,4 +1,6 @@
 // A real cloud for all tests of a file, with a tenant in it who makes things through the API, and pings between the instances.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before } from 'node:test';
 import type { RunResult } from '../../src/lib/run.ts';
 import { type Cloud, startCloud } from '../../src/demo/cloud.ts';
@@ -24,6 +26,8 @@ export interface SuiteOptions {
   readonly account?: string;
   /** The lab, by the name of its file in `lab/` (default: the three hypervisors). */
   readonly topology?: string;
+  /** Plain machines besides those of the file, in its words. */
+  readonly machines?: readonly object[];
 }
 
 /**
@@ -35,11 +39,19 @@ export function cloudForSuite(begin: (lab: LabCloud) => Promise<void> | void, op
   const state = temporaryState(scope);
   let cloud: Cloud | undefined;
   before(async () => {
-    const topologyFile = topologyNamed(options.topology);
+    const topologyFile = withMachines(topologyNamed(options.topology), options.machines ?? [], state);
     cloud = await startCloud({ state, port: 0, log: () => undefined, topologyFile });
     await begin(await labCloud(cloud, options.account));
   });
   afterwards(scope, async () => cloud?.stop());
+}
+
+function withMachines(file: string, more: readonly object[], state: string): string {
+  if (more.length === 0) return file;
+  const topology = JSON.parse(readFileSync(file, 'utf8')) as { readonly machines?: readonly object[] };
+  const own = join(state, 'topology.json');
+  writeFileSync(own, JSON.stringify({ ...topology, machines: [...(topology.machines ?? []), ...more] }));
+  return own;
 }
 
 export async function labCloud(cloud: Cloud, account = 'acme-admin'): Promise<LabCloud> {

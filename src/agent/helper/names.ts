@@ -1,6 +1,8 @@
 // What belongs to a gateway helper is called after its router's id, and in what nodes of one machine share, after the node, too: every
 // node that may carry the router has one.
 
+import type { VpnLacks } from './vpn-ability.ts';
+
 export interface HelperContext {
   readonly node: string;
   /** `unix:PATH` of the node's OVS database. */
@@ -11,6 +13,11 @@ export interface HelperContext {
   readonly userspace: boolean;
   /** Whether daemons can give up being root and still read their files. */
   readonly canDropRoot: boolean;
+  /** Whether the kernel has WireGuard, and ESP; otherwise programs do what it does not. */
+  readonly kernelWireGuard: boolean;
+  readonly kernelIpsec: boolean;
+  /** Kinds of VPNs that the node cannot serve, and why. */
+  readonly vpnLacks: VpnLacks;
 }
 
 /** Marks our ports in OVS: external_ids of the interface, with the helper's key. */

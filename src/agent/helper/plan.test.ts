@@ -18,6 +18,9 @@ const context: HelperContext = {
   directory: '/h',
   userspace: true,
   canDropRoot: true,
+  kernelWireGuard: false,
+  vpnLacks: {},
+  kernelIpsec: false,
 };
 const ID = '10000000-0000-4000-8000-000000000000';
 const KEY = keyOf(ID);

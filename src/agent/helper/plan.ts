@@ -9,6 +9,9 @@ import { removePort } from '../ovs-port.ts';
 import { type HelperContext, folderOf, HELPER, keyOf, netnsOf, peerOf, portOf, wiringFile } from './names.ts';
 import { proxyOf } from './proxy.ts';
 import type { Actual, Found } from './read.ts';
+import { planVpns } from './vpn.ts';
+import { NO_VPNS } from './vpn-part.ts';
+import { vpnStatuses } from './vpn-read.ts';
 
 export interface HelperPlan extends Plan {
   readonly helpers: readonly HelperStatus[];
@@ -20,6 +23,7 @@ export function planHelpers(
   actual: Actual,
   held: ReadonlySet<string> | undefined,
   context: HelperContext,
+  now = 0,
 ): HelperPlan {
   const specs = document.helpers ?? [];
   const wanted = new Set(specs.map(({ id }) => keyOf(id)));
@@ -35,10 +39,19 @@ export function planHelpers(
       ...plug(spec, found, active, context),
       ...serve(spec, found, context),
     ];
+    // What lives in the namespace comes once there is one.
+    const vpns = steps.length > 0 ? { steps: [], waits: [] } : vpnsOf(spec, found, active, now, context);
+    steps.push(...vpns.steps);
+    waits.push(...vpns.waits);
     if (steps.length > 0) work.push({ target: spec.id, label, steps });
     else if (active && found?.port?.['ovn-installed'] !== 'true')
       waits.push({ target: spec.id, what: `the ${label} waits for OVN to take its port` });
-    helpers.push({ id: spec.id, active: active && steps.length === 0 });
+    const statuses = vpnStatuses(spec, found?.vpns, active, now, context);
+    helpers.push({
+      id: spec.id,
+      active: active && steps.length === 0,
+      ...(statuses.length === 0 ? {} : { vpns: statuses }),
+    });
   }
   for (const [key, found] of actual)
     if (!wanted.has(key)) {
@@ -160,11 +173,27 @@ function serve(spec: HelperSpec, found: Found | undefined, context: HelperContex
   return [...(planDaemon(proxyOf(spec, context), seen, folderOf(keyOf(spec.id), context), context.node)?.steps ?? [])];
 }
 
+/** `found` has its namespace. */
+function vpnsOf(
+  spec: HelperSpec,
+  found: Found | undefined,
+  active: boolean,
+  now: number,
+  context: HelperContext,
+): ReturnType<typeof planVpns> {
+  if (found?.netns === undefined) return { steps: [], waits: [] };
+  return planVpns(spec, found.vpns ?? NO_VPNS, active, found.netns, context, now);
+}
+
 /** Everything of a helper but its folder. */
 function dismantle(key: string, found: Found, reason: string, context: HelperContext): Step[] {
   const port = portOf(key);
   return [
-    ...found.proxy.pids.map((pid): Step => ({ kind: 'stop', pid, reason })),
+    ...[...found.proxy.pids, ...(found.vpns?.processes ?? []).map(({ pid }) => pid)].map((pid): Step => ({
+      kind: 'stop',
+      pid,
+      reason,
+    })),
     ...(found.port === undefined ? [] : [removePort(context.database, port, reason)]),
     ...(found.cable === undefined ? [] : [ip(reason, 'link', 'del', port)]),
     ...(found.named ? [ip(reason, 'netns', 'del', netnsOf(key, context))] : []),

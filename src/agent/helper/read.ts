@@ -16,6 +16,7 @@ import {
   proxyFile,
   wiringFile,
 } from './names.ts';
+import { readVpns, type VpnsRead } from './vpn-read.ts';
 
 /** One helper, or what is left of one. */
 export interface Found {
@@ -29,6 +30,8 @@ export interface Found {
   readonly wiring: string | undefined;
   readonly proxy: DaemonState;
   readonly folder: boolean;
+  /** Undefined: nothing of VPNs is there. */
+  readonly vpns?: VpnsRead | undefined;
 }
 
 /** By key. */
@@ -65,9 +68,10 @@ export async function readHelpers(ids: readonly string[], ovs: Ovs, context: Hel
       };
       const port = ovs.ports.get(portOf(key))?.externalIds;
       const cable = cables.get(portOf(key));
+      const vpns = folders.has(key) ? await readVpns(key, context) : undefined;
       return [
         key,
-        { netns: inode, named: names.includes(netns), cable, port, wiring, proxy, folder: folders.has(key) },
+        { netns: inode, named: names.includes(netns), cable, port, wiring, proxy, folder: folders.has(key), vpns },
       ];
     }),
   );

@@ -9,9 +9,15 @@ import { removeNics } from '../instance/instance-destroy.ts';
 import { releaseRouters } from '../network/network-router.ts';
 import { takeBack, takeBackVpc } from '../public/public-ip-give.ts';
 import { type WriteRoom, entersWhenRealized } from '../room.ts';
+import { dropClientsOf, dropRemoteParts } from '../vpn/vpn-removal.ts';
 
 /** Owned tables, whoever hangs on others first. */
 const OWNED = [
+  'vpnconnection',
+  'vpngateway',
+  'customergateway',
+  'remotevpn',
+  'vpnuser',
   'volume',
   'instance',
   'networkroute',
@@ -108,6 +114,8 @@ async function removeParts(room: WriteRoom, table: (typeof OWNED)[number], id: s
       await room.tx.remove(part, row.id);
     }
   };
+  if (table === 'remotevpn') await dropRemoteParts(room.tx, id);
+  if (table === 'vpnuser') await dropClientsOf(room.tx, id);
   if (table === 'instance') await removeNics(room.tx, id);
   if (table === 'instance') await leaveGroups(room.tx, id);
   if (table === 'acl') await parts('aclitem', 'acl');

@@ -69,7 +69,7 @@ function refuseOtherRouter(network: Network, old: Offering, offering: Offering):
 /** Rules of a service that the new offering lacks would be nobody's. */
 async function refuseLostRules(room: Room, network: Network, offering: Offering): Promise<void> {
   const services = new Set(servicesOf(offering).map(({ name }) => name));
-  const counted = async (table: 'portforward' | 'loadbalancer' | 'firewallrule'): Promise<number> => {
+  const counted = async (table: 'portforward' | 'loadbalancer' | 'firewallrule' | 'remotevpn'): Promise<number> => {
     const rows = await room.db.selectFrom(table).select('id').where('network', '=', network.id).execute();
     return rows.length;
   };
@@ -81,6 +81,7 @@ async function refuseLostRules(room: Room, network: Network, offering: Offering)
   const needed = [
     ['PortForwarding', await counted('portforward'), 'port forwarding rules'],
     ['Lb', await counted('loadbalancer'), 'load balancer rules'],
+    ['Vpn', await counted('remotevpn'), 'remote access VPNs'],
     ['Firewall', await counted('firewallrule'), 'firewall rules'],
     ['StaticNat', addresses.filter(({ vmip }) => vmip !== null).length, 'static NATs'],
     ['SourceNat', addresses.filter(({ issourcenat }) => issourcenat === 1).length, 'source NAT addresses'],

@@ -13,6 +13,7 @@ import { namesOf, ownerFields, ownersOf } from '../join.ts';
 import { knownIds } from '../known.ts';
 import { ownedRows, ownerParams, page, pageParams } from '../list.ts';
 import { type Room, jobCommand, listCommand } from '../room.ts';
+import { refuseVpnClash } from '../vpn/vpn-place.ts';
 
 export const networkRouteView = z.object({
   id: field.string('id of the route'),
@@ -98,6 +99,7 @@ export const createNetworkRoute = jobCommand({
       );
     }
     await refuseOverlap(room, network, want.cidr);
+    await refuseVpnClash(room.db, { vpc: null, network: network.id }, prefix, 'Route');
     const id = newId();
     const text = formatCidr(prefix);
     await room.tx.insert('networkroute', {

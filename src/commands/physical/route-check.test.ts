@@ -124,3 +124,31 @@ test('a check whose route goes meanwhile ends by itself', async () => {
   const result = resultOf(await cloud.callAs('acme-admin', 'queryAsyncJobResult', { jobid: String(jobid) }));
   assert.match(String(result['errortext']), /is gone, so nobody was asked/);
 });
+
+test('S32: checkNetworkRoute by network names the route that lacks, and the request that adds it', async () => {
+  await using cloud = await openPhysical();
+  const { networkid } = await open(cloud);
+  await cloud.deploy('acme-admin', networkid, { name: 'web' });
+  const asked = { networkid, ipaddress: '10.8.0.6' };
+  await cloud.refused(
+    'acme-admin',
+    'checkNetworkRoute',
+    asked,
+    /^No return route to 10\.8\.0\.6 in network .*even ping times out/,
+  );
+  const device = String((await cloud.list('acme-admin', 'listDevices'))[0]!['id']);
+  const request = `createNetworkRoute networkid=${networkid} cidr=10.8.0.0/24 deviceid=${device}`;
+  await cloud.refused('acme-admin', 'checkNetworkRoute', asked, request);
+  await cloud.doAs('acme-admin', 'createNetworkRoute', { networkid, cidr: '10.8.0.0/24', deviceid: device });
+  const { jobid } = await cloud.callAs('acme-admin', 'checkNetworkRoute', asked);
+  const { cardSendsTo: _, ...lost } = good;
+  await answer(cloud, { probe: lost });
+  await cloud.settle();
+  const result = resultOf(await cloud.callAs('acme-admin', 'queryAsyncJobResult', { jobid: String(jobid) }));
+  const bad = (result['fact'] as Body[]).filter(({ state }) => state === 'bad');
+  assert.deepEqual(
+    bad.map(({ name, hop }) => [name, hop]),
+    [['returnroute', 'instance web']],
+  );
+  await cloud.refused('globex-admin', 'checkNetworkRoute', asked, unknown('networkid', networkid));
+});

@@ -7,6 +7,7 @@ import * as field from '../../api/field.ts';
 import * as param from '../../api/param.ts';
 import { newId } from '../../lib/id.ts';
 import { cidr, contains, ip } from '../../lib/ip.ts';
+import { routedBy, servicesOf } from '../../model/network-service.ts';
 import type { ProbeReport } from '../../protocol/document.ts';
 import { probeReport } from '../../protocol/schema.ts';
 import type { Tables } from '../../store/schema.ts';
@@ -14,6 +15,7 @@ import { visible, visibleRows } from '../access.ts';
 import { type Room, jobCommand } from '../room.ts';
 import { notRealized } from './carriage.ts';
 import { portNames } from './device.ts';
+import { factsOf } from './route-facts.ts';
 import { type RouteNames, judgeRoute } from './route-judgement.ts';
 
 export const routeCheckView = z.object({
@@ -35,6 +37,16 @@ export const routeCheckView = z.object({
   hop: field.string('where the fault is, or most likely is'),
   description: field.string('what was seen and what it means, as a sentence'),
   repair: field.string('a line that repairs it, to be typed at that place'),
+  fact: field.list(
+    'every route that it takes, there and back',
+    z.object({
+      name: field.string('device, pushedroute, forwarding, iroute or returnroute'),
+      hop: field.string('where it has to be'),
+      state: field.string('good, bad, or unknown where it cannot be seen from here'),
+      description: field.string('what was seen of it, as a sentence'),
+      repair: field.string('what repairs it, to be typed at that place'),
+    }),
+  ),
   created: field.date('when it was asked for'),
   finished: field.date('when it was done'),
 });
@@ -51,12 +63,13 @@ export const checkNetworkRoute = jobCommand({
   event: 'NETWORK.ROUTE.CHECK',
   answer: { kind: 'object', key: 'networkroutecheck', view: routeCheckView },
   params: z.object({
-    id: param.ref('networkroute', 'The route'),
+    id: param.ref('networkroute', 'The route; instead of networkid').optional(),
+    networkid: param.ref('network', 'The network, whose route to the host is looked for; instead of id').optional(),
     ipaddress: param.address('A host of the network behind the device'),
     virtualmachineid: param.ref('instance', 'The instance in whose name it is asked; any of the network').optional(),
   }),
   async job(room, want) {
-    const route = await visible(room, 'networkroute', want.id);
+    const route = await routeTo(room, want);
     const instance =
       want.virtualmachineid === undefined
         ? undefined
@@ -94,6 +107,40 @@ export const checkNetworkRoute = jobCommand({
     };
   },
 });
+
+/** The route that is named, or the network's to the host. Where there is none, that is what is wrong: says how to add it. */
+async function routeTo(
+  room: Room,
+  want: { readonly id?: string | undefined; readonly networkid?: string | undefined; readonly ipaddress: string },
+): Promise<Tables['networkroute']> {
+  if ((want.id === undefined) === (want.networkid === undefined))
+    throw refuse('parameter', 'Say what to check: id, a route, or networkid, one of the two');
+  if (want.id !== undefined) return visible(room, 'networkroute', want.id);
+  const network = await visible(room, 'network', want.networkid ?? '', 'networkid');
+  const routes = await room.db.selectFrom('networkroute').selectAll().where('network', '=', network.id).execute();
+  const route = routes.find((one) => contains(cidr(one.cidr), ip(want.ipaddress)));
+  if (route !== undefined) return visible(room, 'networkroute', route.id, 'networkid');
+  const devices = await room.db
+    .selectFrom('member')
+    .innerJoin('device', 'device.id', 'member.device')
+    .select(['device.id', 'device.name', 'member.ip'])
+    .where('member.network', '=', network.id)
+    .where('member.ip', 'is not', null)
+    .where(visibleRows(room.call.caller, 'device'))
+    .orderBy('device.name')
+    .execute();
+  const [device] = devices;
+  const around = `${want.ipaddress.split('.').slice(0, 3).join('.')}.0/24`;
+  const add = `createNetworkRoute networkid=${network.id} cidr=${around} deviceid=${devices.length === 1 ? device?.id : 'DEVICE'}`;
+  const who =
+    device === undefined
+      ? 'No device of yours is in it: attachDevice the VPN server first'
+      : `If it is behind ${devices.map(({ name, ip: at }) => `${name} (${at})`).join(' or ')}, ${add} adds it, with the length the VPN has`;
+  throw refuse(
+    'parameter',
+    `No return route to ${want.ipaddress} in network ${network.name}: none of its routes holds it, so instances send their answers to ${network.gateway ?? 'nobody, since there is no gateway'}. A tunnel may be up, and even ping times out. ${who}`,
+  );
+}
 
 async function refuseSecond({ db }: Room, route: Tables['networkroute']): Promise<void> {
   const open = await db
@@ -153,6 +200,7 @@ export async function viewRouteCheck(room: Room, id: string): Promise<CheckView 
   const around = await aroundOf(room, row);
   const seen = row.found === null ? undefined : readFound(row.found);
   const verdict = seen === undefined || around === undefined ? undefined : judgeRoute(seen, around.names);
+  const facts = seen === undefined || around === undefined ? undefined : factsOf(seen, around.names);
   const gone = row.state === 'Requested' && around === undefined;
   return field.compact<CheckView>({
     id: row.id,
@@ -171,9 +219,19 @@ export async function viewRouteCheck(room: Room, id: string): Promise<CheckView 
     hop: verdict?.hop,
     description: verdict?.text,
     repair: verdict?.repair,
+    fact: facts?.map(({ name, hop, state, text, repair }) =>
+      field.compact({ name, hop, state, description: text, repair }),
+    ),
     created: field.clientDate(row.created),
     finished: row.finished === null ? undefined : field.clientDate(row.finished),
   });
+}
+
+/** Whether OVN or router nodes route for a network: they have its routes. */
+async function isRouted({ db }: Room, { offering, gateway }: Tables['network']): Promise<boolean> {
+  if (gateway === null) return false;
+  const row = await db.selectFrom('networkoffering').select('services').where('id', '=', offering).executeTakeFirst();
+  return row !== undefined && routedBy(servicesOf(row)) !== 'None';
 }
 
 function readFound(text: string): ProbeReport | undefined {
@@ -220,6 +278,7 @@ async function aroundOf(room: Room, scan: Tables['scan']): Promise<Around | unde
     isGateway: route.isgateway === 1,
     routeCidr: route.cidr,
     host: scan.target ?? '',
+    ...((await isRouted(room, network)) ? { routed: true } : {}),
     ...(fault === undefined ? {} : { portFault: fault }),
   };
   return { names, device: route.device, instance: card.instance };

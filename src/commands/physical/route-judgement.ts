@@ -19,6 +19,8 @@ export interface RouteNames {
   readonly routeCidr: string;
   /** The host in it that was asked. */
   readonly host: string;
+  /** Whether the network's router is ours, and so has the route. */
+  readonly routed?: true;
   /** What is known to be wrong with the device's port. */
   readonly portFault?: string;
 }

@@ -12,6 +12,7 @@ import { knownIds } from '../known.ts';
 import { containing, listParams, named, ownedRows, page, taggedRows } from '../list.ts';
 import { forParams, ownerOf } from '../owner.ts';
 import { type Room, jobCommand, listCommand } from '../room.ts';
+import { refuseVpnPorts } from '../vpn/vpn-ports.ts';
 import { loadBalancerView, showLoadBalancers } from './balancer-view.ts';
 import { openFirewall } from './firewall-make.ts';
 import { readCidrs } from './port-forward.ts';
@@ -128,6 +129,7 @@ export const createLoadBalancerRule = jobCommand({
     const cidrlist = readCidrs(want.cidrlist);
     const outside = { protocol: wireProtocol(protocol), from: want.publicport, to: want.publicport };
     await refuseConflict(room.db, address, outside);
+    await refuseVpnPorts(room.db, address, outside);
     await refuseSecondPurpose(room.db, address, 'LoadBalancing', offering);
     await refuseManyRules(room.db, 'loadbalancer', address.id, address.ip);
     const id = newId();

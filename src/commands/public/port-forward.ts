@@ -12,6 +12,7 @@ import { tagView, tagsOf } from '../join.ts';
 import { knownIds } from '../known.ts';
 import { listParams, ownedRows, page, taggedRows } from '../list.ts';
 import { type Room, jobCommand, listCommand } from '../room.ts';
+import { refuseVpnPorts } from '../vpn/vpn-ports.ts';
 import { readRule } from '../vpc/acl-rule.ts';
 import { openFirewall } from './firewall-make.ts';
 import { addressTexts } from './firewall-view.ts';
@@ -191,6 +192,7 @@ export const createPortForwardingRule = jobCommand({
     const outside = { protocol, from: ports.publicport, to: ports.publicendport };
     await refuseManyPorts(room.db, address, outside, offering);
     await refuseConflict(room.db, address, outside);
+    await refuseVpnPorts(room.db, address, outside);
     await refuseSecondPurpose(room.db, address, 'PortForwarding', offering);
     await refuseManyRules(room.db, 'portforward', address.id, address.ip);
     const id = newId();

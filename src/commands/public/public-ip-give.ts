@@ -10,6 +10,7 @@ import { type Entering, type Room, type WriteRoom, entersWhenRealized } from '..
 import { PUBLIC_IP_TAG, type PublicIp } from './public-ip-view.ts';
 import { type PublicRange, rangesFor } from './public-range-view.ts';
 import { hasOwnAddress, isByOvn } from './public-service.ts';
+import { dropVpnsOfAddress } from '../vpn/vpn-removal.ts';
 import { dropRulesOfAddress, dropRulesOfNetwork, endStaticNat, giveBackToVpc } from './rule-removal.ts';
 
 interface Holder {
@@ -194,6 +195,7 @@ function noSourceNat(offering: string): Refusal {
 
 /** Takes an address back with all that hangs on it. It is free once its routers have let go of it: the state to promise. */
 export async function takeBack(room: WriteRoom, row: PublicIp): Promise<Entering> {
+  await dropVpnsOfAddress(room.tx, row.id);
   await dropRulesOfAddress(room.tx, row.id);
   await room.tx.db.deleteFrom('tag').where('kind', '=', PUBLIC_IP_TAG).where('resource', '=', row.id).execute();
   await room.tx.update('publicip', row.id, {

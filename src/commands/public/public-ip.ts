@@ -150,6 +150,17 @@ export const disassociateIpAddress = jobCommand({
         `ip address is used for source nat purposes and can not be disassociated.: ${row.ip} goes with its ${row.vpc === null ? 'network' : 'VPC'}, or make another one of it the source NAT address first (${row.vpc === null ? 'updateNetwork' : 'updateVPC'} with sourcenatipaddress)`,
       );
     }
+    const gateway = await room.db
+      .selectFrom('vpngateway')
+      .select('id')
+      .where('publicip', '=', row.id)
+      .executeTakeFirst();
+    if (gateway !== undefined) {
+      throw refuse(
+        'parameter',
+        `${row.ip} cannot be released: VPN gateway ${gateway.id} is there, and the other ends of its connections know that address. Delete the gateway first`,
+      );
+    }
     return {
       about: { type: 'IpAddress', id: row.id },
       enters: [await takeBack(room, row)],

@@ -2,6 +2,7 @@
 // the one before stays an address of its own. Apart from acquiring addresses, because updateVPC and updateNetwork ask for it.
 import { refuse } from '../../api/error.ts';
 import type { Entering, WriteRoom } from '../room.ts';
+import { refuseCrowded } from '../vpn/vpn-place.ts';
 import { allocated } from './public-ip-give.ts';
 import { isHeld } from './public-ip-view.ts';
 import { ruleOf } from './rule-conflict.ts';
@@ -44,6 +45,8 @@ export async function changeSourceNat(room: WriteRoom, whose: Whose, ip: string)
       `Unable to make ${ip} the source NAT address of ${what}: it serves ${rule.purpose} (rule ${rule.id}), and an address has one purpose there. Delete its rules first, or name another address`,
     );
   }
+  const place = whose.of === 'vpc' ? { vpc: whose.id, network: null } : { vpc: null, network: whose.id };
+  await refuseCrowded(room.db, place, next);
   const moved = await room.tx.generation();
   for (const row of rows.filter(({ issourcenat }) => issourcenat === 1))
     await room.tx.update('publicip', row.id, { issourcenat: 0, moved });

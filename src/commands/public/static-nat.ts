@@ -4,6 +4,7 @@ import { WRITERS } from '../../api/command.ts';
 import { refuse } from '../../api/error.ts';
 import * as param from '../../api/param.ts';
 import { entersWhenRealized, jobCommand, writeCommand } from '../room.ts';
+import { refuseVpnPorts } from '../vpn/vpn-ports.ts';
 import { heldAddress, instancesBehind } from './public-ip-view.ts';
 import { needService } from './public-service.ts';
 import { ruleOf } from './rule-conflict.ts';
@@ -42,6 +43,7 @@ export const enableStaticNat = writeCommand({
         `Can't enable static nat for the address id=${address.id}, invalid virtual machine id specified (${id}).`,
       elsewhere: "Vm doesn't belong to the network with specified id",
     });
+    await refuseVpnPorts(room.db, address, { protocol: 'udp', from: 1, to: 65_535 });
     const rule = await ruleOf(room.db, address.id);
     if (rule !== undefined) {
       throw refuse(

@@ -58,6 +58,13 @@ export const CONFIGURATIONS: readonly ConfigurationTable[] = [
   ...limits('domain', 'Domain Defaults', 'a domain can have, with those below it'),
   setting('site2site.vpn.vpngateway.connection.limit', '4', 'Network', 'Connections a VPN gateway can have', 1),
   setting('site2site.vpn.customergateway.subnets.limit', '10', 'Network', 'Subnets a VPN customer gateway can have', 1),
+  setting(
+    'vpn.weak.policies.allowed',
+    'false',
+    'Network',
+    'Whether VPN customer gateways may use weak ciphers, hashes and groups',
+    1,
+  ),
   setting('remote.access.vpn.user.limit', '8', 'Network', 'VPN users an account can have', 1),
   setting('router.redundant.vrrp.interval', '1', 'Network', 'Kept for clients; gateways fail over by BFD', 0),
   setting(

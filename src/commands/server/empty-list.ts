@@ -36,12 +36,7 @@ export const emptyLists: readonly Plan[] = [
   // Its answer is named otherwise in every version, and the web console does not start without it.
   emptyList('listLdapConfigurations', 'LdapConfiguration', 'LDAP servers', 'ldapconfigurationresponse'),
   emptyList('listProjects', 'project', 'projects'),
-  emptyList('listRemoteAccessVpns', 'remoteaccessvpn', 'remote access VPNs'),
   emptyList('listSecurityGroups', 'securitygroup', 'security groups'),
   emptyList('listSnapshots', 'snapshot', 'snapshots of volumes'),
   emptyList('listVMSnapshot', 'vmSnapshot', 'snapshots of instances'),
-  emptyList('listVpnConnections', 'vpnconnection', 'VPN connections'),
-  emptyList('listVpnCustomerGateways', 'vpncustomergateway', 'VPN customer gateways'),
-  emptyList('listVpnGateways', 'vpngateway', 'VPN gateways'),
-  emptyList('listVpnUsers', 'vpnuser', 'VPN users'),
 ];

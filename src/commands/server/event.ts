@@ -10,6 +10,7 @@ import { FINDING_EVENT, TAKEOVER_EVENT } from '../../store/router-states.ts';
 import { SCAN_EVENTS } from '../../store/scans.ts';
 import type { EventTable } from '../../store/schema/record.ts';
 import { SWITCH_EVENTS } from '../../store/switches.ts';
+import { VPN_EVENTS } from '../../store/vpn-states.ts';
 import { ownerFields, ownersOf } from '../join.ts';
 import { knownIds } from '../known.ts';
 import { containing, named, ownedRows, ownerParams, page, pageParams } from '../list.ts';
@@ -101,6 +102,7 @@ function endOf(iso: string): string {
 /** Types of events that no command causes. */
 const OWN_TYPES = [
   ...SWITCH_EVENTS,
+  ...VPN_EVENTS,
   'STATIC.ROUTE.STATE',
   ALERT_EVENT,
   GATEWAY_EVENT,

@@ -14,6 +14,7 @@ import { asRefusal } from '../network/network-segment.ts';
 import { networkFor } from './private-gateway-network.ts';
 import { privateGatewayView } from './private-gateway.ts';
 import { type Room, jobCommand } from '../room.ts';
+import { refuseVpnClash } from '../vpn/vpn-place.ts';
 
 type Vpc = Tables['vpc'];
 type Network = Tables['network'];
@@ -102,6 +103,7 @@ async function checkMeeting(room: Room, vpc: Vpc, network: Network): Promise<voi
       `CIDR of the private network to be connected ${network.cidr} should be outside of the VPC super CIDR ${vpc.cidr}`,
     );
   }
+  await refuseVpnClash(room.db, { vpc: vpc.id, network: null }, prefix, `Private network ${network.name}`);
   const others = await room.db
     .selectFrom('privategateway')
     .innerJoin('vpc', 'vpc.id', 'privategateway.vpc')

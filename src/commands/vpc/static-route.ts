@@ -15,6 +15,7 @@ import { ownerFields, ownersOf, tagView, tagsOf } from '../join.ts';
 import { knownIds } from '../known.ts';
 import { listParams, named, ownedRows, page, taggedRows } from '../list.ts';
 import { type JobAnswer, type Room, type WriteRoom, jobCommand, listCommand } from '../room.ts';
+import { refuseVpnClash } from '../vpn/vpn-place.ts';
 import { checkRoute6 } from './static-route6.ts';
 
 export const staticRouteView = z.object({
@@ -148,6 +149,7 @@ export const createStaticRoute = jobCommand({
       return range !== undefined && overlaps(range, prefix);
     });
     await refuseTwin(room, vpc, prefix);
+    await refuseVpnClash(room.db, { vpc: vpc.id, network: null }, prefix, 'Static route');
     return addRoute(room, vpc, want.cidr, nexthop, gateway);
   },
 });
