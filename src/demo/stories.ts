@@ -14,6 +14,7 @@ const STORIES: readonly { readonly number: number; readonly file: string }[] = [
   { number: 5, file: 'linux-router.ts' },
   { number: 6, file: 'public-addresses.ts' },
   { number: 7, file: 'vpn-device.ts' },
+  { number: 8, file: 'road-warriors.ts' },
   { number: 9, file: 'address-moves.ts' },
   { number: 10, file: 'who-is-it.ts' },
   { number: 11, file: 'without-a-virtual-router.ts' },
