@@ -1,14 +1,22 @@
 // Authorities and what they certify, read by node:crypto and judged by openssl.
 import assert from 'node:assert/strict';
 import { X509Certificate, createPrivateKey } from 'node:crypto';
-import { readdirSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { makeAuthority, makeCertified } from './certificate.ts';
 
-test('makeCertified() signs for its use, its name and its time, and leaves no file behind', async () => {
-  const left = (): string[] => readdirSync(tmpdir()).filter((name) => name.startsWith('trunkline-ca-'));
-  const before = new Set(left());
+test('makeCertified() signs for its use, its name and its time, and leaves no file behind', async (t) => {
+  // Other tests make certificates at the same time.
+  const own = mkdtempSync(join(tmpdir(), 'certificate-'));
+  const usual = process.env['TMPDIR'];
+  process.env['TMPDIR'] = own;
+  t.after(() => {
+    if (usual === undefined) delete process.env['TMPDIR'];
+    else process.env['TMPDIR'] = usual;
+    rmSync(own, { recursive: true });
+  });
   const authority = await makeAuthority('vpn-1', 100);
   const server = await makeCertified(
     authority,
@@ -26,10 +34,7 @@ test('makeCertified() signs for its use, its name and its time, and leaves no fi
   assert.deepEqual([ofClient!.subject, ofClient!.keyUsage], ['CN=c-1', ['1.3.6.1.5.5.7.3.2']]);
   assert.equal(ofClient!.serialNumber, client.serial);
   assert.ok(Date.parse(server.ends) <= Date.parse(authority.ends), 'no longer than the authority');
-  assert.deepEqual(
-    left().filter((name) => !before.has(name)),
-    [],
-  );
+  assert.deepEqual(readdirSync(own), []);
 });
 
 test('makeCertified() takes no name that openssl could read otherwise', async () => {
