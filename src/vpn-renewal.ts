@@ -1,9 +1,8 @@
 // Renews the certificates of VPN servers before they end, and says whose clients' end. Apart from serve.ts: it is a clock of its own.
 import { X509Certificate } from 'node:crypto';
-import { makeCertified } from './lib/certificate.ts';
-import { type AccessCertificates, type AccessSecrets, serverName } from './model/vpn.ts';
+import { renewedServer } from './commands/vpn/remote-vpn-keys.ts';
+import type { AccessCertificates } from './model/vpn.ts';
 import type { Store } from './store/open.ts';
-import { seal, unseal } from './store/seal.ts';
 import {
   type EndingServer,
   endingServers,
@@ -12,7 +11,6 @@ import {
   tellEndingClients,
 } from './store/vpn-certificates.ts';
 
-const SERVER_DAYS = 397;
 const DAY_MS = 86_400_000;
 
 /** Looks once. Clients come back by themselves: they know the authority, which stays. */
@@ -34,16 +32,8 @@ function authorityEnd(ca: string): number {
 }
 
 async function renew(store: Store, ending: EndingServer): Promise<void> {
-  const secrets = JSON.parse(unseal(store.sealKey, ending.secrets)) as AccessSecrets;
-  const certificates = JSON.parse(ending.certificates) as AccessCertificates;
-  const authority = { key: secrets.caKey ?? '', certificate: certificates.ca ?? '' };
+  const { ca = '', ends = '' } = JSON.parse(ending.certificates) as AccessCertificates;
   // It would end no later: its authority ends with it, of which somebody was told a year before.
-  if (authorityEnd(authority.certificate) - Date.parse(certificates.ends ?? '') < DAY_MS) return;
-  const name = ending.kind === 'openvpn' ? serverName(ending.id) : ending.publicIp;
-  const made = await makeCertified(authority, { kind: 'server', name, addresses: [ending.publicIp] }, SERVER_DAYS);
-  await keepRenewed(store, ending, {
-    secrets: seal(store.sealKey, JSON.stringify({ ...secrets, key: made.key })),
-    certificates: JSON.stringify({ ...certificates, server: made.certificate, ends: made.ends }),
-    ends: made.ends,
-  });
+  if (authorityEnd(ca) - Date.parse(ends) < DAY_MS) return;
+  await keepRenewed(store, ending, await renewedServer(store.sealKey, ending));
 }

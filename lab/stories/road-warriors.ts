@@ -39,6 +39,10 @@ export const story: Story = {
   topology: 'roads',
   byHand: 'phone -- ping -c3 10.1.1.2',
   async play(world) {
+    if (world.lab.sandbox.rootless)
+      throw new Error(
+        'the wire is asked who answers whom with tcpdump, which cannot change its user without root: use sudo',
+      );
     const tenant = await world.tenant(ACCOUNT);
     const earlier = rows(await tenant.call('listVirtualMachines'), 'virtualmachine').map(guestOf);
     if (earlier.length > 0) return again(world, earlier);

@@ -2,7 +2,7 @@
 // routes to it for all that is behind them. Apart from balancers, since what comes out of a tunnel keeps its address.
 import { cidr, formatCidr, overlaps, sameCidr, type Cidr } from '../lib/ip.ts';
 import type { PublicAddress, PublicSide } from '../model/public-side.ts';
-import type { VpnSide } from '../model/vpn.ts';
+import { IKE_PORTS, type VpnSide } from '../model/vpn.ts';
 import type { DesiredRow } from './desired.ts';
 import type { Rules } from './filter.ts';
 import { HELPER_ADDRESS, HELPER_SPARES, helperId, type HelperTraffic } from './helper-leg.ts';
@@ -10,9 +10,6 @@ import { and, within } from './match.ts';
 import { routerPortName, row, rowId } from './names.ts';
 import type { PublicLeg, PublicOwner } from './public-leg.ts';
 import { legRowId } from './public-nat.ts';
-
-/** IKE, and ESP within UDP (RFC 3948). */
-export const IKE_PORTS = [500, 4500] as const;
 
 /** A public address that VPNs end at. */
 export interface VpnPlace {

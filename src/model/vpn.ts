@@ -1,5 +1,11 @@
 // Virtual private networks of a VPC or a network: what ends at its gateway, and which networks are behind. Part of the intent (intent.ts).
 
+/** IKE, and ESP within UDP (RFC 3948). */
+export const IKE_PORTS: readonly number[] = [500, 4500];
+
+/** UDP port of WireGuard between sites, at our end. */
+export const WIREGUARD_SITE_PORT = 51_820;
+
 export interface VpnSide {
   readonly access: readonly RemoteAccess[];
   readonly sites: readonly SiteConnection[];

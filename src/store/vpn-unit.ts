@@ -1,9 +1,12 @@
 // From rows to the virtual private networks of a VPC or a network. Pure. Secrets stay sealed.
-import type { RemoteAccess, RemoteClient, SiteConnection, VpnSide } from '../model/vpn.ts';
+import {
+  WIREGUARD_SITE_PORT,
+  type RemoteAccess,
+  type RemoteClient,
+  type SiteConnection,
+  type VpnSide,
+} from '../model/vpn.ts';
 import type { Row, Rows } from './intent-rows.ts';
-
-/** UDP port of WireGuard between sites, at our end. */
-const WIREGUARD_SITE_PORT = 51_820;
 
 const IKE_VERSIONS: Readonly<Record<string, 0 | 1 | 2>> = { ike: 0, ikev1: 1, ikev2: 2 };
 

@@ -32,3 +32,8 @@ export async function playForTest(scope: Scope, story: Story): Promise<Played> {
   });
   return { verdicts, broken: verdicts.filter(({ held }) => !held), said, cloud };
 }
+
+/** Of these claims, those that no verdict of a story is about: each begins with its claim. */
+export function lost(verdicts: readonly Verdict[], claims: readonly string[]): readonly string[] {
+  return claims.filter((claim) => !verdicts.some(({ promise }) => promise.startsWith(`${claim}: `)));
+}

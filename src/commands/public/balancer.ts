@@ -10,13 +10,14 @@ import type { Tables } from '../../store/schema.ts';
 import { existing, visible } from '../access.ts';
 import { knownIds } from '../known.ts';
 import { containing, listParams, named, ownedRows, page, taggedRows } from '../list.ts';
-import { forParams, ownerOf } from '../owner.ts';
-import { type Room, jobCommand, listCommand } from '../room.ts';
+import { forParams } from '../owner.ts';
+import { refuseOtherOwner } from './address-owner.ts';
+import { jobCommand, listCommand } from '../room.ts';
 import { refuseVpnPorts } from '../vpn/vpn-ports.ts';
 import { loadBalancerView, showLoadBalancers } from './balancer-view.ts';
 import { openFirewall } from './firewall-make.ts';
 import { readCidrs } from './port-forward.ts';
-import { type PublicIp, heldAddress } from './public-ip-view.ts';
+import { heldAddress } from './public-ip-view.ts';
 import { refuseHidden } from './public-ip.ts';
 import { isByOvn, needService } from './public-service.ts';
 import { checkPort, refuseConflict, refuseSecondPurpose } from './rule-conflict.ts';
@@ -112,7 +113,7 @@ export const createLoadBalancerRule = jobCommand({
         `Ip address ${address.ip} is not assigned to the network ${network.name}: leave networkid out, or take an address of that network`,
       );
     }
-    await checkOwner(room, want, address);
+    await refuseOtherOwner(room, want, address, ['load balancer rule', 'rules']);
     const side = await publicSide(room, want.publicipid, want.networkid, {
       param: 'publicipid',
       doing: 'create load balancer rule',
@@ -167,17 +168,6 @@ export const createLoadBalancerRule = jobCommand({
     };
   },
 });
-
-/** Whoever names an owner must name the address's: a rule is its address's owner's. */
-async function checkOwner(room: Room, want: Parameters<typeof ownerOf>[1], address: PublicIp): Promise<void> {
-  if (want.account === undefined && want.domainid === undefined && want.projectid === undefined) return;
-  const { account } = await ownerOf(room, want);
-  if (account.id === address.account) return;
-  throw refuse(
-    'parameter',
-    `Unable to create load balancer rule for account ${account.name}: ${address.ip} is another account's, and its rules are, too. Leave account and domainid out`,
-  );
-}
 
 function refuseTimeouts(want: {
   readonly clienttimeout?: number | undefined;

@@ -4,7 +4,7 @@ import { makeAuthority, makeCertified } from '../../lib/certificate.ts';
 import { type AccessCertificates, type AccessSecrets, serverName } from '../../model/vpn.ts';
 import { seal, unseal } from '../../store/seal.ts';
 import type { Room } from '../room.ts';
-import { type RemoteVpn, certificatesOf } from './remote-vpn-view.ts';
+import type { RemoteVpn } from './remote-vpn-view.ts';
 import { newStaticKey, newWireGuardKeys } from './vpn-keys.ts';
 import type { AccessKind } from './vpn-ports.ts';
 
@@ -48,23 +48,40 @@ async function serverCertificate(
   return makeCertified(authority, { kind: 'server', name, addresses: [ip] }, SERVER_DAYS);
 }
 
+/** A server whose certificate is to be made anew; texts as its row has them. */
+export interface Server {
+  readonly id: string;
+  readonly kind: string;
+  readonly publicIp: string;
+  readonly secrets: string;
+  readonly certificates: string;
+}
+
 export interface Renewed {
   /** The sealed text this was made from. */
   readonly of: string;
   readonly secrets: string;
   readonly certificates: string;
+  /** When the new one ends, as ISO 8601. */
+  readonly ends: string;
 }
 
 /** The server's key and certificate made anew; its authority stays, so clients keep theirs. */
-export async function renewed({ db, store }: Room, vpn: RemoteVpn): Promise<Renewed> {
-  const secrets = JSON.parse(unseal(store.sealKey, vpn.secrets)) as AccessSecrets;
-  const certificates = certificatesOf(vpn);
-  const { ip } = await db.selectFrom('publicip').select('ip').where('id', '=', vpn.publicip).executeTakeFirstOrThrow();
+export async function renewedServer(sealKey: Buffer, { id, kind, publicIp, ...was }: Server): Promise<Renewed> {
+  const secrets = JSON.parse(unseal(sealKey, was.secrets)) as AccessSecrets;
+  const certificates = JSON.parse(was.certificates) as AccessCertificates;
   const authority = { key: secrets.caKey ?? '', certificate: certificates.ca ?? '' };
-  const server = await serverCertificate(vpn.id, vpn.kind as AccessKind, ip, authority);
+  const { key, certificate, ends } = await serverCertificate(id, kind as AccessKind, publicIp, authority);
   return {
-    of: vpn.secrets,
-    secrets: seal(store.sealKey, JSON.stringify({ ...secrets, key: server.key })),
-    certificates: JSON.stringify({ ...certificates, server: server.certificate, ends: server.ends }),
+    of: was.secrets,
+    secrets: seal(sealKey, JSON.stringify({ ...secrets, key })),
+    certificates: JSON.stringify({ ...certificates, server: certificate, ends }),
+    ends,
   };
+}
+
+/** The same for a row. */
+export async function renewed({ db, store }: Room, vpn: RemoteVpn): Promise<Renewed> {
+  const { ip } = await db.selectFrom('publicip').select('ip').where('id', '=', vpn.publicip).executeTakeFirstOrThrow();
+  return renewedServer(store.sealKey, { ...vpn, publicIp: ip });
 }

@@ -11,12 +11,13 @@ import type { Tables } from '../../store/schema.ts';
 import { visible } from '../access.ts';
 import { knownIds } from '../known.ts';
 import { ownedRows, ownerParams, page, pageParams } from '../list.ts';
-import { forParams, ownerOf } from '../owner.ts';
+import { forParams } from '../owner.ts';
+import { refuseOtherOwner } from '../public/address-owner.ts';
 import { openFirewall } from '../public/firewall-make.ts';
 import { type PublicIp, heldAddress } from '../public/public-ip-view.ts';
 import { refuseHidden } from '../public/public-ip.ts';
 import { needService } from '../public/public-service.ts';
-import { type Entering, type Room, type WriteRoom, jobCommand, listCommand } from '../room.ts';
+import { type Entering, type WriteRoom, jobCommand, listCommand } from '../room.ts';
 import { type Made, type Renewed, makeKeys, renewed } from './remote-vpn-keys.ts';
 import { placeOf, rangeAt, readKind, refuseSecond, refuseSixth } from './remote-vpn-place.ts';
 import { remoteVpnView, showRemoteVpns } from './remote-vpn-view.ts';
@@ -53,7 +54,7 @@ export const createRemoteAccessVpn = jobCommand({
   async prepare(room, want) {
     const kind = readKind(want.kind);
     const address = await heldAddress(room, want.publicipid, 'publicipid');
-    await checkOwner(room, want, address);
+    await refuseOtherOwner(room, want, address, ['remote access VPN', 'VPNs']);
     return { ...want, made: await makeKeys(newId(), kind, address.ip) };
   },
   async job(room, want: z.infer<typeof createParams> & { made: Made }) {
@@ -102,17 +103,6 @@ export const createRemoteAccessVpn = jobCommand({
     };
   },
 });
-
-/** Whoever names an owner must name the address's: a VPN is its address's owner's. */
-async function checkOwner(room: Room, want: Parameters<typeof ownerOf>[1], address: PublicIp): Promise<void> {
-  if (want.account === undefined && want.domainid === undefined && want.projectid === undefined) return;
-  const { account } = await ownerOf(room, want);
-  if (account.id === address.account) return;
-  throw refuse(
-    'parameter',
-    `Unable to create remote access VPN for account ${account.name}: ${address.ip} is another account's, and its VPNs are, too. Leave account and domainid out`,
-  );
-}
 
 async function openFor(
   room: WriteRoom,

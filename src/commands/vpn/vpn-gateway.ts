@@ -6,6 +6,7 @@ import * as field from '../../api/field.ts';
 import * as param from '../../api/param.ts';
 import { newId } from '../../lib/id.ts';
 import { offers } from '../../model/network-service.ts';
+import { WIREGUARD_SITE_PORT } from '../../model/vpn.ts';
 import { seal } from '../../store/seal.ts';
 import type { Tables } from '../../store/schema.ts';
 import { visible } from '../access.ts';
@@ -17,7 +18,7 @@ import { refuseHidden } from '../public/public-ip.ts';
 import { refuseConflict } from '../public/rule-conflict.ts';
 import { type Room, jobCommand, listCommand } from '../room.ts';
 import { newWireGuardKeys } from './vpn-keys.ts';
-import { SITE_PORTS, WIREGUARD_SITE_PORT } from './vpn-ports.ts';
+import { SITE_PORTS } from './vpn-ports.ts';
 
 export type VpnGateway = Tables['vpngateway'];
 

@@ -1,5 +1,6 @@
 // Which UDP ports of a public address belong to its VPNs, and what cannot stand beside them. A port leads to one thing only.
 import { refuse } from '../../api/error.ts';
+import { IKE_PORTS, WIREGUARD_SITE_PORT } from '../../model/vpn.ts';
 import type { Db } from '../../store/open.ts';
 import { type PublicIp } from '../public/public-ip-view.ts';
 import { type PortRange, refuseConflict } from '../public/rule-conflict.ts';
@@ -8,12 +9,6 @@ export type AccessKind = 'openvpn' | 'wireguard' | 'ikev2';
 
 /** Where clients find each kind, unless they are told another port. IKE's are fixed: phones know no others. */
 export const DEFAULT_PORT: Readonly<Record<AccessKind, number>> = { openvpn: 1194, wireguard: 51_821, ikev2: 500 };
-
-/** UDP port of WireGuard between sites, at our end. */
-export const WIREGUARD_SITE_PORT = 51_820;
-
-/** IKE, and ESP inside UDP. */
-const IKE_PORTS: readonly number[] = [500, 4500];
 
 export function portsOf(kind: AccessKind, port: number): readonly number[] {
   return kind === 'ikev2' ? IKE_PORTS : [port];
