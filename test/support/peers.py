@@ -7,10 +7,11 @@
     peers.py udp ADDRESS PORT COUNT     one datagram after the other, each from another port
     peers.py web ADDRESS PORT COUNT     one request after the other, with the cookies that were set: prints the answer's text
     peers.py path ADDRESS PORT PATH     one request, prints the answer's text
-    peers.py hold ADDRESS PORT SECONDS COUNT   so many connections at once, a line each every 50 ms: prints who answers, "open" once all are,
-                                        and at the end for each how many lines came back, or why it was lost
+    peers.py hold ADDRESS PORT COUNT    so many connections at once, a line each every 50 ms: prints "open" and who answers once all are, and
+                                        when standard input ends for each how many lines came back, or why it was lost
     peers.py rate ADDRESS PORT SECONDS  prints connections per second, one after the other
-    peers.py gap ADDRESS PORT SECONDS   a new connection every 50 ms: prints "open", and at the end the longest time in ms without an answer
+    peers.py gap ADDRESS PORT SECONDS   a new connection every 50 ms: prints "open", and after the first that is answered of those begun when
+                                        standard input has ended, or so many seconds later, the longest time in ms without an answer
     peers.py stream ADDRESS PORT SECONDS  prints Mbit/s that a server sends
 """
 
@@ -126,7 +127,15 @@ def request(address, port, path, cookies):
     return body.strip() if head.startswith("HTTP/1.1 200") else head.split("\r\n")[0]
 
 
-def hold(address, port, seconds, count):
+def when_told():
+    """An event that is set when standard input ends."""
+    told = threading.Event()
+    threading.Thread(target=lambda: (sys.stdin.read(), told.set()), daemon=True).start()
+    return told
+
+
+def hold(address, port, count):
+    over = when_told()
     result = ["0"] * count
     names = [""] * count
     opened = threading.Semaphore(0)
@@ -135,19 +144,17 @@ def hold(address, port, seconds, count):
         try:
             with connect(address, port) as connection, connection.makefile("rwb") as lines:
                 connection.settimeout(10)
-                until = None
                 heard = 0
-                while until is None or time.monotonic() < until:
+                while heard == 0 or not over.is_set():
                     lines.write(b"still\n")
                     lines.flush()
                     line = lines.readline()
                     if not line:
                         raise ConnectionResetError()
                     heard += 1
-                    if until is None:
+                    if heard == 1:
                         names[index] = line.split()[0].decode()
                         opened.release()
-                        until = time.monotonic() + seconds
                     time.sleep(0.05)
                 result[index] = str(heard)
         except OSError as error:
@@ -175,27 +182,31 @@ def rate(address, port, seconds):
 
 
 def gap(address, port, seconds):
+    over = when_told()
     answered = []
+    back = threading.Event()
 
     def one():
+        late = over.is_set()
         try:
             with socket.create_connection((address, port), 0.9) as connection:
                 connection.sendall(b"hi\n")
                 if connection.recv(100):
                     answered.append(time.monotonic())
+                    if late:
+                        back.set()
         except OSError:
             pass
 
     began = time.monotonic()
+    until = None
     print("open", flush=True)
-    threads = []
-    while time.monotonic() < began + seconds:
-        threads.append(threading.Thread(target=one))
-        threads[-1].start()
+    while not back.is_set() and (until is None or time.monotonic() < until):
+        threading.Thread(target=one, daemon=True).start()
         time.sleep(0.05)
-    for thread in threads:
-        thread.join()
-    times = sorted([began, *answered, began + seconds])
+        if until is None and over.is_set():
+            until = time.monotonic() + seconds
+    times = sorted([began, *answered, time.monotonic()])
     print(round(max(b - a for a, b in zip(times, times[1:])) * 1000), flush=True)
 
 
@@ -227,7 +238,7 @@ def main(kind, *rest):
     elif kind == "path":
         print(request(address, port, more[0], {}), flush=True)
     elif kind == "hold":
-        hold(address, port, float(more[0]), int(more[1]))
+        hold(address, port, int(more[0]))
     elif kind == "gap":
         gap(address, port, float(more[0]))
     elif kind == "rate":

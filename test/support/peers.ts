@@ -44,36 +44,27 @@ export function tally(lines: readonly string[]): Map<string, number> {
   return counts;
 }
 
-/** Connections that stay open for so many seconds. Who has them is known as soon as all are open. */
+/** Connections that stay open until they are asked for. Who has them is known as soon as all are open. */
 export interface Held {
   readonly names: readonly string[];
   /** One line for each: name, and how many answers it had or why it was lost. */
   done(): Promise<string[]>;
 }
 
-export async function hold(
-  cloud: Cloud,
-  place: Place,
-  address: string,
-  port: number,
-  seconds: number,
-  count: number,
-): Promise<Held> {
-  const child = start(at(cloud, place, ['hold', address, ...[port, seconds, count].map(String)]));
+export async function hold(cloud: Cloud, place: Place, address: string, port: number, count: number): Promise<Held> {
+  const child = start(at(cloud, place, ['hold', address, ...[port, count].map(String)]));
   const said = collect(child);
   const line = await heard(child, 'open');
   return {
     names: line.split(' ').slice(1),
     async done() {
-      await new Promise<void>(
-        (resolve) => void (child.exitCode === null ? child.once('close', () => resolve()) : resolve()),
-      );
+      await told(child);
       return said.filter((one) => one !== '' && !one.startsWith('open'));
     },
   };
 }
 
-/** How long nobody answered, in milliseconds, while `work` was done and until `seconds` after the beginning. */
+/** How long nobody answered, in milliseconds, while `work` was done and until somebody did after it, for `seconds` at most. */
 export async function gapDuring(
   cloud: Cloud,
   place: Place,
@@ -86,14 +77,21 @@ export async function gapDuring(
   const said = collect(child);
   await heard(child, 'open');
   await work();
-  await new Promise<void>(
-    (resolve) => void (child.exitCode === null ? child.once('close', () => resolve()) : resolve()),
-  );
+  await told(child);
   return Number(said.at(-1));
 }
 
 function start([program, ...argv]: readonly string[]): ChildProcess {
-  return spawn(program!, argv, { env: sandboxEnv(), stdio: ['ignore', 'pipe', 'inherit'] });
+  return spawn(program!, argv, { env: sandboxEnv(), stdio: ['pipe', 'pipe', 'inherit'] });
+}
+
+/** Tells a program by the end of its input to come to its own, and waits for it. */
+async function told(child: ChildProcess): Promise<void> {
+  const closed = new Promise<void>(
+    (resolve) => void (child.exitCode === null ? child.once('close', () => resolve()) : resolve()),
+  );
+  child.stdin!.end();
+  await closed;
 }
 
 function collect(child: ChildProcess): string[] {

@@ -10,6 +10,13 @@ drive=/run/boot/drive/cloudstack
 fetch() { # PATH FILE-OF-THE-DRIVE
   if [ "$how" = drive ]; then cat "$drive/$2" 2>/dev/null; else timeout 5 wget -q -O - "http://$server/latest/$1"; fi
 }
+insist() { # PATH FILE-OF-THE-DRIVE: as fetch, again while the service does not answer
+  for again in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+    fetch "$1" "$2" && return
+    [ "$how" = drive ] && return
+    sleep 0.5
+  done
+}
 password() { # WORD
   timeout 5 wget -q -O - --header "DomU_Request: $1" "http://$server:8080/"
 }
@@ -19,13 +26,9 @@ service | drive) ;;
 *) exit 0 ;;
 esac
 [ "$how" = service ] && [ -z "$server" ] && exit 0
-id=
-for again in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
-  id=$(fetch meta-data/instance-id metadata/instance-id.txt) && [ -n "$id" ] && break
-  sleep 0.5
-done
+id=$(insist meta-data/instance-id metadata/instance-id.txt)
 [ -n "$id" ] || exit 1
-keys=$(fetch meta-data/public-keys metadata/public-keys.txt)
+keys=$(insist meta-data/public-keys metadata/public-keys.txt)
 if [ -n "$keys" ]; then
   mkdir -p /root/.ssh
   printf '%s\n' "$keys" >/root/.ssh/authorized_keys
@@ -41,7 +44,7 @@ case $secret in
   fi
   ;;
 esac
-fetch user-data userdata/user_data.txt >/run/told/user-data
+insist user-data userdata/user_data.txt >/run/told/user-data
 # Once in its life, as every image does.
 if [ "$id" != "$(cat /var/told 2>/dev/null)" ]; then
   echo "$id" >/var/told
