@@ -1,6 +1,7 @@
 // The program: serve · agent · lab · demo · call. The only file that knows the command line; `serve.ts` puts the layers together.
 // Each command loads its own layers only when it is given: an agent need not carry the server.
 import { existsSync, readFileSync } from 'node:fs';
+import { flushCompileCache } from 'node:module';
 import { join, resolve } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import type { SetupOptions } from './agent/setup.ts';
@@ -79,7 +80,11 @@ agent
   .command('run')
   .description('make this node as the server wants it, until ended')
   .requiredOption('--config <file>', 'the configuration, JSON')
-  .action(async ({ config }: { config: string }) => (await import('./agent/agent.ts')).runAgent(resolve(config)));
+  .action(async ({ config }: { config: string }) => {
+    const { runAgent } = await import('./agent/agent.ts');
+    flushCompileCache(); // an agent that ends with its node's power leaves its successor what it compiled all the same
+    await runAgent(resolve(config));
+  });
 agent
   .command('join')
   .description('set this node up and get a certificate for it')

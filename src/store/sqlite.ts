@@ -2,6 +2,8 @@
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
 import { SqliteDialect, type SqliteDatabase } from 'kysely';
 
+const MOST_PREPARED = 300;
+
 /**
  * A dialect on a file; `readOnly` connections see committed data only and never wait for the writer. Throws what an operator can
  * act on when the file is no database any more.
@@ -23,9 +25,13 @@ export function sqliteDialect(path: string, readOnly = false): SqliteDialect {
           run: (parameters) => raw.run(...input(parameters)),
           iterate: (parameters) => raw.iterate(...input(parameters)),
         };
-        if (prepared.size >= 200) prepared.clear();
-        prepared.set(sql, statement);
+        // The one that was not asked for the longest goes: lists of any length make statements that are never asked for again.
+        const [eldest] = prepared.keys();
+        if (eldest !== undefined && prepared.size >= MOST_PREPARED) prepared.delete(eldest);
+      } else {
+        prepared.delete(sql);
       }
+      prepared.set(sql, statement);
       return statement;
     },
   };
