@@ -83,6 +83,16 @@ suite('the public side of a network', () => {
     for (const guest of [first, second]) assert.equal(await answers(guest, OUTSIDE, 80), 'outside', 'answers pass');
   });
 
+  test('restarted, with cleanup and without, it keeps what is open and loses no ping', async () => {
+    const held = await echo.hold(first, OUTSIDE, 443);
+    const pings = lab.cloud.lab.exec('outside', ['ping', '-i', '0.01', '-c', '200', '-W', '1', own.ip]);
+    for (const cleanup of ['true', 'false']) await lab.tenant.call('restartNetwork', { id: network, cleanup });
+    assert.match((await pings).stdout, /200 received/);
+    assert.ok(await held.isAlive());
+    await held.end();
+    assert.equal(await answers(first, OUTSIDE, 443), 'outside');
+  });
+
   test('static NAT is closed, too, and its instance speaks to the world', async (t) => {
     const address = await calls.address({ networkid: network });
     await calls.staticNat(address, second, network);
