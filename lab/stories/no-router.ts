@@ -80,6 +80,7 @@ async function makeOfferings({ operator, expect }: World): Promise<void> {
   };
   await make(OFFERING, false);
   await make(BY_HAND, true);
+  await operator('updateConfiguration', { name: 'network.vlan.tenants', value: '2,4094' });
   const shown = rows(await operator('listNetworkOfferings', { name: OFFERING }), 'networkoffering');
   const offering = shown.find((row) => text(row, 'name') === OFFERING);
   const services = rows(offering ?? {}, 'service').length;

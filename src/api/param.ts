@@ -48,6 +48,15 @@ export function text(description: string, length = 255): z.ZodString {
   return meta(schema, { type: 'string', description, length });
 }
 
+/**
+ * A parameter that clients know and that nothing here could follow. Rule: whoever gives it a value is refused with `why`, half a sentence with
+ * what would help; what is not said at all would be taken for done.
+ */
+export function notOffered(why: string): z.ZodString {
+  const schema = z.string().refine((value) => value === '', { error: `it is not offered: ${why}` });
+  return meta(schema, { type: 'string', description: `Not offered: ${why}`, length: 255 });
+}
+
 /** The id of an object of a kind. Whether it exists for the caller is the command's to ask (commands/access.ts). */
 export function ref(kind: string, description: string): z.ZodString {
   return meta(z.string().refine(isUuid, { error: 'not-an-id' }), { type: 'uuid', description, kind });

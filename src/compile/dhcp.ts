@@ -45,6 +45,7 @@ export function dhcpOf(unit: string, network: Tier | GuestNetwork, fabric: Fabri
     ...classless([...metadataRoute(network), ...routes], network.gateway),
     ...(network.dns.length === 0 ? {} : { dns_server: setOf(network.dns) }),
     ...(network.domainName === '' ? {} : { domain_name: quoted(network.domainName) }),
+    ...own(network.dhcpOptions ?? {}, common.mtu),
   };
   const forFurther = { ...common, ...classless(routes, undefined) };
   const first = rowId('DHCP_Options', `${network.id}/default`);
@@ -90,7 +91,7 @@ function ownId({ id }: Pick<Nic, 'id'>): string {
   return rowId('DHCP_Options', `${id}/own`);
 }
 
-/** A card's own options in OVN's words. It is never told to send more than fits. */
+/** Options of a network or of a card in OVN's words. A card is never told to send more than fits. */
 function own(options: DhcpOptions, mtu: string): Readonly<Record<string, string>> {
   return Object.fromEntries(
     Object.entries(options).flatMap(([code, value]) => {

@@ -40,7 +40,7 @@ function holdsTerm(term: string, packet: Packet): boolean {
 }
 
 function protocolOf(packet: Packet, name: string): boolean {
-  if (name === 'ct.rpl') return packet[name] === 1;
+  if (name === 'ct.rpl' || name === 'ct.est') return packet[name] === 1;
   if (name === 'ip4') return packet['ip4.src'] !== undefined;
   if (['tcp', 'udp', 'sctp', 'icmp4'].includes(name)) return packet['protocol'] === name;
   throw new Error(`cannot read the match term ${name}`);

@@ -75,6 +75,21 @@ test('a network without a service is what it was', () => {
   assert.equal(optionsOf(rows)[0]?.['server_id'], '10.1.1.1');
 });
 
+test('dhcpOf() sends default cards the options of their network, and a card’s own before them', () => {
+  const [nic] = served.nics;
+  const [first, further, own] = optionsOf(
+    rowsFor({
+      ...served,
+      dhcpOptions: { 66: 'boot.example', 67: 'a.0' },
+      nics: [{ ...nic!, dhcpOptions: { 67: 'b' } }],
+    }),
+  );
+  const told = (options = {} as Readonly<Record<string, string>>) => [options['tftp_server'], options['bootfile_name']];
+  assert.deepEqual(told(first), ['"boot.example"', '"a.0"']);
+  assert.deepEqual(told(further), [undefined, undefined]);
+  assert.deepEqual(told(own), ['"boot.example"', '"b"']);
+});
+
 test('dhcpOf() sends a card its own options beside its network’s, and never a larger MTU than fits', () => {
   const [nic] = served.nics;
   const rows = rowsFor({

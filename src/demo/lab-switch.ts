@@ -9,7 +9,7 @@ export interface LabSwitch {
   readonly id: string;
   /** Registers a port, unless it is registered already; its id. `more` as addSwitchPort has it. */
   port(name: string, more?: More): Promise<string>;
-  /** Registers the cables of these hypervisors and gateways. */
+  /** Registers the cables of these hypervisors. */
   trunks(nodes: readonly string[], more?: More): Promise<void>;
   /** Lets a domain with all below it use a port. */
   grant(port: string, domain: string): Promise<void>;

@@ -40,7 +40,7 @@ const GOOD: Facts = {
     },
   },
   southbound: true,
-  underlayMtu: 1500,
+  underlayMtu: 1558,
   kvm: true,
   virtualization: 'none',
   clockSynchronized: true,
@@ -107,6 +107,15 @@ test('judge() knows the other arping (S53), a southbound database that is silent
     underlayMtu: 1300,
   };
   assert.deepEqual(wrong(facts).toSorted(), ['arping', 'ovn-remote', 'underlay']);
+});
+
+test('judge() tells of an underlay through which nothing of the usual size reaches an overlay network, and calls it no fault', () => {
+  const findings = judge({ ...GOOD, underlayMtu: 1500 }, ALL);
+  const [said] = findings.filter(({ grade }) => grade !== 'ok');
+  assert.deepEqual([said?.about, said?.grade], ['underlay', 'less']);
+  assert.match(said?.text ?? '', /carry 1442 bytes, and nothing larger reaches their instances from outside/);
+  assert.match(said?.remedy ?? '', /mtu 1558 or more/);
+  assert.equal(exitStatus(findings), 0);
 });
 
 test('judge() asks of each role only what the role needs', () => {

@@ -267,16 +267,30 @@ function router(facts: Facts): Finding[] {
   ];
 }
 
-/** Geneve takes 58 bytes: an underlay of 1500 carries 1442. */
+/** What the world sends, and what an underlay needs for it: Geneve takes 58 bytes, so one of 1500 carries 1442. */
+const USUAL = 1500;
+const ROOMY = USUAL + 58;
+
 function wire({ underlayMtu, ovs }: Facts): Finding[] {
   if (underlayMtu === undefined) return [];
+  const device = ovs === undefined ? 'DEVICE' : 'the underlay device';
   if (underlayMtu < 1338)
     return [
       {
         about: 'underlay',
         grade: 'danger',
         text: `packets of ${underlayMtu} bytes on the underlay leave ${underlayMtu - 58} for overlay networks: below 1280 many a protocol stops working silently`,
-        remedy: `ip link set ${ovs === undefined ? 'DEVICE' : 'the underlay device'} mtu 1600, on all nodes and switches between them`,
+        remedy: `ip link set ${device} mtu ${ROOMY}, on all nodes and switches between them`,
+      },
+    ];
+  // Router nodes have no overlay.
+  if (underlayMtu < ROOMY && ovs !== undefined)
+    return [
+      {
+        about: 'underlay',
+        grade: 'less',
+        text: `MTU ${underlayMtu}: overlay networks carry ${underlayMtu - 58} bytes, and nothing larger reaches their instances from outside; VLAN networks carry all of it`,
+        remedy: `where overlay networks have public addresses: ip link set ${device} mtu ${ROOMY} or more, on all nodes and switches between them, then updateConfiguration name=network.underlay.mtu value=${ROOMY}`,
       },
     ];
   return [

@@ -72,6 +72,8 @@ interface NetworkBase {
   readonly domainName: string;
   /** Whether DHCP is served. */
   readonly dhcp: boolean;
+  /** Sent to default cards besides. */
+  readonly dhcpOptions?: DhcpOptions;
   /** What the nodes themselves serve in it; absent: nothing. */
   readonly service?: NetworkService;
   /** Where OVN routes IPv6 for it. */
@@ -85,6 +87,8 @@ export interface Tier extends NetworkBase {
   readonly cidr: string;
   readonly gateway: string;
   readonly acl?: AclList;
+  /** Its offering has no SourceNat: the VPC's address is not for it, so it does not speak to the world. */
+  readonly untranslated?: true;
 }
 
 /** A tier without IPv4. Apart from the others, so that nobody has to ask whether a tier has what all others have. */

@@ -12,9 +12,9 @@ export interface SwitchPort {
   readonly id: string;
   readonly name: string;
   readonly mode: 'set' | 'check';
-  /** Who is behind it, for reasons: `hypervisor h1`, `device fileserver`. */
+  /** Who is behind it, for reasons: `hypervisor h1`, `device fileserver`, `other switches`. */
   readonly behind: string;
-  /** The cable of a hypervisor or router: only the VLANs of our networks are ours there, not its untagged one. */
+  /** The cable of a node, or to other switches: only the VLANs of our networks are ours there, not its untagged one. */
   readonly trunk: boolean;
   /** VLAN of untagged frames; absent: the switch's native VLAN. */
   readonly untagged?: PortVlan;

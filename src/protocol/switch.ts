@@ -25,13 +25,13 @@ export interface PortSpec {
   readonly name: string;
   /** `check`: never written, only compared. */
   readonly mode: 'set' | 'check';
-  /** Who is behind it: `hypervisor h1`, `router r1`, `device fileserver`, `nobody`. The first word says which kind. */
+  /** Who is behind it: `hypervisor h1`, `router r1`, `device fileserver`, `other switches`, `nobody`. The first word says which kind. */
   readonly behind: string;
   /** VLAN of untagged frames; absent: the native one, or on a `trunk` whatever it is. */
   readonly untagged?: number;
   readonly tagged: readonly number[];
   /**
-   * The cable of a hypervisor or router: it must carry `tagged`, and `retired` (VLANs we once put there) must go. Everything else of
+   * The cable of a node, or to other switches: it must carry `tagged`, and `retired` (VLANs we once put there) must go. Everything else of
    * it is somebody else's: its untagged VLAN (the node's own traffic) and its other VLANs stay as they are; `all` lacks nothing.
    * Absent: the port is ours as a whole.
    */

@@ -1,5 +1,6 @@
 // The second loop: physical switches. Each is looked at on its own, when what it must carry changed and by the clock, with its own
 // back-off, so that one that does not answer holds up nobody. What came of it is written down and told to whoever waits.
+import { isDeepStrictEqual } from 'node:util';
 import { createBackoff, type Backoff } from '../lib/backoff.ts';
 import { type Bell, createBell } from '../lib/bell.ts';
 import type { Log } from '../lib/log.ts';
@@ -135,7 +136,7 @@ export function createSwitches(options: SwitchesOptions): Switches {
       entry.digest = digest;
       entry.generation = asOf;
     }
-    const other = entry.wanted !== wanted;
+    const other = !isDeepStrictEqual(entry.wanted, wanted);
     entry.wanted = wanted;
     entry.asOf = asOf;
     if (other) entry.bell.ring();
@@ -242,8 +243,10 @@ export function createSwitches(options: SwitchesOptions): Switches {
     target(id, since) {
       const entry = watched.get(id);
       if (entry === undefined || entry.generation < since) return undefined;
-      const ports = entry.asked.filter(({ generation }) => generation >= since).flatMap((each) => each.ports);
-      return { id, name: entry.wanted.name, generation: entry.generation, ports: new Set(ports) };
+      const asked = entry.asked.filter(({ generation }) => generation >= since).flatMap((each) => each.ports);
+      const awaited = awaitedPorts(entry.wanted);
+      const ports = new Set(asked.filter((port) => awaited.has(port)));
+      return ports.size === 0 ? undefined : { id, name: entry.wanted.name, generation: entry.generation, ports };
     },
     standing: (id) => watched.get(id)?.standing,
     onSeen: (listener) => void listeners.push(listener),
@@ -271,13 +274,25 @@ function stand(
   };
 }
 
+/**
+ * Names of the ports that a change may wait for: those we set, and those of devices, of which a look must say whether people have to.
+ * A cable that is only compared holds nobody up.
+ */
+function awaitedPorts({ apply, driver, ports }: Switch): Set<string> {
+  const ours = apply || driver === 'instructions';
+  return new Set(ports.filter(({ mode, trunk }) => (ours && mode === 'set') || !trunk).map(({ name }) => name));
+}
+
 /** What a switch still owes a change, as what somebody waits for; undefined when nothing, or when it is for people to do. */
 export function owedBy(target: SwitchTarget, standing: SwitchStanding | undefined): string | undefined {
   const { name, generation, ports } = target;
   if (standing === undefined) return undefined;
   const { reviewed, error, since } = standing;
   if (reviewed < generation)
-    return error === undefined ? `switch ${name} to be looked at` : `${error} (since ${since})`;
+    // Tenants read this, too: where a switch is managed is not their business.
+    return error === undefined
+      ? `switch ${name} to be looked at`
+      : `switch ${name}, which could not be looked at since ${since}; the operator finds the reason in listSwitches`;
   for (const port of ports) {
     const at = standing.ports.get(port);
     if (at?.fares === 'wrong') return `switch ${name}, port ${port}, since ${since}: ${at.wrong}`;

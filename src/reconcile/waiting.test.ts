@@ -129,7 +129,10 @@ test('judge() waits for the switch ports a change asked something of, and names 
     return verdict.kind === 'waiting' ? verdict.for : verdict.kind;
   };
   assert.equal(waitsFor(standing(4, 'right')), 'switch sw to be looked at');
-  assert.match(waitsFor(standing(4, 'right', 'switch sw: no answer')), /^switch sw: no answer \(since 2026-11-22/);
+  assert.match(
+    waitsFor(standing(4, 'right', 'switch sw: no answer')),
+    /^switch sw, which could not be looked at since 2026-11-22/,
+  );
   assert.match(
     waitsFor(standing(5, 'wrong')),
     /^switch sw, port p1, since 2026.*VLAN 150 \(office\) is not on it, tagged$/,

@@ -163,8 +163,13 @@ async function wantedAddress(tx: Inside, network: AddressedNetwork, plan: Addres
     .where('network', '=', network.id)
     .where('ip', '=', text)
     .executeTakeFirst();
-  if (row !== undefined) throw new AllocationError('taken', `${text} is in use in network ${network.name}`);
+  if (row !== undefined) throw new AllocationError('taken', `${text} is ${holderOf(row.kind)} network ${network.name}`);
   return text;
+}
+
+/** Who has an address that nobody finds among the instances, to be followed by the network. */
+function holderOf(kind: string): string {
+  return kind === 'service' ? 'the service address (DHCP, names, metadata) of' : 'in use in';
 }
 
 /** Addresses asked for at once. Small first: most networks are nearly empty. */

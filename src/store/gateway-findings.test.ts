@@ -38,6 +38,23 @@ test('gatewayFindings() names too few nodes, one that is Down, and one that carr
   assert.equal(texts(three, [...all, { host: 'gw2', unit: 'vpc:5' }]), '');
 });
 
+test('gatewayFindings() names a router node that is Down, and what that means for which networks', () => {
+  const routers = [host('r1', 'router', { state: 'Down' }), host('r2', 'router')];
+  const said = (legs: Parameters<typeof gatewayFindings>[3]): string =>
+    gatewayFindings([zone], routers, [], legs)
+      .map(({ text }) => text)
+      .join('\n');
+  assert.match(said([]), /^router node r1 is Down: no network depends on it\. Start it/);
+  const web = { host: 'r1', network: '1', name: 'web' };
+  const pair = ['r1', 'r2'].map((node) => ({ host: node, network: '2', name: 'db' }));
+  assert.match(
+    said([web, ...pair]),
+    /nobody else routes for network web; the other of the pair has network db to itself/,
+  );
+  const many = [1, 2, 3, 4, 5, 6, 7].map((id) => ({ host: 'r1', network: `${id}`, name: `n${id}` }));
+  assert.match(said(many), /routes for networks n1, n2, n3, n4, n5 and 2 more\./);
+});
+
 test('tellGatewayFindings() tells each finding once, and listAlerts shows it as long as it is so', async () => {
   await using cloud = await openCloud();
   const [id] = await addHosts(cloud.store, 3);

@@ -1,4 +1,5 @@
-// What is wrong with the nodes that carry ways out, as far as it can be seen from here: each a sentence for the operator. Pure but for the
+// What is wrong with the nodes that carry ways out, as far as it can be seen from here: each a sentence for the operator. Router nodes,
+// which carry those of their networks, are among them. Pure but for the
 // two functions that ask and tell.
 import { newId } from '../lib/id.ts';
 import { BUILT_IN } from '../model/built-in.ts';
@@ -7,6 +8,14 @@ import type { Tables } from './schema.ts';
 
 type Host = Pick<Tables['host'], 'id' | 'name' | 'zone' | 'state' | 'resourcestate' | 'kind' | 'serial'>;
 type Claim = Pick<Tables['gatewayclaim'], 'host' | 'unit'>;
+
+/** A router node's part in a network. */
+interface Leg {
+  readonly host: string;
+  readonly network: string;
+  /** Of the network. */
+  readonly name: string;
+}
 
 /** The type of the event that a finding becomes. */
 export const GATEWAY_EVENT = 'GATEWAY.FINDING';
@@ -23,6 +32,40 @@ const MAJORITY = 3;
 const MANY = 4;
 
 export function gatewayFindings(
+  zones: readonly Pick<Tables['zone'], 'id' | 'name'>[],
+  hosts: readonly Host[],
+  claims: readonly Claim[],
+  legs: readonly Leg[] = [],
+): GatewayFinding[] {
+  const routers = hosts.filter(({ kind, state }) => kind === 'router' && state === 'Down');
+  return [...routers.map((router) => lostRouter(router, hosts, legs)), ...gatewaysOf(zones, hosts, claims)];
+}
+
+/** The names that fit into a sentence. */
+const NAMES = 5;
+
+/** What a router node that is Down means for the networks it routes for. */
+function lostRouter({ id, name }: Host, hosts: readonly Host[], legs: readonly Leg[]): GatewayFinding {
+  const up = new Set(hosts.filter(({ state }) => state === 'Up').map((host) => host.id));
+  const own = legs.filter(({ host }) => host === id);
+  const [shared, alone] = [true, false].map((carried) =>
+    own.filter(({ network }) => legs.some((leg) => leg.network === network && up.has(leg.host)) === carried),
+  ) as [Leg[], Leg[]];
+  const named = (some: readonly Leg[]): string =>
+    `${some.length === 1 ? 'network' : 'networks'} ${some
+      .slice(0, NAMES)
+      .map((leg) => leg.name)
+      .join(', ')}${some.length > NAMES ? ` and ${some.length - NAMES} more` : ''}`;
+  const means = [
+    ...(alone.length === 0 ? [] : [`nobody else routes for ${named(alone)}`]),
+    ...(shared.length === 0 ? [] : [`the other of the pair has ${named(shared)} to itself`]),
+    ...(own.length === 0 ? ['no network depends on it'] : []),
+  ].join('; ');
+  const text = `router node ${name} is Down: ${means}. Start it, or move its routers to another node with rebootRouter`;
+  return { about: { type: 'Host', id }, text };
+}
+
+function gatewaysOf(
   zones: readonly Pick<Tables['zone'], 'id' | 'name'>[],
   hosts: readonly Host[],
   claims: readonly Claim[],
@@ -60,12 +103,18 @@ export function gatewayFindings(
 }
 
 export async function findingsNow(db: Db): Promise<GatewayFinding[]> {
-  const [zones, hosts, claims] = await Promise.all([
+  const [zones, hosts, claims, legs] = await Promise.all([
     db.selectFrom('zone').select(['id', 'name']).orderBy('name').execute(),
     db.selectFrom('host').selectAll().orderBy('name').execute(),
     db.selectFrom('gatewayclaim').select(['host', 'unit']).execute(),
+    db
+      .selectFrom('networkrouter')
+      .innerJoin('network', 'network.id', 'networkrouter.network')
+      .select(['networkrouter.host', 'networkrouter.network', 'network.name'])
+      .orderBy('network.name')
+      .execute(),
   ]);
-  return gatewayFindings(zones, hosts, claims);
+  return gatewayFindings(zones, hosts, claims, legs);
 }
 
 /** Tells each new finding as an event of the operator's, once; gives what is found now, to be given again next time. */

@@ -100,6 +100,7 @@ function tier(rows: Rows, row: Row<'network'>, vpc: Row<'vpc'>): Tier {
     cidr: known(row.cidr ?? undefined, `no CIDR of tier ${row.id}`),
     gateway: known(row.gateway ?? undefined, `no gateway of tier ${row.id}`),
     ...(row.acl === null ? {} : { acl: aclList(rows, row.acl) }),
+    ...(offered(rows, row).has('SourceNat') ? {} : { untranslated: true }),
   };
 }
 
@@ -155,7 +156,7 @@ export function needsEveryHypervisor(rows: Rows, row: Row<'network'>): boolean {
 
 type Base = Pick<
   Network,
-  'id' | 'name' | 'accountId' | 'segment' | 'nics' | 'dns' | 'domainName' | 'dhcp' | 'service' | 'six'
+  'id' | 'name' | 'accountId' | 'segment' | 'nics' | 'dns' | 'domainName' | 'dhcp' | 'dhcpOptions' | 'service' | 'six'
 >;
 
 function base(rows: Rows, row: Row<'network'>, domainName: string): Base {
@@ -176,6 +177,7 @@ function base(rows: Rows, row: Row<'network'>, domainName: string): Base {
     domainName,
     ...sixOf(row),
     dhcp: row.cidr !== null && offered(rows, row).has('Dhcp') && offered(rows, row).get('Dhcp') !== LINUX_ROUTER,
+    ...(row.dhcpoptions === null ? {} : { dhcpOptions: JSON.parse(row.dhcpoptions) as DhcpOptions }),
   };
 }
 

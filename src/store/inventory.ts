@@ -1,6 +1,7 @@
 // Who has which address, as far as we know: instances, devices, routers and gateways of networks in one list, and where each is. What a
 // scan finds is held against it, and listWhoHasThisIp answers from it.
 import { sql } from 'kysely';
+import { routedBy, servicesOf } from '../model/network-service.ts';
 import type { Db } from './open.ts';
 
 export type KnownKind = 'instance' | 'device' | 'router' | 'gateway' | 'vpc';
@@ -13,8 +14,10 @@ export interface Known {
   readonly network: string;
   /** Empty where it has none. */
   readonly ip: string;
-  /** Undefined where a router answers whose MAC we did not choose. */
+  /** Undefined where a router answers whose MAC we did not choose, and where nobody has found it. */
   readonly mac: string | undefined;
+  /** Set where no machine of ours is known to have the address: it is a gateway's that somebody else is to bring. */
+  readonly vacant?: true;
   /** Of the instance, device or router. */
   readonly owner: { readonly id: string; readonly name: string };
   /** A further address of a card. */
@@ -184,8 +187,10 @@ async function legs(db: Db, { networks, ip, mac }: InventoryFilter): Promise<Kno
 async function gatewaysOf(db: Db, { networks, ip }: InventoryFilter): Promise<Known[]> {
   let query = db
     .selectFrom('network')
+    .innerJoin('networkoffering', 'networkoffering.id', 'network.offering')
     .leftJoin('vpc', 'vpc.id', 'network.vpc')
     .select([
+      'networkoffering.services',
       'network.id',
       'network.name',
       'network.gateway',
@@ -204,6 +209,7 @@ async function gatewaysOf(db: Db, { networks, ip }: InventoryFilter): Promise<Kn
     network: row.id,
     ip: row.gateway!,
     mac: undefined,
+    ...(row.vpc === null && routedBy(servicesOf(row)) === 'None' ? { vacant: true } : {}),
     owner: row.vpc === null ? { id: row.id, name: row.name } : { id: row.vpc, name: row.vpcname ?? row.vpc },
     secondary: false,
     place: undefined,
@@ -239,6 +245,8 @@ export type Identity =
   | { readonly is: 'elsewhere'; readonly known: Known }
   /** The address is somebody else's: of `known`. */
   | { readonly is: 'impostor'; readonly known: Known }
+  /** Where `known` is expected, but nobody knows by which MAC: this may be it, or anybody. */
+  | { readonly is: 'unconfirmed'; readonly known: Known }
   | { readonly is: 'stranger' };
 
 /** `all`: what is known of the network the sighting was made in. */
@@ -246,10 +254,13 @@ export function identify(all: readonly Known[], seen: { readonly ip: string; rea
   const same = all.find(({ ip, mac }) => ip === seen.ip && mac === seen.mac);
   if (same !== undefined) return { is: 'ours', known: same };
   const there = all.find(({ ip }) => ip === seen.ip);
-  // Routers come with MACs of their own: the address tells.
-  if (there !== undefined && there.mac === undefined) return { is: 'ours', known: there };
-  if (there !== undefined) return { is: 'impostor', known: there };
   const card = all.find(({ mac }) => mac === seen.mac);
+  if (there !== undefined && there.mac === undefined && card === undefined) {
+    // Our routers come with MACs of their own: the address tells. A device's that was never found could be anybody's.
+    const expected = there.kind === 'device' || there.vacant === true;
+    return { is: expected ? 'unconfirmed' : 'ours', known: there };
+  }
+  if (there !== undefined && there.vacant !== true) return { is: 'impostor', known: there };
   return card === undefined ? { is: 'stranger' } : { is: 'elsewhere', known: card };
 }
 

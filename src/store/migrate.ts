@@ -5,9 +5,16 @@ import * as initial from './migrations/001-initial.ts';
 import * as members from './migrations/002-members.ts';
 import * as services from './migrations/003-services.ts';
 import * as vpn from './migrations/004-vpn.ts';
+import * as dhcpOptions from './migrations/005-dhcp-options.ts';
 import type { Tables } from './schema.ts';
 
-const MIGRATIONS = { '001-initial': initial, '002-members': members, '003-services': services, '004-vpn': vpn };
+const MIGRATIONS = {
+  '001-initial': initial,
+  '002-members': members,
+  '003-services': services,
+  '004-vpn': vpn,
+  '005-dhcp-options': dhcpOptions,
+};
 
 /** The migrations this version knows. */
 export const MIGRATION_NAMES: readonly string[] = Object.keys(MIGRATIONS);

@@ -226,6 +226,7 @@ export function networkRow(more: Partial<Tables['network']> = {}): Tables['netwo
     serviceip: null,
     ip6cidr: null,
     ip6gateway: null,
+    dhcpoptions: null,
     displaynetwork: 1,
     implicit: 0,
     shared: null,

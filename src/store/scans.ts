@@ -1,5 +1,5 @@
 // What scans found: who answers on a network, first and last seen, held against what is known of it. Strangers and addresses that two
-// machines use become events, once each.
+// machines use become events, once each; a duplicate that was gone and is back, again.
 import { newId } from '../lib/id.ts';
 import { BUILT_IN } from '../model/built-in.ts';
 import { identify, inventory, type Known, nameOf, placesIn } from './inventory.ts';
@@ -80,6 +80,16 @@ async function open(
 /** First sightings of one scan that get an event each: a hostile device can invent thousands. */
 const MAX_NEWS = 20;
 
+/** A scan's answers, and what they are held against. */
+interface Scan {
+  readonly network: NetworkTable;
+  readonly hosts: readonly SeenHost[];
+  readonly known: readonly Known[];
+  readonly places: (mac: string) => string | undefined;
+  /** Addresses that were told of: one event names both machines. */
+  readonly duplicates: Set<string>;
+}
+
 async function close(tx: Tx, row: ScanTable, told: ToldScan): Promise<void> {
   const finished = new Date().toISOString();
   const state = told.error === undefined ? 'Done' : 'Failed';
@@ -90,13 +100,28 @@ async function close(tx: Tx, row: ScanTable, told: ToldScan): Promise<void> {
   if (told.error !== undefined || network === undefined) return;
   const known = await inventory(tx.db, { networks: [network.id] });
   const places = await placesIn(tx.db, network);
+  const before = await tx.db
+    .selectFrom('scan')
+    .select('finished')
+    .where('network', '=', network.id)
+    .where('route', 'is', null)
+    .where('state', '=', 'Done')
+    .where('id', '!=', row.id)
+    .orderBy('finished', 'desc')
+    .limit(1)
+    .executeTakeFirst();
+  const scan: Scan = { network, hosts: told.hosts, known, places, duplicates: new Set() };
   let news = 0;
   for (const host of told.hosts) {
     const place = places(host.mac) ?? known.find(({ mac }) => mac === host.mac)?.place;
-    const isNew = await sight(tx, network, host, place, finished);
-    if (!isNew) continue;
-    if (news < MAX_NEWS) await judge(tx, network, host, told.hosts, known, places);
-    news++;
+    const last = await sight(tx, network, host, place, finished);
+    if (last === undefined) {
+      if (news < MAX_NEWS) await judge(tx, scan, host);
+      news++;
+    } else if (last < (before?.finished ?? '') && scan.duplicates.size < MAX_NEWS) {
+      // It was gone, and with it perhaps a duplicate that somebody mended.
+      await tellDuplicate(tx, scan, host);
+    }
   }
   if (news > MAX_NEWS) {
     const text = `${news - MAX_NEWS} more addresses were seen for the first time in network ${network.name}: listNetworkNeighbors shows them`;
@@ -104,17 +129,17 @@ async function close(tx: Tx, row: ScanTable, told: ToldScan): Promise<void> {
   }
 }
 
-/** Notes that somebody was seen; whether for the first time. */
+/** Notes that somebody was seen; when last before, undefined for the first time. */
 async function sight(
   tx: Tx,
   network: NetworkTable,
   { ip, mac, vendor }: SeenHost,
   place: string | undefined,
   at: string,
-): Promise<boolean> {
+): Promise<string | undefined> {
   const before = await tx.db
     .selectFrom('sighting')
-    .select(['id', 'place'])
+    .select(['id', 'place', 'last'])
     .where('network', '=', network.id)
     .where('mac', '=', mac)
     .where('ip', '=', ip)
@@ -125,7 +150,7 @@ async function sight(
       .set({ last: at, place: place ?? before.place, ...(vendor === undefined ? {} : { vendor }) })
       .where('id', '=', before.id)
       .execute();
-    return false;
+    return before.last;
   }
   await tx.insert('sighting', {
     id: newId(),
@@ -138,37 +163,56 @@ async function sight(
     last: at,
     created: at,
   });
-  return true;
+  return undefined;
 }
 
 /** What there is to say of somebody who is seen for the first time. */
-async function judge(
-  tx: Tx,
-  network: NetworkTable,
-  host: SeenHost,
-  hosts: readonly SeenHost[],
-  known: readonly Known[],
-  places: (mac: string) => string | undefined,
-): Promise<void> {
+async function judge(tx: Tx, scan: Scan, host: SeenHost): Promise<void> {
+  const { network, known } = scan;
+  await tellDuplicate(tx, scan, host);
   const identity = identify(known, host);
-  const who = (seen: SeenHost): { readonly name: string; readonly place: string | undefined } => {
-    const owner = identify(known, seen);
-    const ours = owner.is === 'ours' || owner.is === 'elsewhere' ? owner.known : undefined;
-    const vendor = seen.vendor === undefined ? '' : `, made by ${seen.vendor}`;
-    const name = ours === undefined ? `an unknown machine${vendor}` : nameOf(ours);
-    return { name: `${seen.mac} (${name})`, place: places(seen.mac) ?? ours?.place };
-  };
-  const own = who(host);
-  const others = hosts.filter(({ ip, mac }) => ip === host.ip && mac !== host.mac);
-  const rival = others[0];
-  if (rival !== undefined && !(await toldOfBoth(tx, network, host, others))) {
-    const other = who(rival);
+  if (identity.is === 'ours') return;
+  const own = whoIs(scan, host);
+  if (identity.is === 'elsewhere') {
+    const text = (name: string): string =>
+      `${name} uses ${host.ip} in network ${network.name}, which was not given to it; ${identity.known.ip === '' ? 'it was given none' : `its own is ${identity.known.ip}`}`;
+    await tell(tx, network, STRANGER, text(own.name), text(withPlace(own.name, own.place)));
+  } else if (identity.is === 'unconfirmed') {
+    const owner = nameOf(identity.known);
+    const text = (name: string): string =>
+      `${name} answers for ${host.ip}, the address of ${owner}, whose hardware address nobody has confirmed: it may be it, or somebody who took it. If it is, register it with its MAC address (registerDevice macaddress=) and attach it`;
+    await tell(tx, network, STRANGER, text(own.name), text(withPlace(own.name, own.place)));
+  } else if (!known.some(({ mac }) => mac === host.mac)) {
+    const text = (name: string): string => `${name} is in network ${network.name} with address ${host.ip}`;
+    await tell(tx, network, STRANGER, text(own.name), text(withPlace(own.name, own.place)));
+  }
+}
+
+/** Who was seen, for sentences, and where. */
+function whoIs({ known, places }: Scan, seen: SeenHost): { readonly name: string; readonly place: string | undefined } {
+  const owner = identify(known, seen);
+  const ours = owner.is === 'ours' || owner.is === 'elsewhere' ? owner.known : undefined;
+  const vendor = seen.vendor === undefined ? '' : `, made by ${seen.vendor}`;
+  const name = ours === undefined ? `an unknown machine${vendor}` : nameOf(ours);
+  return { name: `${seen.mac} (${name})`, place: places(seen.mac) ?? ours?.place };
+}
+
+/** Tells, once in a scan, that the address has another owner, or two machines that answer for it. */
+async function tellDuplicate(tx: Tx, scan: Scan, host: SeenHost): Promise<void> {
+  const { network, hosts, known, duplicates } = scan;
+  const identity = identify(known, host);
+  const rival = hosts.find(({ ip, mac }) => ip === host.ip && mac !== host.mac);
+  if ((rival === undefined && identity.is !== 'impostor') || duplicates.has(host.ip)) return;
+  duplicates.add(host.ip);
+  const own = whoIs(scan, host);
+  if (rival !== undefined) {
+    const other = whoIs(scan, rival);
     const both = (where: (text: string, place: string | undefined) => string): string =>
       `two machines answer for ${host.ip} in network ${network.name}: ${where(own.name, own.place)} and ${where(other.name, other.place)}`;
     const advice =
       'Whoever spoke last gets the packets, so connections fail now and then. Give one of them another address';
     await tell(tx, network, DUPLICATE, `${both((text) => text)}. ${advice}`, `${both(withPlace)}. ${advice}`);
-  } else if (rival === undefined && identity.is === 'impostor') {
+  } else if (identity.is === 'impostor') {
     const owner = identity.known;
     const text = `${host.ip} in network ${network.name} belongs to ${nameOf(owner)}${owner.mac === undefined ? '' : ` (${owner.mac})`}`;
     const advice = 'Give it another address, or reserve this one for it';
@@ -180,34 +224,6 @@ async function judge(
       `${text}${owner.place === undefined ? '' : `, ${owner.place}`}, but ${withPlace(own.name, own.place)} answers for it. ${advice}`,
     );
   }
-  if (identity.is === 'ours') return;
-  if (identity.is === 'elsewhere') {
-    const text = (name: string): string =>
-      `${name} uses ${host.ip} in network ${network.name}, which was not given to it; ${identity.known.ip === '' ? 'it was given none' : `its own is ${identity.known.ip}`}`;
-    await tell(tx, network, STRANGER, text(own.name), text(withPlace(own.name, own.place)));
-  } else if (!known.some(({ mac }) => mac === host.mac)) {
-    const text = (name: string): string => `${name} is in network ${network.name} with address ${host.ip}`;
-    await tell(tx, network, STRANGER, text(own.name), text(withPlace(own.name, own.place)));
-  }
-}
-
-/** Whether the other one was new in this scan, too, and came first: one event tells of both. */
-async function toldOfBoth(
-  tx: Tx,
-  network: NetworkTable,
-  host: SeenHost,
-  others: readonly SeenHost[],
-): Promise<boolean> {
-  const rows = await tx.db
-    .selectFrom('sighting')
-    .select(['mac', 'first', 'last'])
-    .where('network', '=', network.id)
-    .where('ip', '=', host.ip)
-    .execute();
-  const own = rows.find(({ mac }) => mac === host.mac);
-  return rows.some(
-    ({ mac, first }) => mac !== host.mac && first === own?.first && others.some((one) => one.mac === mac),
-  );
 }
 
 function withPlace(text: string, place: string | undefined): string {

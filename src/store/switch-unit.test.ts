@@ -18,6 +18,7 @@ import {
   switchRow,
   vpcRow,
 } from './row.test-support.ts';
+import { rangeRow } from './router-row.test-support.ts';
 import type { Tables } from './schema.ts';
 import { DATABASES } from './store.test-support.ts';
 import type { Tx } from './write.ts';
@@ -43,7 +44,7 @@ async function openWorld() {
     store: opened.store as Store,
     sw,
     hosts,
-    unit: async (): Promise<Switch> => (await cache.refresh()).intent.switches.get(sw.id)!,
+    unit: async (id = sw.id): Promise<Switch> => (await cache.refresh()).intent.switches.get(id)!,
     /** Whether a change is said to concern the switch. */
     async concerns(change: (tx: Tx) => Promise<void>): Promise<boolean> {
       await cache.refresh();
@@ -143,6 +144,67 @@ test('a network that OVN routes for is needed at every hypervisor: its router po
   assert.deepEqual([tagged(joined, 'h1-eth0'), tagged(joined, 'h2-eth0')], [[150], [150]]);
   assert.ok(await world.concerns((tx) => tx.remove('privategateway', gateway.id)));
   assert.deepEqual(tagged(await world.unit(), 'h2-eth0'), []);
+});
+
+test('a VLAN needed at two switches is compared on the uplinks of both, and on those of no other wire or switch', async () => {
+  await using world = await openWorld();
+  const [h1] = world.hosts;
+  const [two, three, people] = [
+    switchRow('two'),
+    switchRow('three'),
+    switchRow('people', { driver: 'instructions', options: '{"dialect":"junos"}' }),
+  ];
+  const [shared, own] = [wired('shared', 150), wired('own', 151)];
+  const [device, other] = [deviceRow('printer'), deviceRow('plotter')];
+  const [q1, r1] = [portRow(two.id, 'q1'), portRow(people.id, 'r1')];
+  const far = memberRow(shared.id, device.id, q1.id);
+  await world.store.write(async (tx) => {
+    for (const row of [two, three, people]) await tx.insert('switch', row);
+    for (const row of [shared, own]) await tx.insert('network', row);
+    for (const row of [q1, r1]) await tx.insert('switchport', row);
+    for (const { id } of [world.sw, two, three, people])
+      await tx.insert('switchport', portRow(id, 'up', { role: 'uplink', managed: 0 }));
+    for (const row of [device, other]) await tx.insert('device', row);
+    const instance = instanceRow('i-1-VM', h1.id);
+    await tx.insert('instance', instance);
+    for (const [index, { id }] of [shared, own].entries())
+      await tx.insert('nic', nicRow(instance.id, id, index, `172.16.0.${index + 2}`));
+  });
+  const uplink = async (on: string) => (await world.unit(on)).ports.find(({ name }) => name === 'up');
+  assert.equal(await uplink(world.sw.id), undefined, 'nobody elsewhere needs them');
+  // The change is at the other switch.
+  assert.ok(await world.concerns((tx) => tx.insert('member', far)));
+  const up = await uplink(world.sw.id);
+  assert.deepEqual(
+    [up?.mode, up?.trunk, up?.behind, up?.tagged],
+    ['check', true, 'other switches', [{ vlan: 150, networks: ['shared'] }]],
+  );
+  assert.deepEqual((await uplink(two.id))?.tagged, up?.tagged);
+  assert.equal(await uplink(three.id), undefined, 'it needs nothing');
+  await world.store.write((tx) => tx.insert('member', memberRow(shared.id, other.id, r1.id)));
+  assert.equal(await uplink(people.id), undefined, 'nobody can look at it');
+  assert.ok(await world.concerns((tx) => tx.remove('member', far.id)));
+  assert.equal(await uplink(two.id), undefined);
+});
+
+test('a gateway node’s cable carries what OVN routes for and public VLANs', async () => {
+  await using world = await openWorld();
+  const [vpc, node] = [vpcRow(), hostRow('gw1', { kind: 'gateway' })];
+  const meet = wired('meet', 150, { guesttype: 'Private', offering: WORLD.privateOffering });
+  const range = rangeRow({ vlan: 700 });
+  assert.ok(await world.concerns((tx) => tx.insert('publicrange', range)));
+  assert.ok(
+    await world.concerns(async (tx) => {
+      await tx.insert('host', node);
+      await tx.insert('switchport', portRow(world.sw.id, 'gw1-eth0', { role: 'gateway', host: node.id }));
+      await tx.insert('vpc', vpc);
+      await tx.insert('network', meet);
+      await tx.insert('privategateway', gatewayRow(vpc.id, meet.id, '172.16.0.1'));
+    }),
+  );
+  const unit = await world.unit();
+  assert.deepEqual([tagged(unit, 'gw1-eth0'), tagged(unit, 'h1-eth0')], [[150, 700], [150]]);
+  assert.equal(unit.ports.find(({ name }) => name === 'gw1-eth0')?.behind, 'gateway gw1');
 });
 
 test('a router node’s cable carries the networks it has a leg in', async () => {

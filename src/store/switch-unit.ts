@@ -7,6 +7,7 @@ import type { Row, Rows } from './intent-rows.ts';
 export function switchUnit(rows: Rows, row: Row<'switch'>): Switch {
   const everywhere = rows.network.by('physicalnetwork', row.physicalnetwork).filter(hasVlan);
   const routed = everywhere.filter((network) => needsEveryHypervisor(rows, network)).map(({ id }) => id);
+  const ports = rows.switchport.by('switch', row.id).flatMap((port) => portOf(rows, row, port, routed));
   return {
     id: row.id,
     name: row.name,
@@ -17,7 +18,7 @@ export function switchUnit(rows: Rows, row: Row<'switch'>): Switch {
     nativeVlan: row.nativevlan,
     apply: row.apply === 1,
     confirmed: row.confirmed,
-    ports: rows.switchport.by('switch', row.id).flatMap((port) => portOf(rows, row, port, routed)),
+    ports: [...ports, ...uplinksOf(rows, row, ports)],
   };
 }
 
@@ -44,9 +45,50 @@ function portOf(rows: Rows, row: Row<'switch'>, port: Row<'switchport'>, routed:
     ];
   }
   const host = port.host === null ? undefined : rows.host.get(port.host);
-  if (host === undefined || (port.role !== 'hypervisor' && port.role !== 'router')) return [];
-  const networks = [...networksAt(rows, host.id), ...(host.kind === 'hypervisor' ? routed : [])];
-  return [{ id, name, mode, behind: `${host.kind} ${host.name}`, trunk: true, tagged: vlans(networks) }];
+  if (host === undefined || !CABLES.includes(port.role)) return [];
+  const tagged = vlans([...networksAt(rows, host.id), ...(hasOvn(host) ? routed : [])]);
+  const outside = publicVlans(rows, row, host).filter(({ vlan }) => tagged.every((each) => each.vlan !== vlan));
+  return [{ id, name, mode, behind: `${host.kind} ${host.name}`, trunk: true, tagged: [...tagged, ...outside] }];
+}
+
+/** Roles of ports that a host of ours hangs on. */
+const CABLES: readonly string[] = ['hypervisor', 'gateway', 'router'];
+
+/** Whether OVN may place router ports there. */
+function hasOvn({ kind }: Row<'host'>): boolean {
+  return kind === 'hypervisor' || kind === 'gateway';
+}
+
+/** VLANs of public addresses, which a gateway node is there for. */
+function publicVlans(rows: Rows, { physicalnetwork }: Row<'switch'>, { kind }: Row<'host'>): PortVlan[] {
+  if (kind !== 'gateway') return [];
+  const ranges = rows.publicrange.by('physicalnetwork', physicalnetwork).filter(({ network }) => network === null);
+  const vlans = new Set(ranges.map(({ vlan }) => vlan).filter((vlan) => vlan !== null));
+  return [...vlans].map((vlan) => ({ vlan, networks: ['public addresses'] }));
+}
+
+/**
+ * The ports that lead to other switches. Which of them leads to which nobody says, so a VLAN that is needed at this switch and at
+ * another must be on each. Where people are asked for lines, nothing can be compared.
+ */
+function uplinksOf(rows: Rows, row: Row<'switch'>, ports: readonly SwitchPort[]): SwitchPort[] {
+  const uplinks = rows.switchport.by('switch', row.id).filter(({ role }) => role === 'uplink');
+  if (uplinks.length === 0 || row.driver === 'instructions') return [];
+  const here = new Set(ports.flatMap(({ untagged, tagged }) => [untagged, ...tagged].map((each) => each?.vlan)));
+  const shared = rows.network
+    .by('physicalnetwork', row.physicalnetwork)
+    .filter((network) => hasVlan(network) && here.has(network.vlan) && isElsewhere(rows, row, network.id))
+    .map(({ id }) => id);
+  if (shared.length === 0) return [];
+  const tagged = vlansOf(rows, row.physicalnetwork, shared);
+  return uplinks.map(({ id, name }) => ({ id, name, mode: 'check', behind: 'other switches', trunk: true, tagged }));
+}
+
+/** Whether a network's frames pass another switch of the same physical network. */
+function isElsewhere(rows: Rows, { id, physicalnetwork }: Row<'switch'>, network: string): boolean {
+  return switchesOfNetwork(rows, network).some(
+    (other) => other !== id && rows.switch.get(other)?.physicalnetwork === physicalnetwork,
+  );
 }
 
 function namesOf(rows: Rows, members: readonly Row<'member'>[]): string {
@@ -82,17 +124,27 @@ export function switchesAtHost(rows: Rows, host: string | null | undefined): str
   return rows.switchport.by('host', host).map((port) => port.switch);
 }
 
-/** Ids of the switches that carry a network. */
+/** Ids of the switches that carry a network at a port of a device or a node. */
 export function switchesOfNetwork(rows: Rows, id: string): string[] {
   const network = rows.network.get(id);
-  if (network !== undefined && hasVlan(network) && needsEveryHypervisor(rows, network))
-    return [...rows.switch.all()].map((row) => row.id);
+  const everywhere = network !== undefined && hasVlan(network) && needsEveryHypervisor(rows, network);
   const ports = rows.member.by('network', id).map((member) => rows.switchport.get(member.switchport)?.switch);
   const hosts = [
     ...rows.nic.by('network', id).flatMap((nic) => hostsOf(rows.instance.get(nic.instance))),
     ...rows.networkrouter.by('network', id).map((leg) => leg.host),
+    ...(everywhere ? [...rows.host.all()].filter(hasOvn).map((host) => host.id) : []),
   ];
   return [...ports.filter((port) => port !== undefined), ...hosts.flatMap((host) => switchesAtHost(rows, host))];
+}
+
+/** These switches, and those that lead to them: what is needed at one must be on the uplinks of the others. */
+export function withLinked(rows: Rows, ids: readonly string[]): string[] {
+  const wires = new Set(ids.map((id) => rows.switch.get(id)?.physicalnetwork));
+  const linked = [...rows.switch.all()].filter(
+    ({ id, physicalnetwork }) =>
+      wires.has(physicalnetwork) && rows.switchport.by('switch', id).some(({ role }) => role === 'uplink'),
+  );
+  return [...ids, ...linked.map(({ id }) => id)];
 }
 
 /** Ids of the switches whose cables carry an instance's frames, while it moves those of both places. */

@@ -1,7 +1,7 @@
 // Which units of the intent a touched row changes: the other half of intent-units.ts, and to be kept in step with it.
 import type { UnitKey } from '../model/intent.ts';
 import type { Row, Rows, Touched } from './intent-rows.ts';
-import { switchesAtHost, switchesOfInstance, switchesOfNetwork } from './switch-unit.ts';
+import { switchesAtHost, switchesOfInstance, switchesOfNetwork, withLinked } from './switch-unit.ts';
 
 /** The unit a network belongs to: its VPC where it is a tier, else itself. */
 function unitOfNetwork(row: Row<'network'>): UnitKey {
@@ -22,7 +22,7 @@ export function unitsOf(rows: Rows, touched: Touched): Set<UnitKey> {
     if (typeof id === 'string') units.add(`host:${id}`);
   };
   const switches = (ids: readonly string[]): void => {
-    for (const id of ids) units.add(`switch:${id}`);
+    for (const id of withLinked(rows, ids)) units.add(`switch:${id}`);
   };
   const instance = (row: Row<'instance'>): void => {
     for (const at of [row.lasthost, row.migratefrom]) host(at);
@@ -165,6 +165,7 @@ export function unitsOf(rows: Rows, touched: Touched): Set<UnitKey> {
       }
       break;
     case 'publicrange':
+      switches([...rows.switch.all()].map(({ id }) => id));
       for (const row of rows.publicip.by('publicrange', touched.id)) publicSide(row);
       // By which of them IPv6 leaves is decided among all of a zone.
       for (const zone of new Set([touched.was?.zone, touched.is?.zone]))

@@ -67,7 +67,8 @@ function remedy(spec: PortSpec, from: PortActual, vlan: number, how: string): st
 /** A node's port that sees another system than the one said to be behind it (LLDP); devices may call themselves anything. */
 export function neighbourFinding(document: SwitchDocument, spec: PortSpec, system: string): readonly SwitchFinding[] {
   const [kind, name = ''] = spec.behind.split(' ');
-  if ((kind !== 'hypervisor' && kind !== 'router') || system === '' || shortName(name) === shortName(system)) return [];
+  if (!['hypervisor', 'gateway', 'router'].includes(kind!) || system === '' || shortName(name) === shortName(system))
+    return [];
   const text =
     `${placeText(document, spec)}: the neighbour there calls itself ${clean(system)} (LLDP), not ${clean(name)}: ` +
     'move the cable, or register the port with the node that hangs on it';

@@ -1,17 +1,11 @@
 // A switch that no program may touch: the lines are printed for the network team, and what they confirm counts as done. There is
 // nothing to connect to and nothing to read, so this is a pure function of the document and no driver like the others.
-import { z } from 'zod';
+import { SWITCH_OPTIONS } from '../protocol/switch-options.ts';
 import type { PortActual, SwitchDocument, SwitchReport } from '../protocol/switch.ts';
 import { checkDocument } from './check.ts';
 import { DIALECTS, linesFor } from './dialect.ts';
 import { optionsOf } from './options.ts';
 import { targetOf } from './plan.ts';
-
-const OPTIONS = z.strictObject({
-  dialect: z.enum(['cisco-ios', 'arista-eos', 'junos', 'sonic'], {
-    error: 'which lines to print: cisco-ios, arista-eos, junos or sonic',
-  }),
-});
 
 /** No blank, no quote, nothing a shell or a switch's command line would read as more than a name. */
 const PORT_NAMES = {
@@ -24,7 +18,7 @@ const PORT_NAMES = {
  * Throws a {@link SwitchFault} when the options or a port's name make no sense.
  */
 export function reviewInstructions(document: SwitchDocument): { report: SwitchReport; steps: readonly [] } {
-  const { dialect } = optionsOf(document, OPTIONS);
+  const { dialect } = optionsOf(document, SWITCH_OPTIONS.instructions);
   checkDocument(document, PORT_NAMES);
   const { id, name, generation, confirmed } = document;
   const base = { id, name, findings: [] };

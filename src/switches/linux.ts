@@ -1,5 +1,5 @@
 // A Linux switch over SSH: a VLAN-aware bridge, as on Cumulus, SONiC or DENT, read and set with iproute2's `bridge` (bridge(8)).
-import { z } from 'zod';
+import { LINUX_DEVICE, SWITCH_OPTIONS } from '../protocol/switch-options.ts';
 import type { SwitchDocument, SwitchStep } from '../protocol/switch.ts';
 import { type SwitchDriver, SwitchFault } from './driver.ts';
 import { addressesOf, checkFilters, portsOf } from './linux-read.ts';
@@ -8,28 +8,16 @@ import { optionsOf } from './options.ts';
 import type { PortChange } from './plan.ts';
 import { differenceOf, needs, noLonger } from './reason.ts';
 import { type Answer, lineOf } from './remote.ts';
-import { openSsh, SSH_OPTIONS } from './ssh.ts';
+import { openSsh } from './ssh.ts';
 import { rangeWords } from './vlans.ts';
-
-/** linux/if.h, IFNAMSIZ: an interface's name has at most 15 bytes. */
-const DEVICE = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,14}$/;
-
-const OPTIONS = z.strictObject({
-  ...SSH_OPTIONS,
-  bridge: z
-    .string({ error: 'name the bridge whose ports are the switch ports' })
-    .regex(DEVICE, 'letters, digits, dots and dashes, at most 15'),
-  /** Whether commands need `sudo -n` in front, for a user other than root. */
-  sudo: z.stringbool().or(z.boolean()).default(false),
-});
 
 export const linuxDriver: SwitchDriver = {
   name: 'linux',
-  portName: DEVICE,
+  portName: LINUX_DEVICE,
   portExample: 'an interface of at most 15 letters, digits, dots and dashes, such as swp1',
   commandsFor,
   async open(document, signal) {
-    const { bridge, sudo, ...login } = optionsOf(document, OPTIONS);
+    const { bridge, sudo, ...login } = optionsOf(document, SWITCH_OPTIONS.linux);
     const link = await openSsh(document, login, 22, signal);
     const own = sudo ? ['sudo', '-n'] : [PATH];
     const ask = async (commands: readonly (readonly string[])[], stop: boolean): Promise<readonly Answer[]> => {

@@ -4,7 +4,11 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { sleep } from '../lib/sleep.ts';
+import type { PortActual } from '../protocol/switch.ts';
+import type { NetconfSession } from './netconf-session.ts';
+import { portsOf } from './openconfig.ts';
 import { end, start, startSshServer, type TestSshServer } from './sshd.test-support.ts';
+import { child } from './xml.ts';
 
 /** Names and namespaces as in OpenConfig; only what we read or write. */
 const MODULES: Readonly<Record<string, string>> = {
@@ -68,6 +72,32 @@ export async function startNetconf(...more: readonly string[]): Promise<TestNetc
       await ssh.stop();
     },
   };
+}
+
+const INTERFACES = 'http://openconfig.net/yang/interfaces';
+const NC = 'urn:ietf:params:xml:ns:netconf:base:1.0';
+
+/** The ports as they are configured, asked for by somebody else than the driver. */
+export async function runningPorts(engineer: NetconfSession): Promise<readonly PortActual[]> {
+  const filter = `<filter type="subtree"><interfaces xmlns="${INTERFACES}"/></filter>`;
+  const reply = await engineer.request(`<get-config><source><running/></source>${filter}</get-config>`);
+  return portsOf(child(reply, 'data'));
+}
+
+/** Gives the server these ports and no others, in no VLAN. */
+export async function plainPorts(engineer: NetconfSession, names: readonly string[]): Promise<void> {
+  const ports = names.map(
+    (name) =>
+      `<interface nc:operation="replace"><name>${name}</name><config><description>ours</description></config></interface>`,
+  );
+  const config = `<config><interfaces xmlns="${INTERFACES}" xmlns:nc="${NC}">${ports.join('')}</interfaces></config>`;
+  // The first edit after the start is acknowledged and lost.
+  for (let tries = 0; tries < 3; tries++) {
+    await engineer.request(`<edit-config><target><candidate/></target>${config}</edit-config>`);
+    await engineer.request('<commit/>');
+    if ((await runningPorts(engineer)).length === names.length) return;
+  }
+  throw new Error('the server does not take its ports');
 }
 
 function there(path: string): Promise<boolean> {

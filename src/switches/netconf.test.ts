@@ -7,15 +7,13 @@ import { after, before, beforeEach, test } from 'node:test';
 import { silentLog } from '../lib/log.ts';
 import { sleep } from '../lib/sleep.ts';
 import type { PortActual, PortSpec, SwitchDocument } from '../protocol/switch.ts';
-import { startNetconf, type TestNetconfServer } from './netconf.test-support.ts';
+import { plainPorts, runningPorts, startNetconf, type TestNetconfServer } from './netconf.test-support.ts';
 import { netconfDriver } from './netconf.ts';
 import { type NetconfSession, openNetconf } from './netconf-session.ts';
-import { portsOf } from './openconfig.ts';
 import { planSwitch } from './plan.ts';
 import { reviewSwitch, type Review } from './review.ts';
 import { closeSsh, openSsh } from './ssh.ts';
 import { access, documentOf, trunk } from './switch.test-support.ts';
-import { child } from './xml.ts';
 
 let server: TestNetconfServer;
 let engineer: NetconfSession;
@@ -48,26 +46,9 @@ async function session(): Promise<NetconfSession> {
   return openNetconf(link.subsystem('netconf'));
 }
 
-async function running(): Promise<readonly PortActual[]> {
-  const reply = await engineer.request(`<get-config><source><running/></source>${FILTER}</get-config>`);
-  return portsOf(child(reply, 'data'));
-}
+const running = (): Promise<readonly PortActual[]> => runningPorts(engineer);
 
-beforeEach(async () => {
-  const NC = 'urn:ietf:params:xml:ns:netconf:base:1.0';
-  const ports = ['eth1', 'eth2', 'uplink'].map(
-    (name) =>
-      `<interface nc:operation="replace"><name>${name}</name><config><description>ours</description></config></interface>`,
-  );
-  const config = `<config><interfaces xmlns="${INTERFACES}" xmlns:nc="${NC}">${ports.join('')}</interfaces></config>`;
-  // The first edit after the start is acknowledged and lost.
-  for (let tries = 0; tries < 3; tries++) {
-    await engineer.request(`<edit-config><target><candidate/></target>${config}</edit-config>`);
-    await engineer.request('<commit/>');
-    if ((await running()).length === 3) return;
-  }
-  assert.fail('the server does not take its ports');
-});
+beforeEach(() => plainPorts(engineer, ['eth1', 'eth2', 'uplink']));
 
 test('reviewSwitch() sets access and trunk ports in one commit, confirms it, and leaves the rest of the interface alone', async () => {
   const document = sw([access('eth1', 1234), trunk('eth2', [1234, 1235, 1236])]);

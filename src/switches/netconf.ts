@@ -1,20 +1,12 @@
 // Switches that speak NETCONF: all changes go into the candidate, are validated, and committed for a short while only. The review
 // reads them back and confirms; if we lose the switch in between, it undoes the commit by itself (RFC 6241, 8.3 to 8.6).
-import { z } from 'zod';
+import { SWITCH_OPTIONS } from '../protocol/switch-options.ts';
 import { type SwitchDriver, SwitchFault } from './driver.ts';
 import { type NetconfSession, openNetconf } from './netconf-session.ts';
 import { editOf, FILTER, portsOf, stepOf } from './openconfig.ts';
 import { optionsOf } from './options.ts';
-import { openSsh, SSH_OPTIONS } from './ssh.ts';
+import { openSsh } from './ssh.ts';
 import { child, element } from './xml.ts';
-
-const OPTIONS = z.strictObject({
-  ...SSH_OPTIONS,
-  /** How the switch models its ports. */
-  model: z.enum(['openconfig']).default('openconfig'),
-  /** Whether to ask for a validation before the commit, which makes one anyway. netconfd 2.13 forgets the edit when asked. */
-  validate: z.stringbool().or(z.boolean()).default(true),
-});
 
 /** Seconds a commit lasts unless it is confirmed: enough to read back twice. */
 const CONFIRM_SECONDS = 30;
@@ -27,7 +19,7 @@ export const netconfDriver: SwitchDriver = {
   portExample: 'letters, digits and / . : _ -, such as ethernet-1/7',
   commandsFor: (document, change) => [stepOf(change, document.nativeVlan)],
   async open(document, signal) {
-    const { user, hostKey, validate } = optionsOf(document, OPTIONS);
+    const { user, hostKey, validate } = optionsOf(document, SWITCH_OPTIONS.netconf);
     const link = await openSsh(document, { user, hostKey }, PORT, signal);
     const session = await openNetconf(link.subsystem('netconf'));
     let locked = false;

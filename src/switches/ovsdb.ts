@@ -3,22 +3,14 @@
 import { isIP } from 'node:net';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { z } from 'zod';
 import { tryRun } from '../lib/run.ts';
+import { SWITCH_OPTIONS } from '../protocol/switch-options.ts';
 import type { SwitchDocument, SwitchStep } from '../protocol/switch.ts';
 import { ANSWER_MS, type SwitchDriver, SwitchFault } from './driver.ts';
 import { addressesOf, portsOf, readTables, type PortTables } from './ovsdb-read.ts';
 import { optionsOf } from './options.ts';
 import type { PortChange, PortVlans } from './plan.ts';
 import { addsReason, differenceOf, noLonger, reasonOf } from './reason.ts';
-
-const OPTIONS = z.strictObject({
-  bridge: z
-    .string({ error: 'name the bridge whose ports are the switch ports' })
-    .regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/, 'letters, digits, dots, dashes, at most 63'),
-  /** Where ovs-vswitchd's control socket lies, when it runs on this machine: only there its MAC table can be asked for. */
-  rundir: z.string().startsWith('/', 'an absolute path').optional(),
-});
 
 /** A VLAN that no frame is in: a trunk of it alone carries nothing, while an empty list carries everything. */
 const NOTHING = 4095;
@@ -29,7 +21,7 @@ export const ovsdbDriver: SwitchDriver = {
   portExample: 'letters, digits, dots and dashes, such as eth1',
   commandsFor,
   async open(document, signal) {
-    const { bridge, rundir } = optionsOf(document, OPTIONS);
+    const { bridge, rundir } = optionsOf(document, SWITCH_OPTIONS.ovsdb);
     const head = vsctl(document);
     const ask = (argv: readonly string[]): Promise<string> => answer(argv, signal);
     return {

@@ -6,7 +6,6 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { z } from 'zod';
 import { RunError, type RunResult, tryRun } from '../lib/run.ts';
 import type { SwitchDocument } from '../protocol/switch.ts';
 import { ANSWER_MS, SwitchFault } from './driver.ts';
@@ -14,19 +13,6 @@ import { type Answer, answersOf, scriptOf } from './remote.ts';
 
 /** How long a connection outlives its last use: longer than the time between two reviews. */
 const KEEP_SECONDS = 30;
-
-/** What every driver that speaks SSH is told. */
-export const SSH_OPTIONS = {
-  user: z
-    .string({ error: 'name the user to log in as' })
-    .regex(/^[A-Za-z_][A-Za-z0-9_.-]{0,31}$/, 'letters, digits, dots and dashes, at most 32'),
-  hostKey: z
-    .string({ error: 'what the switch proves itself with: take it from ssh-keyscan, such as "ssh-ed25519 AAAA…"' })
-    .regex(
-      /^(ssh-(ed25519|rsa)|ecdsa-sha2-nistp(256|384|521)) [A-Za-z0-9+/]+=*$/,
-      'a type and a key: "ssh-ed25519 AAAA…"',
-    ),
-};
 
 export interface SshOptions {
   readonly user: string;

@@ -29,6 +29,7 @@ let sides: Side[];
 suite('data plane', () => {
   cloudForSuite(async (started) => {
     lab = started;
+    await lab.cloud.as('admin')('updateConfiguration', { name: 'network.vlan.tenants', value: '2500-2599' });
     sides = await Promise.all([1, 2, 3, 4, 5, 6].map((number) => side(number, `h${Math.ceil(number / 2)}`)));
   });
 

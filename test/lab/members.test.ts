@@ -169,6 +169,55 @@ describe('a physical server in a network of instances', () => {
     assert.ok(await serverReaches(vm1), 'the server reaches vm1');
   });
 
+  test('S09: the VLAN missing between two switches is named with switch and uplink, which is never written', async () => {
+    const [cable] = rows(await admin('listSwitchPorts', { name: 'h2-eth0' }), 'switchport');
+    await admin('deleteSwitchPort', { id: text(cable, 'id') });
+    const patch = (port: string, peer: string): string[] => [
+      '--',
+      'set',
+      'Interface',
+      port,
+      'type=patch',
+      `options:peer=${peer}`,
+    ];
+    const leaf = ['add-br', 'br-two', '--', 'set', 'Bridge', 'br-two', 'datapath_type=netdev'];
+    const moved = ['del-port', 'h2-eth0', '--', 'add-port', 'br-two', 'h2-eth0', 'vlan_mode=native-untagged', 'tag=1'];
+    const near = ['add-port', 'br-sw', 'up1', ...patch('up1', 'up2')];
+    const far = ['add-port', 'br-two', 'up2', ...patch('up2', 'up1')];
+    await atSwitch(...leaf, '--', ...moved, '--', ...near, '--', ...far);
+    const { zoneid, physicalnetworkid } = rows(await admin('listSwitches'), 'switch')[0] as Record<string, unknown>;
+    const two = await admin('addSwitch', {
+      name: 'two',
+      zoneid: String(zoneid),
+      physicalnetworkid: String(physicalnetworkid),
+      driver: 'ovsdb',
+      url: `unix:${join(folder(), 'db.sock')}`,
+      'details[0].bridge': 'br-two',
+    });
+    const behind = { switchid: text(field(two, 'switch'), 'id'), managed: 'false' };
+    const hostid = text(cable, 'hostid');
+    await admin('addSwitchPort', { ...behind, name: 'h2-eth0', role: 'hypervisor', hostid });
+    await admin('addSwitchPort', { ...behind, name: 'up2', role: 'uplink' });
+    await admin('addSwitchPort', { switchid, name: 'up1', role: 'uplink' });
+    await eventually('vm1 reaches vm3', async () => ((await lab.ping(vm1, vm3)) ? true : undefined), TOLD_MS);
+    await atSwitch('set', 'Port', 'up1', 'trunks=1');
+    assert.ok(!(await lab.ping(vm1, vm3)), 'vm1 reaches vm3 no more');
+    const told = await eventually(
+      'the network says where it is not realized',
+      async () => {
+        const [network] = rows(await admin('listNetworks', { id: networkid, listall: 'true' }), 'network');
+        return network !== undefined && 'notrealized' in network ? rows(network, 'notrealized')[0] : undefined;
+      },
+      TOLD_MS,
+    );
+    assert.match(
+      text(told, 'text'),
+      new RegExp(`^switch sw, port up1 \\(other switches\\): VLAN ${vlan} is not on it`),
+    );
+    assert.equal(await atSwitch('get', 'Port', 'up1', 'trunks'), '[1]');
+    await atSwitch('clear', 'Port', 'up1', 'trunks');
+  });
+
   test('detaching: silence, the port is parked, the address is free, and the network can go', async () => {
     await assert.rejects(lab.tenant.call('deleteNetwork', { id: networkid }), /fileserver|instances/);
     await lab.tenant.call('detachDevice', { networkid, deviceid });

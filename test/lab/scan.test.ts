@@ -59,12 +59,18 @@ suite('who is it', () => {
   test('S50: a scan finds who has a MAC prefix, instances of the same and of another hypervisor, and strangers', async () => {
     const vlan = await lab.tenant.vlanOf(network);
     await joins('printer', vlan, '10.40.0.77', PI);
+    await lab.wire.inNetwork('printer', ['ip', 'address', 'add', '10.40.0.254/24', 'dev', 'eth0']);
     const found = await scan();
     assert.equal(text(found, 'state'), 'Done');
-    assert.equal(text(found, 'count'), '3');
-    assert.equal(text(found, 'strangers'), '1');
-    const [pi, ...others] = await neighbors({ macaddress: 'B8-27-EB' });
+    assert.equal(text(found, 'count'), '4');
+    assert.equal(text(found, 'strangers'), '2');
+    const [thief, pi, ...others] = await neighbors({ macaddress: 'B8-27-EB' });
     assert.deepEqual(others, []);
+    assert.deepEqual(
+      [thief!['ipaddress'], thief!['kind'], thief!['known']],
+      ['10.40.0.254', 'unconfirmed', false],
+      'nobody of ours has the gateway address: who takes it is no gateway of ours',
+    );
     assert.equal(pi!['ipaddress'], '10.40.0.77');
     assert.equal(pi!['macaddress'], PI);
     assert.match(String(pi!['vendor']), /Raspberry Pi/);
@@ -80,10 +86,14 @@ suite('who is it', () => {
       [],
       "where things are plugged in is the operator's business",
     );
-    const told = await events('NETWORK.STRANGER');
-    assert.equal(told.length, 1);
+    const told = (await events('NETWORK.STRANGER')).toSorted();
+    assert.equal(told.length, 2);
     assert.match(
       told[0]!,
+      /answers for 10\.40\.0\.254, the address of the gateway of network \S+, whose hardware address/,
+    );
+    assert.match(
+      told[1]!,
       /^b8:27:eb:00:11:ab \(an unknown machine, made by Raspberry Pi.*\) is in network \S+ with address 10\.40\.0\.77$/,
     );
   });
@@ -95,7 +105,7 @@ suite('who is it', () => {
     const [after] = await neighbors({ ipaddress: '10.40.0.77' });
     assert.equal(after!['firstseen'], before!['firstseen']);
     assert.notEqual(after!['lastseen'], before!['lastseen']);
-    assert.equal((await events('NETWORK.STRANGER')).length, 1);
+    assert.equal((await events('NETWORK.STRANGER')).length, 2);
   });
 
   test('two machines with one address are found, and both are named with their places', async () => {
@@ -119,7 +129,8 @@ suite('who is it', () => {
       same.map(({ macaddress, kind }) => `${macaddress} ${kind}`).toSorted(),
       [`${one.mac} instance`, `${rival} impostor`].toSorted(),
     );
-    const [told] = await events('NETWORK.DUPLICATE.ADDRESS');
+    const [told, ...more] = await events('NETWORK.DUPLICATE.ADDRESS');
+    assert.deepEqual(more, []);
     assert.ok(told!.startsWith(`two machines answer for ${one.address} in network `), told);
     for (const name of [`${one.mac} (instance one)`, `${rival} (an unknown machine)`])
       assert.ok(told!.includes(name), told);
@@ -133,6 +144,17 @@ suite('who is it', () => {
       20_000,
     );
     assert.deepEqual(places, [`${one.mac} hypervisor h1`, `${rival} port fileserver-eth0 of switch sw`].toSorted());
+  });
+
+  test('a duplicate that was mended and is back is told again', async () => {
+    const address = async (how: 'add' | 'del'): Promise<void> => {
+      await lab.wire.inNetwork('fileserver', ['ip', 'address', how, `${one.address}/24`, 'dev', 'eth0']);
+      await scan();
+    };
+    await address('del');
+    assert.equal((await events('NETWORK.DUPLICATE.ADDRESS')).length, 1);
+    await address('add');
+    assert.equal((await events('NETWORK.DUPLICATE.ADDRESS')).length, 2);
   });
 
   test('scanNetwork refuses to be asked for more than is good for the network', async () => {

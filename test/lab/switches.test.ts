@@ -6,6 +6,7 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { openPhysical } from '../../src/commands/physical/physical.test-support.ts';
 import { type LinuxSwitch, linuxSwitchGuest } from '../../src/lab/qemu/linux-switch.ts';
 import { enter, sandboxEnv } from '../../src/lab/sandbox.ts';
 import { silentLog } from '../../src/lib/log.ts';
@@ -248,6 +249,25 @@ test('a review of a switch that is as it shall be is quick on the kept connectio
     times.push(performance.now() - begun);
   }
   assert.ok(Math.min(...times) < 3000, `${times.map(Math.round).join(', ')} ms`); // some 1000 ms on an emulated switch beside other tests
+});
+
+test('addSwitch driver=linux by request: a device is attached by it', async () => {
+  const login = { username: guest.user, privatekey: Buffer.from(guest.keys.privateKey).toString('base64') };
+  const details = { 'details[0].bridge': guest.bridge, 'details[0].hostKey': guest.keys.hostKey };
+  await using cloud = await openPhysical({ driver: 'linux', url: address, ...login, ...details }, reviewSwitch);
+  const switchportid = await cloud.port('swp2', { domainid: await cloud.domainOf('acme-admin') });
+  const networkid = await cloud.network('acme-admin', 'office', '10.1.1.0/24');
+  const deviceid = await cloud.device('acme-admin', 'box');
+  await cloud.callAs('acme-admin', 'attachDevice', { networkid, deviceid, switchportid });
+  const attached = cloud.follow();
+  const member = await eventually('the device is attached', async () => {
+    const [row] = await cloud.list('acme-admin', 'listNetworkMembers', { networkid });
+    return row?.['state'] === 'Attached' ? row : undefined;
+  });
+  await attached;
+  assert.equal(member['switchportname'], 'swp2');
+  const { vlan } = await cloud.store.db.selectFrom('network').select('vlan').executeTakeFirstOrThrow();
+  assert.match((await guest.shell('bridge vlan show dev swp2')).stdout, new RegExp(`\\b${vlan} PVID Egress Untagged`));
 });
 
 test('what makes a Linux switch unfit is said: a bridge that ignores VLANs, no bridge, no such port', async () => {

@@ -49,6 +49,7 @@ suite('networks that nobody routes for', () => {
   });
 
   test('an instance that migrates is on the other hypervisor with its address, away for as long as a guest takes to start', async (t) => {
+    await lab.cloud.as('admin')('updateConfiguration', { name: 'network.vlan.tenants', value: '3000' });
     // Its gateway is somebody else's machine; addresses are told by DHCP.
     const network = await lab.tenant.network('DefaultIsolatedNetworkOffering', {
       gateway: '10.1.1.1',

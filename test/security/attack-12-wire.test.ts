@@ -2,10 +2,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { openCloud } from '../support/cloud.ts';
-import { privateNetwork, privateNetworkOn, tier, vpc } from './tenant.ts';
+import { idOf, privateNetwork, privateNetworkOn, tier, vpc } from './tenant.ts';
 
 test('attack 12: no VLAN but a free one outside of the pool can be chosen', async () => {
   await using cloud = await openCloud();
+  await cloud.callAs('admin', 'updateConfiguration', { name: 'network.vlan.tenants', value: '2-4094' });
   const bad = ['0', '1', '4095', '4096', '-5', '1e3', '0x64', '99999999999', 'abc', '1000', '1500', 'vlan://1', ' '];
   for (const vlan of bad) {
     await assert.rejects(
@@ -20,6 +21,37 @@ test('attack 12: no VLAN but a free one outside of the pool can be chosen', asyn
     { kind: 'parameter' },
     'a VLAN of another domain',
   );
+  const networks = await cloud.store.db.selectFrom('network').select('vlan').execute();
+  assert.deepEqual(
+    networks.map((row) => row.vlan),
+    [3000],
+  );
+});
+
+test('attack 12: the admin of a domain puts no instance on a VLAN of the operator’s, such as the one outside of the routers', async () => {
+  await using cloud = await openCloud();
+  const zoneid = await idOf(cloud, 'acme-admin', 'listZones', 'zone', 'zone1');
+  const range = { startip: '203.0.113.100', endip: '203.0.113.110', gateway: '203.0.113.1', netmask: '255.255.255.0' };
+  await cloud.callAs('admin', 'createVlanIpRange', { zoneid, ...range });
+  const take = async (vlan: string): Promise<void> => {
+    for (const [name, more] of [
+      ['DefaultL2NetworkOfferingVlan', {}],
+      ['NoServicesSpecifyVlan', { cidr: '10.1.1.0/24' }],
+      ['DefaultPrivateGatewayNetworkOfferingSpecifyVlan', { cidr: '172.16.0.0/24' }],
+    ] as const) {
+      const networkofferingid = await idOf(cloud, 'acme-admin', 'listNetworkOfferings', 'networkoffering', name);
+      const params = { name: 'x', zoneid, networkofferingid, vlan, bypassvlanoverlapcheck: true, ...more };
+      await assert.rejects(
+        cloud.callAs('acme-admin', 'createNetwork', params),
+        (error: Error) => error.message.includes(`VLAN ${vlan} cannot be named by tenants`),
+        `${name}, VLAN ${vlan}`,
+      );
+    }
+  };
+  await take('100');
+  await cloud.callAs('admin', 'updateConfiguration', { name: 'network.vlan.tenants', value: '3000-3099' });
+  for (const vlan of ['100', '2999', '3100']) await take(vlan);
+  await privateNetworkOn(cloud, 'acme-admin', '3000');
   const networks = await cloud.store.db.selectFrom('network').select('vlan').execute();
   assert.deepEqual(
     networks.map((row) => row.vlan),

@@ -53,6 +53,7 @@ test('attack 14: 100 requests for the last VLANs of a small pool: no more than t
 
 test('attack 14: a VLAN chosen by two domains at once is had by one', async () => {
   await using cloud = await openCloud();
+  await cloud.callAs('admin', 'updateConfiguration', { name: 'network.vlan.tenants', value: '3000' });
   const { ids } = await race(
     HUNDRED.slice(0, 20).map(
       (n) => () => privateNetworkOn(cloud, n % 2 === 0 ? 'acme-admin' : 'globex-admin', '3000', `172.16.${n}.0/24`),

@@ -180,6 +180,10 @@ export const createUser = writeCommand({
   },
 });
 
+const keysAreMade = param
+  .notOffered('keys are made here and not given. registerUserKeys makes the user a new pair')
+  .optional();
+
 const updateParams = z.object({
   id: param.ref('user', 'The user'),
   username: param.text('Its new name').optional(),
@@ -189,6 +193,8 @@ const updateParams = z.object({
   timezone: param.text('Time zone').optional(),
   password: param.text('Its new password', MAX_PASSWORD).optional(),
   currentpassword: param.text('The present password; whoever changes his own has to give it', MAX_PASSWORD).optional(),
+  userapikey: keysAreMade,
+  usersecretkey: keysAreMade,
 });
 
 export const updateUser = writeCommand({

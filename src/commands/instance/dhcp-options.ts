@@ -1,11 +1,14 @@
-// DHCP options of single cards: dhcpoptionsnetworklist of deployVirtualMachine and updateVirtualMachine.
+// DHCP options of single cards: dhcpoptionsnetworklist of deployVirtualMachine and updateVirtualMachine, dhcpoptions of
+// addNicToVirtualMachine.
 import { type Refusal, refuse } from '../../api/error.ts';
 import { freeMap } from '../../api/param.ts';
 import { isUuid } from '../../lib/id.ts';
 import { parseIp } from '../../lib/ip.ts';
 import { DHCP_OPTIONS, type DhcpOption } from '../../model/dhcp-option.ts';
+import { LINUX_ROUTER, servicesOf } from '../../model/network-service.ts';
+import type { Tables } from '../../store/schema.ts';
 import { unknownId } from '../access.ts';
-import type { WriteRoom } from '../room.ts';
+import type { Room, WriteRoom } from '../room.ts';
 
 const PARAM = 'dhcpoptionsnetworklist';
 const CODES = Object.entries(DHCP_OPTIONS)
@@ -16,6 +19,9 @@ const CODES = Object.entries(DHCP_OPTIONS)
 export const dhcpOptionsParam = freeMap(
   `DHCP options of single cards: ${PARAM}[0].networkid=…&${PARAM}[0].dhcp:66=…; codes ${CODES}. A card whose network is named without any has none`,
 );
+
+/** The parameter for a card that is being added. */
+export const cardOptionsParam = freeMap(`DHCP options of the card: dhcpoptions[0].dhcp:66=…; codes ${CODES}`);
 
 type Entry = Readonly<Record<string, string>>;
 
@@ -41,9 +47,53 @@ export async function setDhcpOptions(
         'parameter',
         `${PARAM}[${index}]: the instance has no interface in network ${network}, so no DHCP there`,
       );
-    const options = Object.fromEntries([...words].map(([key, value]) => optionOf(key, value.trim())));
-    await room.tx.update('nic', nic.id, { dhcpoptions: words.size === 0 ? null : JSON.stringify(options) });
+    await setCardOptions(room, { id: nic.id, network }, [Object.fromEntries(words)]);
   }
+}
+
+/** Gives a card these options, instead of those it had; none: it has none. */
+export async function setCardOptions(
+  room: WriteRoom,
+  card: { readonly id: string; readonly network: string },
+  entries: readonly Entry[],
+): Promise<void> {
+  const options = Object.fromEntries(
+    entries.flatMap((entry) => Object.entries(entry)).map(([key, value]) => optionOf(key.toLowerCase(), value.trim())),
+  );
+  const none = Object.keys(options).length === 0;
+  if (!none) await requireOwnDhcp(room, card.network);
+  await room.tx.update('nic', card.id, { dhcpoptions: none ? null : JSON.stringify(options) });
+}
+
+async function requireOwnDhcp(room: Room, id: string): Promise<void> {
+  const network = await room.db
+    .selectFrom('network')
+    .innerJoin('networkoffering', 'networkoffering.id', 'network.offering')
+    .select(['network.name', 'networkoffering.name as offering', 'networkoffering.services'])
+    .where('network.id', '=', id)
+    .executeTakeFirstOrThrow();
+  refuseOthersDhcp(network.name, { name: network.offering, services: network.services });
+}
+
+/** Refuses options in a network where the hypervisors answer no DHCP: nobody would be told. */
+export function refuseOthersDhcp(
+  network: string,
+  offering: Pick<Tables['networkoffering'], 'name' | 'services'>,
+): void {
+  const dhcp = servicesOf(offering).find(({ name }) => name === 'Dhcp');
+  if (dhcp !== undefined && dhcp.provider !== LINUX_ROUTER) return;
+  throw refuse(
+    'parameter',
+    `DHCP options cannot be set in network ${network}: ` +
+      (dhcp === undefined
+        ? `its offering ${offering.name} has no DHCP. Leave them out, or use a network whose offering has it`
+        : `its Linux router answers there and is not told any. Leave them out, or use a network that needs no Linux router`),
+  );
+}
+
+/** An option's value by its code, as it is kept. Refuses what is none of its kind. */
+export function checkedOption(code: keyof typeof DHCP_OPTIONS, value: string): string {
+  return optionOf(String(code), value.trim())[1];
 }
 
 function optionOf(key: string, value: string): [string, string] {

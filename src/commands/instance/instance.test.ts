@@ -69,6 +69,27 @@ test('starting a running instance and stopping a stopped one are done at once', 
   assert.equal(job.status, 1);
 });
 
+test('startVirtualMachine names no other host for a running instance: root is told what moves it, others that they may not', async () => {
+  await using cloud = await openCloud();
+  const { id } = await deploy(cloud, 'acme-admin', await cloud.network('acme-admin'));
+  await cloud.settle();
+  const hosts = await cloud.store.db.selectFrom('host').select(['id', 'name']).orderBy('name').execute();
+  const { host } = await cloud.store.db
+    .selectFrom('instance')
+    .select('host')
+    .where('id', '=', id)
+    .executeTakeFirstOrThrow();
+  const here = hosts.find((one) => one.id === host)!;
+  const other = hosts.find((one) => one.id !== host)!;
+  const start = (who: 'admin' | 'acme-admin', hostid: string): Promise<unknown> =>
+    cloud.callAs(who, 'startVirtualMachine', { id, hostid });
+  await assert.rejects(start('acme-admin', here.id), { message: /^Parameter hostid can only be specified by a Root/ });
+  await assert.rejects(start('admin', other.id), {
+    message: new RegExp(`on ${other.name}: it runs on ${here.name}. migrateVirtualMachine moves it`),
+  });
+  await start('admin', here.id);
+});
+
 test('destroyVirtualMachine keeps the address until the instance is expunged, and it can be recovered', async () => {
   await using cloud = await openCloud();
   const network = await cloud.network('acme-admin');

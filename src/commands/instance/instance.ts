@@ -14,7 +14,7 @@ import { detailsOf } from './instance-deploy.ts';
 import { checkHostname, checkHostnameFree } from './instance-name.ts';
 import { implementNetworks, moveAddresses, networksOf } from './instance-nics.ts';
 import { instanceView, showInstances, viewInstance } from './instance-view.ts';
-import { hasSix, placeInstance } from './placement.ts';
+import { checkMayChoose, hasSix, placeInstance } from './placement.ts';
 import { requireUserData, userDataOf, userDataParam } from './user-data.ts';
 import { type JobAnswer, type WriteRoom, jobCommand, writeCommand } from '../room.ts';
 
@@ -49,7 +49,11 @@ export const startVirtualMachine = jobCommand({
   async job(room, want) {
     const instance = await visible(room, 'instance', want.id);
     const answer = about(instance, 'starting');
-    if (instance.power === 'running' && instance.host !== null) return answer;
+    if (want.hostid !== undefined) checkMayChoose(room);
+    if (instance.power === 'running' && instance.host !== null) {
+      if (want.hostid !== undefined) await refuseElsewhere(room, instance, instance.host, want.hostid);
+      return answer;
+    }
     if (instance.state === 'Destroyed') throw wrongState('start', instance, 'recover it first');
     const zone = await existing(room, 'zone', instance.zone, 'zoneid');
     const affinity = await affinityOf(room, await groupsOf(room, instance.id), instance.id);
@@ -67,6 +71,17 @@ export const startVirtualMachine = jobCommand({
     return { ...answer, enters: [{ kind: 'instance', id: instance.id, state: 'Running' }, ...networks] };
   },
 });
+
+/** A start never moves what runs. */
+async function refuseElsewhere(room: WriteRoom, instance: Instance, at: string, wanted: string): Promise<void> {
+  const host = await existing(room, 'host', wanted, 'hostid');
+  if (host.id === at) return;
+  const { name } = await existing(room, 'host', at);
+  throw refuse(
+    'parameter',
+    `Unable to start instance ${instance.hostname} (${instance.id}) on ${host.name}: it runs on ${name}. migrateVirtualMachine moves it; or leave hostid out`,
+  );
+}
 
 export const stopVirtualMachine = jobCommand({
   name: 'stopVirtualMachine',

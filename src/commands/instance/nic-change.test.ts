@@ -149,3 +149,25 @@ test('removeNicFromVirtualMachine and updateVmNicIp refuse while a static NAT le
   await cloud.store.write((tx) => tx.update('publicip', nat, { vmip: String(nic.ipaddress) }));
   await cloud.doAs('acme-admin', 'removeIpFromNic', { id: String(second) });
 });
+
+test('addNicToVirtualMachine gives the new interface DHCP options of its own, and refuses those that could lead packets away', async () => {
+  await using cloud = await openCloud();
+  const [a, b] = [await cloud.network('acme-admin'), await cloud.network('acme-admin')];
+  const { id } = await deploy(cloud, 'acme-admin', a, { startvm: 'false' });
+  const add = (...dhcpoptions: Record<string, string>[]): Promise<unknown> =>
+    cloud.callAs('acme-admin', 'addNicToVirtualMachine', { virtualmachineid: id, networkid: b, dhcpoptions });
+  await assert.rejects(add({ 'dhcp:3': '10.2.0.9' }), refused(431, /^DHCP option dhcp:3 cannot be set/));
+  await assert.rejects(add({ networkid: a, 'dhcp:66': 'x' }), refused(431, /^DHCP option networkid cannot be set/));
+  assert.equal((await nicsOf(cloud, id)).length, 1, 'refused, it has no further one');
+  await add({ 'dhcp:66': 'boot.example' }, { 'dhcp:67': 'pxe.0' });
+  const cards = await cloud.store.db
+    .selectFrom('nic')
+    .select('dhcpoptions')
+    .where('instance', '=', id)
+    .orderBy('deviceid')
+    .execute();
+  assert.deepEqual(
+    cards.map(({ dhcpoptions }) => (dhcpoptions === null ? null : JSON.parse(dhcpoptions))),
+    [null, { 66: 'boot.example', 67: 'pxe.0' }],
+  );
+});

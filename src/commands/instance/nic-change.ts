@@ -2,12 +2,13 @@
 import { z } from 'zod';
 import { WRITERS } from '../../api/command.ts';
 import { type Refusal, refuse } from '../../api/error.ts';
-import { map, ref, text } from '../../api/param.ts';
+import { ref, text } from '../../api/param.ts';
 import { parseIp } from '../../lib/ip.ts';
 import type { Tables } from '../../store/schema.ts';
 import { existing, unknownId, visible } from '../access.ts';
 import { usableNetwork } from '../network/network-access.ts';
 import { type JobAnswer, type Room, jobCommand } from '../room.ts';
+import { cardOptionsParam, setCardOptions } from './dhcp-options.ts';
 import { removeNic } from './instance-destroy.ts';
 import { checkHostnameFree } from './instance-name.ts';
 import { addNic, checkNetwork, hasMac, implementNetworks, normalMac, refuseNoAddresses } from './instance-nics.ts';
@@ -29,15 +30,13 @@ export const addNicToVirtualMachine = jobCommand({
     networkid: ref('network', 'The network'),
     ipaddress: text('Its address; the lowest free one when left out', 40).optional(),
     macaddress: text('Its MAC address', 17).optional(),
-    dhcpoptions: map('Not offered').optional(),
+    dhcpoptions: cardOptionsParam.optional(),
   }),
   answer: object,
   event: 'NIC.CREATE',
   async job(room, want) {
     const instance = await changeable(room, want.virtualmachineid, 'add a nic to');
     const network = await usableNetwork(room, want.networkid, 'networkid');
-    if (want.dhcpoptions !== undefined)
-      throw refuse('parameter', 'DHCP options of a single interface are not offered: leave dhcpoptions out');
     if (want.ipaddress !== undefined && parseIp(want.ipaddress) === undefined)
       throw refuse('parameter', `Invalid format for IP address parameter: ${want.ipaddress}`);
     if (want.ipaddress !== undefined) refuseNoAddresses(network);
@@ -65,7 +64,8 @@ export const addNicToVirtualMachine = jobCommand({
     const deviceid = Array.from({ length: nics.length + 1 }, (_, index) => index).find((index) => !used.has(index))!;
     const isdefault = nics.some((nic) => nic.isdefault === 1) ? 0 : 1;
     const created = new Date().toISOString();
-    await addNic(room, instance.id, { network, ip: want.ipaddress, mac }, { deviceid, isdefault, created });
+    const id = await addNic(room, instance.id, { network, ip: want.ipaddress, mac }, { deviceid, isdefault, created });
+    if (want.dhcpoptions !== undefined) await setCardOptions(room, { id, network: network.id }, want.dhcpoptions);
     const enters = instance.power === 'running' ? await implementNetworks(room, [network]) : [];
     return { ...about(instance, `adding an interface in network ${network.name} to`), enters };
   },

@@ -41,6 +41,12 @@ export function lacksGuard({ facts }: Pick<Host, 'facts'>): string | undefined {
   return `it has no router guard, which networks with IPv6 need (${can ?? 'its agent is too old to have one'})`;
 }
 
+/** Refuses whoever may not say where an instance runs. */
+export function checkMayChoose({ call }: Room): void {
+  if (call.caller.role !== 'admin')
+    throw refuse('permission', 'Parameter hostid can only be specified by a Root Admin, permission denied');
+}
+
 /** Why not, of a host that takes instances. */
 function ruledOutOf(host: Host, affinity: Affinity, six: boolean): string | undefined {
   return affinity.ruledOut(host.id) ?? (six ? lacksGuard(host) : undefined);
@@ -58,8 +64,7 @@ export async function placeInstance(
 ): Promise<string> {
   const { caller } = room.call;
   if (wanted !== undefined) {
-    if (caller.role !== 'admin')
-      throw refuse('permission', 'Parameter hostid can only be specified by a Root Admin, permission denied');
+    checkMayChoose(room);
     return wantedHost(room, zone, wanted, affinity, six);
   }
   const hosts = await room.db

@@ -39,7 +39,11 @@ export const registerTemplate = writeCommand({
     ispublic: param.flag('Whether everybody may use it').optional(),
     isfeatured: param.flag('Whether it is recommended to everybody; root only').optional(),
     isextractable: param.flag('Whether the image may be taken out').optional(),
-    checksum: param.text('Accepted; the host that first uses the image checks it').optional(),
+    checksum: param
+      .text(
+        'Accepted; nothing is fetched that could be checked: hypervisors boot the image that their own configuration names',
+      )
+      .optional(),
     ...imageParams,
     ...forParams,
   }),

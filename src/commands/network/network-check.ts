@@ -2,11 +2,12 @@
 // apart from network-create.ts because there is so much of it.
 import { refuse } from '../../api/error.ts';
 import { cidr } from '../../lib/ip.ts';
-import { offers } from '../../model/network-service.ts';
+import { needsLinuxRouter, offers } from '../../model/network-service.ts';
 import type { Tables } from '../../store/schema.ts';
 import { readNumber } from '../../store/setting.ts';
 import type { Room } from '../room.ts';
 import { type Addresses, checkRfc1918, readAddresses } from './network-address.ts';
+import { freeCidr } from './network-router.ts';
 
 type Offering = Tables['networkoffering'];
 
@@ -108,11 +109,17 @@ export function checkRole(room: Room, want: Want, { guesttype, name, specifyvlan
 /** Outside of VPCs, a network with a router gets this CIDR where neither caller nor zone says another. */
 const DEFAULT_GUEST_CIDR = '10.1.1.0/24';
 
-/** The network's addresses; undefined for type L2, which has none. */
+/** The CIDR of a network whose maker names none. Router nodes can have each but once, so that theirs is the next that none of them has. */
+export async function defaultCidr(room: Room, zone: Tables['zone'], offering: Offering): Promise<string> {
+  const text = zone.guestcidr ?? DEFAULT_GUEST_CIDR;
+  return needsLinuxRouter(offering) ? freeCidr(room, zone, text) : text;
+}
+
+/** The network's addresses, of the CIDR `fallback` where none are named; undefined for type L2, which has none. */
 export function addressesOf(
   want: Want,
   offering: Offering,
-  zone: Tables['zone'],
+  fallback: string,
   vpc: Tables['vpc'] | undefined,
 ): Addresses | undefined {
   if (offering.guesttype === 'L2') {
@@ -135,7 +142,7 @@ export function addressesOf(
     );
   }
   if (offering.guesttype === 'Isolated' && offers(offering, 'SourceNat')) {
-    return readAddresses({ ...want, cidr: zone.guestcidr ?? DEFAULT_GUEST_CIDR }, true)!;
+    return readAddresses({ ...want, cidr: fallback }, true)!;
   }
   throw refuse(
     'parameter',

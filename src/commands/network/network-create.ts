@@ -12,6 +12,7 @@ import { existing, reaches, unknownId, visible } from '../access.ts';
 import { checkNetworkDomain, defaultNetworkDomain, openZone } from '../known.ts';
 import { checkFamilies, ipv6For } from './ipv6-network.ts';
 import { NO_ADDRESSES } from './network-address.ts';
+import { bootOptions, bootParams } from './network-boot.ts';
 import {
   addressesOf,
   checkGuestType,
@@ -20,6 +21,7 @@ import {
   checkRole,
   checkSize,
   checkUnsupported,
+  defaultCidr,
   sharedOf,
 } from './network-check.ts';
 import { assignRouters } from './network-router.ts';
@@ -46,7 +48,9 @@ const params = z.object({
   startip: param.text('First address that is handed out').optional(),
   endip: param.text('Last address that is handed out').optional(),
   ipexclusionlist: param.text('Addresses that are never handed out: 10.1.1.2-10.1.1.9,10.1.1.20', 4096).optional(),
-  vlan: param.text('Its VLAN, with an offering that lets it be chosen').optional(),
+  vlan: param
+    .text('Its VLAN, with an offering that lets it be chosen; who is not root names one of network.vlan.tenants')
+    .optional(),
   bypassvlanoverlapcheck: param.flag('Take the VLAN whatever else is on it; for root').optional(),
   aclid: param.ref('acl', 'The ACL list of a tier').optional(),
   sourcenatipaddress: param
@@ -54,6 +58,7 @@ const params = z.object({
     .optional(),
   dns1: param.address('First resolver').optional(),
   dns2: param.address('Second resolver').optional(),
+  ...bootParams,
   networkdomain: param.text('Its network domain').optional(),
   acltype: param.text('Account, or Domain for a Shared network of a whole domain').optional(),
   subdomainaccess: param
@@ -83,12 +88,12 @@ export const createNetwork = writeCommand({
     const offering = await existing(room, 'networkoffering', want.networkofferingid, 'networkofferingid');
     checkGuestType(want, offering);
     const zone = await openZone(room, want.zoneid);
-    const physical = await physicalNetworkFor(room, zone, want.physicalnetworkid);
+    const physical = await physicalNetworkFor(room, zone, want.physicalnetworkid, offering);
     const shared = sharedOf(want, offering);
     checkRole(room, want, offering);
     const vpc = want.vpcid === undefined ? undefined : await visible(room, 'vpc', want.vpcid, 'vpcid');
     checkFamilies(want, offering);
-    const addresses = addressesOf(want, offering, zone, vpc);
+    const addresses = addressesOf(want, offering, await defaultCidr(room, zone, offering), vpc);
     checkUnsupported(want);
     if (addresses !== undefined) await checkSize(room, addresses);
     if (
@@ -159,6 +164,7 @@ export const createNetwork = writeCommand({
       implicit: 0,
       shared,
       guestcidr: null,
+      dhcpoptions: bootOptions({ name: want.name, dhcpoptions: null }, offering, want),
       created: new Date().toISOString(),
     };
     await room.tx.insert('network', row);

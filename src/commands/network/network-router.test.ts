@@ -57,6 +57,41 @@ test('createNetwork by LinuxRouter takes the gateway address, an own one at the 
   );
 });
 
+test('listNetworks says which router node does not answer, since when, and what that means; a tenant reads no node', async () => {
+  await using cloud = await openCloud();
+  await cloud.net('acme-admin', 'alone', { cidr: '10.1.1.0/24' });
+  await cloud.net('acme-admin', 'pair', { cidr: '10.1.2.0/24' }, 'LinuxRouterRedundant');
+  const missing = async (who: 'admin' | 'acme-admin'): Promise<Record<string, Body[] | undefined>> =>
+    Object.fromEntries(
+      (await cloud.list(who, 'listNetworks', { listall: 'true' })).map((row) => [row['name'], row['notrealized']]),
+    ) as Record<string, Body[] | undefined>;
+  assert.deepEqual(await missing('admin'), { alone: undefined, pair: undefined });
+  const since = { lastseen: '2026-11-22T12:00:00.000Z' };
+  await cloud.store.write((tx) => tx.db.updateTable('host').set(since).where('name', '=', 'r1').execute());
+  await down(cloud, 'r1');
+  const root = await missing('admin');
+  const [alone] = root['alone']!;
+  assert.deepEqual([alone?.['target'], alone?.['since']], ['router node r1', '2026-11-22T12:00:00+0000']);
+  assert.match(
+    String(alone?.['text']),
+    /^router node r1 is Down: no other routes for the network\..*nothing gets out or in/s,
+  );
+  assert.match(String(root['pair']?.[0]?.['text']), /the other router of the network has all of it to itself/);
+  const tenant = await missing('acme-admin');
+  const [router] = await cloud.list('acme-admin', 'listRouters', { state: 'Stopped' });
+  assert.ok(Object.values(tenant).some((told) => told?.[0]?.['target'] === `router ${String(router?.['name'])}`));
+  assert.ok(!/r1|node r/.test(JSON.stringify(tenant)), JSON.stringify(tenant));
+  const alerts = await cloud.list('admin', 'listAlerts');
+  assert.deepEqual(
+    alerts.map(({ description }) => description),
+    [
+      'router node r1 is Down: nobody else routes for network alone; the other of the pair has network pair to itself. Start it, or move its routers to another node with rebootRouter',
+    ],
+  );
+  await down(cloud, 'r1', 'Up');
+  assert.deepEqual(await missing('acme-admin'), { alone: undefined, pair: undefined });
+});
+
 test('a pair of routers is on two nodes, spread by load, and only one of them is preferred as master', async () => {
   await using cloud = await openCloud({ routers: 3 });
   const first = await cloud.net('acme-admin', 'a');
@@ -96,18 +131,38 @@ test('createNetwork refuses a network without free router nodes: root reads whic
     'needs two router nodes that are Up and free to route for 10.9.0.0/24; there is one: r1 (r2 is Down). Start the agents',
     533,
   );
-  await cloud.refused('acme-admin', 'createNetwork', pair, /there is one \(1 is Down\)\. Choose another CIDR/, 533);
+  await cloud.refused(
+    'acme-admin',
+    'createNetwork',
+    pair,
+    /there is one \(1 is Down\)\. Choose an offering that OVN routes for/,
+    533,
+  );
   const single = { ...pair, networkofferingid: cloud.offering('LinuxRouter') };
   await cloud.callAs('globex-admin', 'createNetwork', single);
   await cloud.refused(
     'acme-admin',
     'createNetwork',
     { ...single, cidr: '10.9.0.128/25' },
-    /there is none \(1 is Down, 1 routes for a network with an overlapping CIDR already\)/,
+    /there is none \(1 is Down, 1 without room for 10\.9\.0\.128\/25\)\. A router node can have each address once: leave cidr out/,
     533,
   );
   await down(cloud, 'r2', 'Up');
   assert.ok(await cloud.callAs('acme-admin', 'createNetwork', single));
+});
+
+test('createNetwork without a CIDR takes the next that no router node has; where OVN routes it is the same for all', async () => {
+  await using cloud = await openCloud();
+  const zoneid = String((await cloud.list('admin', 'listZones'))[0]?.['id']);
+  const make = async (who: 'acme-admin' | 'globex-admin', offering: string, more: object = {}): Promise<unknown> => {
+    const params = { name: 'web', zoneid, networkofferingid: cloud.offering(offering), ...more };
+    return ((await cloud.callAs(who, 'createNetwork', params))['network'] as Body)['cidr'];
+  };
+  assert.equal(await make('acme-admin', 'LinuxRouterRedundant'), '10.1.1.0/24');
+  assert.equal(await make('acme-admin', 'LinuxRouterRedundant', { cidr: '10.1.2.0/23' }), '10.1.2.0/23');
+  assert.equal(await make('globex-admin', 'LinuxRouterRedundant'), '10.1.4.0/24');
+  assert.equal(await make('globex-admin', 'LinuxRouter'), '10.1.5.0/24');
+  assert.equal(await make('globex-admin', 'DefaultIsolatedNetworkOfferingWithSourceNatService'), '10.1.1.0/24');
 });
 
 test('createNetwork gives a network without services, and one routed, no source NAT address; and the former no router', async () => {

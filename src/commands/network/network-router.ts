@@ -2,7 +2,7 @@
 // then does follows from it (store/router-unit.ts).
 import { refuse } from '../../api/error.ts';
 import { newId } from '../../lib/id.ts';
-import { cidr, formatIp, overlaps } from '../../lib/ip.ts';
+import { cidr, formatCidr, formatIp, isPrivate, last, overlaps, size } from '../../lib/ip.ts';
 import { LINUX_ROUTER, isRedundant, needsLinuxRouter, servicesOf } from '../../model/network-service.ts';
 import { addressPlan, releaseAddresses } from '../../store/allocate.ts';
 import type { Tables } from '../../store/schema.ts';
@@ -133,6 +133,9 @@ function checkRoutable(network: Network, offering: Offering): void {
   }
 }
 
+/** Why a node has no place for a network: root is told so, tenants that the addresses are not to be had. */
+const CLASH = 'routes for a network with an overlapping CIDR already';
+
 interface Node {
   readonly id: string;
   readonly name: string;
@@ -159,10 +162,13 @@ async function chooseNodes(
   // Which machines there are is the operator's business; why they do not help is everybody's.
   const why = root
     ? others.map((node) => `${node.name} ${node.problem}`)
-    : [...Map.groupBy(others, (node) => node.problem)].map(([problem, group]) => `${group.length} ${problem}`);
+    : [...Map.groupBy(others, (node) => node.problem)].map(
+        ([problem, group]) => `${group.length} ${problem === CLASH ? `without room for ${network.cidr}` : problem}`,
+      );
+  const clash = others.some(({ problem }) => problem === CLASH);
   const help = root
     ? 'Start the agents of those that are Down, enable them (updateHost), or add one with createJoinToken kind=router'
-    : 'Choose another CIDR where one overlaps, choose another offering, or ask the operator for a router node';
+    : `${clash ? 'A router node can have each address once: leave cidr out and a free one is chosen, or name another. ' : ''}Choose an offering that OVN routes for, where every network may have any CIDR, or ask the operator for a router node`;
   throw refuse(
     'capacity',
     `Unable to make network ${network.name}: offering ${offering.name} needs ${need} and free to route for ${network.cidr}; there is ${has}${why.length === 0 ? '' : ` (${why.join(', ')})`}. ${help}`,
@@ -201,11 +207,34 @@ async function nodesFor(room: Room, network: Network): Promise<Node[]> {
           : resourcestate !== 'Enabled'
             ? `is ${resourcestate}`
             : clash
-              ? 'routes for a network with an overlapping CIDR already'
+              ? CLASH
               : undefined;
       return { id, name, load: here.length, problem };
     })
     .toSorted((a, b) => a.load - b.load);
+}
+
+/**
+ * The first CIDR of the size of `wanted`, itself first, that overlaps with no network of the zone's router nodes; `wanted` where none is
+ * left among private addresses.
+ */
+export async function freeCidr(room: Room, zone: Pick<Tables['zone'], 'id'>, wanted: string): Promise<string> {
+  const rows = await room.db
+    .selectFrom('networkrouter')
+    .innerJoin('network', 'network.id', 'networkrouter.network')
+    .select('network.cidr')
+    .distinct()
+    .where('network.zone', '=', zone.id)
+    .execute();
+  const taken = rows.flatMap((row) => (row.cidr === null ? [] : [cidr(row.cidr)]));
+  let candidate = cidr(wanted);
+  while (isPrivate(candidate)) {
+    const clash = taken.find((prefix) => overlaps(prefix, candidate));
+    if (clash === undefined) return formatCidr(candidate);
+    const step = size(candidate);
+    candidate = { ...candidate, base: Math.ceil((last(clash) + 1) / step) * step };
+  }
+  return wanted;
 }
 
 async function takeGateway(room: WriteRoom, network: Network): Promise<void> {

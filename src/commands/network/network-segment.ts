@@ -14,12 +14,22 @@ import { readSetting } from '../../store/setting.ts';
 import { AllocationError, allocateVlan, takeVlan } from '../../store/allocate.ts';
 import type { Tables } from '../../store/schema.ts';
 import { existing } from '../access.ts';
+import { actualOf } from '../physical/switch-view.ts';
 import type { Room, WriteRoom } from '../room.ts';
 
 type Physical = Tables['physicalnetwork'];
 
-/** The physical network that was named, or the zone's first that is enabled. */
-export async function physicalNetworkFor(room: Room, zone: Tables['zone'], id: string | undefined): Promise<Physical> {
+/**
+ * The physical network that was named, or the zone's first that is enabled. Where the offering has tags (a text with commas) it must
+ * have them all.
+ */
+export async function physicalNetworkFor(
+  room: Room,
+  zone: Tables['zone'],
+  id: string | undefined,
+  offering?: Pick<Tables['networkoffering'], 'name' | 'tags'>,
+): Promise<Physical> {
+  const tags = tagsIn(offering?.tags);
   if (id === undefined) {
     const rows = await room.db
       .selectFrom('physicalnetwork')
@@ -28,12 +38,14 @@ export async function physicalNetworkFor(room: Room, zone: Tables['zone'], id: s
       .orderBy('created')
       .orderBy('id')
       .execute();
-    const row = rows.find(({ state }) => state === 'Enabled') ?? rows[0];
-    if (row === undefined)
+    if (rows.length === 0)
       throw refuse(
         'parameter',
         `Physical network can't be determined; pass physical network id: zone ${zone.name} has none`,
       );
+    const fitting = rows.filter((row) => hasTags(row, tags));
+    const row = fitting.find(({ state }) => state === 'Enabled') ?? fitting[0];
+    if (row === undefined) throw noneTagged(offering, tags, rows);
     return checkState(row);
   }
   const row = await existing(room, 'physicalnetwork', id, 'physicalnetworkid');
@@ -43,7 +55,32 @@ export async function physicalNetworkFor(room: Room, zone: Tables['zone'], id: s
       `Unable to find a physical network having the specified physical network id in zone ${zone.name}: ${row.name} is in another zone`,
     );
   }
+  if (!hasTags(row, tags)) throw noneTagged(offering, tags, [row]);
   return checkState(row);
+}
+
+function tagsIn(text: string | null | undefined): string[] {
+  return (text ?? '')
+    .split(',')
+    .map((tag) => tag.trim())
+    .filter((tag) => tag !== '');
+}
+
+function hasTags(row: Physical, wanted: readonly string[]): boolean {
+  const own = tagsIn(row.tags);
+  return wanted.every((tag) => own.includes(tag));
+}
+
+function noneTagged(
+  offering: { readonly name: string } | undefined,
+  wanted: readonly string[],
+  rows: readonly Physical[],
+): Error {
+  const there = rows.map((row) => `${row.name} has ${tagsIn(row.tags).join(', ') || 'none'}`);
+  return refuse(
+    'parameter',
+    `Unable to find physical network which match the tags ${wanted.join(',')} of offering ${offering?.name}: ${there.join('; ')}. Choose another offering, or have the operator give one that tag (updatePhysicalNetwork tags=)`,
+  );
 }
 
 function checkState(row: Physical): Physical {
@@ -76,13 +113,23 @@ interface KeptVlan {
   readonly why: string;
 }
 
-/** Native VLANs of the switches on a physical network, those that carry public addresses, and those the operator reserved. */
+/**
+ * Native VLANs of the switches on a physical network, those of router nodes' cables as far as switches say, those that carry public
+ * addresses, and those the operator reserved.
+ */
 async function keptVlans(room: Room, physical: Physical): Promise<KeptVlan[]> {
   const switches = await room.db
     .selectFrom('switch')
     .select(['name', 'nativevlan'])
     .where('physicalnetwork', '=', physical.id)
     .orderBy('name')
+    .execute();
+  const cables = await room.db
+    .selectFrom('switchport')
+    .innerJoin('switch', 'switch.id', 'switchport.switch')
+    .select(['switchport.name', 'switchport.role', 'switch.actual'])
+    .where('switch.physicalnetwork', '=', physical.id)
+    .where('switchport.role', 'in', ['router', 'management'])
     .execute();
   const ranges = await room.db
     .selectFrom('publicrange')
@@ -98,6 +145,13 @@ async function keptVlans(room: Room, physical: Physical): Promise<KeptVlan[]> {
       range: { from: nativevlan, to: nativevlan },
       why: `it is the native VLAN of switch ${name}: what has no tag there would be in the network`,
     })),
+    ...cables.flatMap((port) => {
+      // A router's outside is untagged to it and to its public range: only its switch knows which VLAN that is.
+      const vlan = actualOf(port)?.ports.find(({ name }) => name === port.name)?.untagged ?? 0;
+      const where = port.role === 'router' ? 'the cable of a router node' : 'a port of role management';
+      const why = `${where} carries it untagged: it is the operator's own (listSwitchPorts shows where)`;
+      return vlan === 0 ? [] : [{ range: { from: vlan, to: vlan }, why }];
+    }),
     ...ranges.flatMap(({ vlan }) =>
       vlan === null ? [] : [{ range: { from: vlan, to: vlan }, why: 'it carries public addresses' }],
     ),
@@ -114,7 +168,7 @@ export interface NewNetwork {
   readonly domain: string;
 }
 
-/** Checks a VLAN chosen by hand against the pool and the networks that have it already. */
+/** Checks a VLAN chosen by hand against what the caller may name, the pool, and the networks that have it already. */
 export async function checkVlan(
   room: Room,
   zone: Tables['zone'],
@@ -133,6 +187,7 @@ export async function checkVlan(
       `The VLAN tag ${vlan} is already being used for dynamic vlan allocation for the guest network in zone ${zone.name}: choose one outside of ${physical.vlan}`,
     );
   }
+  await checkNamed(room, vlan);
   const users = await room.db
     .selectFrom('vlan')
     .innerJoin('network', 'network.id', 'vlan.network')
@@ -150,6 +205,21 @@ export async function checkVlan(
       'parameter',
       `There is a isolated/shared network with vlan id: ${vlan} already exists in zone ${zone.name}`,
     );
+}
+
+/**
+ * On a VLAN that nobody set aside for tenants there may be machines of the operator's, with addresses to take: whoever is not root names
+ * none but those that are.
+ */
+async function checkNamed(room: Room, vlan: number): Promise<void> {
+  if (room.call.caller.role === 'admin') return;
+  const text = (await readSetting(room.db, 'network.vlan.tenants')) ?? '';
+  const own = parseVlanRanges(text);
+  if ('ranges' in own && inVlanRanges(own.ranges, vlan)) return;
+  throw refuse(
+    'parameter',
+    `VLAN ${vlan} cannot be named by tenants: ${text === '' ? 'the operator has set none aside for them' : `the operator has set aside ${text} for them`} (network.vlan.tenants). ${text === '' ? 'Use' : 'Name one of those, use'} an offering whose VLANs come from the pool, or ask the operator`,
+  );
 }
 
 /** Types of networks that have their VLAN for themselves. */

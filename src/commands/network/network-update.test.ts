@@ -78,3 +78,39 @@ test('updateNetwork takes another offering where nothing runs and nobody else wo
   };
   assert.deepEqual([network['networkofferingid'], network['egressdefaultpolicy']], [networkofferingid, true]);
 });
+
+test('createNetwork and updateNetwork keep what machines start from, show it, and take it away', async () => {
+  await using cloud = await openCloud();
+  const offering = 'DefaultIsolatedNetworkOfferingWithSourceNatService';
+  const made = await cloud.networkOf('acme-admin', 'own', offering, { dhcptftpserver: '10.1.1.9' });
+  const told = (row: Record<string, unknown>): unknown[] => [row['dhcptftpserver'], row['dhcpbootfilename']];
+  assert.deepEqual(told(made), ['10.1.1.9', undefined]);
+  const id = String(made['id']);
+  const update = async (params: Record<string, string>): Promise<unknown[]> =>
+    told((await cloud.doAs('acme-admin', 'updateNetwork', { id, ...params }))['network'] as Record<string, unknown>);
+  assert.deepEqual(await update({ dhcpbootfilename: 'pxelinux.0' }), ['10.1.1.9', 'pxelinux.0']);
+  assert.deepEqual(await update({ name: 'owned' }), ['10.1.1.9', 'pxelinux.0']);
+  assert.deepEqual(await update({ dhcptftpserver: '' }), [undefined, 'pxelinux.0']);
+  const refused = (of: string, dhcpbootfilename: string, text: string): Promise<void> =>
+    cloud.refused('acme-admin', 'updateNetwork', { id: of, dhcpbootfilename }, text);
+  await refused(id, 'a" b', 'DHCP option 67 (boot file) is to be');
+  const wire = await cloud.networkOf('acme-admin', 'wire', 'NoServices', { cidr: '10.1.1.0/24' });
+  await refused(String(wire['id']), 'x', 'DHCP options cannot be set in network wire: its offering NoServices has no');
+});
+
+test('who asks for the service address, or excludes it, is told what it is', async () => {
+  await using cloud = await openCloud();
+  await addHosts(cloud.store, 1);
+  const offering = 'DefaultIsolatedNetworkOfferingWithSourceNatService';
+  const made = await cloud.networkOf('acme-admin', 'own', offering, { cidr: '10.1.1.0/24' });
+  const id = String(made['id']);
+  await cloud.refused(
+    'acme-admin',
+    'updateNetwork',
+    { id, ipexclusionlist: '10.1.1.200-10.1.1.254' },
+    "Active IP 10.1.1.254 exist in ipExclusionList. It is the network's service address (DHCP, names, metadata)",
+  );
+  await assert.rejects(cloud.deploy('acme-admin', id, { name: 'a', ipaddress: '10.1.1.254' }), {
+    message: /10\.1\.1\.254 is the service address \(DHCP, names, metadata\) of network own\. Choose another/,
+  });
+});

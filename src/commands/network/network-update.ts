@@ -11,6 +11,7 @@ import { checkNetworkDomain } from '../known.ts';
 import { type Entering, type Room, type WriteRoom, jobCommand } from '../room.ts';
 import { refuseSharedBy } from './network-access.ts';
 import { checkExclusion } from './network-address.ts';
+import { bootOptions, bootParams } from './network-boot.ts';
 import { checkedOffering } from './network-offering-change.ts';
 import { assignRouters } from './network-router.ts';
 import { networkView } from './network-view.ts';
@@ -41,6 +42,7 @@ export const updateNetwork = jobCommand({
       .optional(),
     dns1: param.address('First resolver').optional(),
     dns2: param.address('Second resolver').optional(),
+    ...bootParams,
     ipexclusionlist: param.text('Addresses that are never handed out: 10.1.1.2-10.1.1.9,10.1.1.20', 4096).optional(),
   }),
   async job(room, want) {
@@ -62,6 +64,8 @@ export const updateNetwork = jobCommand({
       if (want.dns1 !== undefined) patch.dns1 = want.dns1;
       if (want.dns2 !== undefined) patch.dns2 = want.dns2;
     }
+    if (want.dhcptftpserver !== undefined || want.dhcpbootfilename !== undefined)
+      patch.dhcpoptions = bootOptions(network, await existing(room, 'networkoffering', network.offering), want);
     if (want.displaynetwork !== undefined && room.call.caller.role === 'admin')
       patch.displaynetwork = want.displaynetwork ? 1 : 0;
     if (want.ipexclusionlist !== undefined)
@@ -117,8 +121,14 @@ async function checkedExclusion(room: Room, network: Tables['network'], text: st
   if (network.cidr === null)
     throw refuse('parameter', `Network ${network.name} has no CIDR that addresses could be excluded from`);
   const excluded = checkExclusion(text, network.cidr);
-  const active = await room.db.selectFrom('address').select('ip').where('network', '=', network.id).execute();
+  const active = await room.db.selectFrom('address').select(['ip', 'kind']).where('network', '=', network.id).execute();
   const hit = active.find((row) => excluded.some((range) => ip(row.ip) >= range.from && ip(row.ip) <= range.to));
+  if (hit?.kind === 'service') {
+    throw refuse(
+      'parameter',
+      `Active IP ${hit.ip} exist in ipExclusionList. It is the network's service address (DHCP, names, metadata), which stays: leave it out of the list`,
+    );
+  }
   if (hit !== undefined) throw refuse('parameter', `Active IP ${hit.ip} exist in ipExclusionList.`);
   return text;
 }

@@ -4,11 +4,13 @@ import * as field from '../../api/field.ts';
 import { cidr, first, formatIp, last, netmask } from '../../lib/ip.ts';
 import { type OfferedService, type RoutedBy, isRedundant, routedBy, servicesOf } from '../../model/network-service.ts';
 import type { Tables } from '../../store/schema.ts';
-import { notRealized, notRealizedView } from '../physical/carriage.ts';
+import { type NotRealized, notRealized, notRealizedView } from '../physical/carriage.ts';
 import { namesOf, ownerFields, ownersOf, tagView, tagsOf } from '../join.ts';
 import { ip4RouteView, ip4RoutesOf } from '../public/ip4-routes.ts';
 import type { Room } from '../room.ts';
 import { ip6RouteView, ip6RoutesOf } from './ipv6-route.ts';
+import { bootFields } from './network-boot.ts';
+import { silentRouters } from './router-silence.ts';
 
 export const serviceView = z.object({
   name: field.string('name of the service'),
@@ -41,6 +43,8 @@ export const networkView = z.object({
   ipexclusionlist: field.string('addresses that are never handed out'),
   dns1: field.string('first resolver, where the network has its own'),
   dns2: field.string('second resolver, where the network has its own'),
+  dhcptftpserver: field.string('boot server that its DHCP names, where one was given'),
+  dhcpbootfilename: field.string('boot file that its DHCP names, where one was given'),
   networkdomain: field.string('its network domain'),
   zoneid: field.string('its zone'),
   zonename: field.string('name of its zone'),
@@ -106,7 +110,8 @@ export async function showNetworks(room: Room, rows: readonly Tables['network'][
   );
   const vpcs = await vpcsOf(room, rows);
   const offerings = await offeringsOf(room, rows);
-  const missing = await notRealized(room, rows);
+  const uncarried = await notRealized(room, rows);
+  const silent = await silentRouters(room, rows);
   const ip4routes = await ip4RoutesOf(db, rows);
   const ip6routes = await ip6RoutesOf(db, rows);
   const tags = await tagsOf(
@@ -138,6 +143,7 @@ export async function showNetworks(room: Room, rows: readonly Tables['network'][
       ipexclusionlist: row.ipexclusionlist,
       dns1: row.dns1,
       dns2: row.dns2,
+      ...bootFields(row),
       networkdomain: row.networkdomain ?? vpc?.networkdomain,
       zoneid: row.zone,
       zonename: zones.get(row.zone),
@@ -171,12 +177,17 @@ export async function showNetworks(room: Room, rows: readonly Tables['network'][
       restartrequired: row.restartrequired === 1,
       canusefordeploy: row.guesttype !== 'Private',
       displaynetwork: row.displaynetwork === 1,
-      notrealized: missing.get(row.id),
+      notrealized: lacksOf(uncarried.get(row.id), silent.get(row.id)),
       created: field.clientDate(row.created),
       ...owner(row),
       tags: tags(row.id),
     });
   });
+}
+
+function lacksOf(...lists: readonly (NotRealized[] | undefined)[]): NotRealized[] | undefined {
+  const all = lists.flatMap((list) => list ?? []);
+  return all.length === 0 ? undefined : all;
 }
 
 function ip6Fields(

@@ -106,6 +106,7 @@ test('createNetwork takes the VLAN of a Private network from the pool, or by han
   const [seen] = await cloud.list('admin', 'listNetworks', { id: String(pooled['id']) });
   assert.equal(seen?.['vlan'], '1000');
   assert.equal(seen?.['broadcasturi'], 'vlan://1000');
+  await cloud.callAs('admin', 'updateConfiguration', { name: 'network.vlan.tenants', value: '3000,4094' });
   const byHand = { networkofferingid: cloud.offering('DefaultPrivateGatewayNetworkOfferingSpecifyVlan') };
   const chosen = await cloud.privateNetwork('acme-admin', 'b', '172.16.1.0/24', { ...byHand, vlan: 'vlan://4094' });
   assert.equal(chosen['state'], 'Setup');

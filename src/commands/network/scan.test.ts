@@ -2,10 +2,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { addHosts } from '../../../test/support/hosts.ts';
+import { until } from '../../ovn/ovsdb-server.test-support.ts';
 import { recordScans, type ToldScan } from '../../store/scans.ts';
 import { type NetworkCloud, NOBODY, openCloud, unknown } from './network.test-support.ts';
 
 const PI = { ip: '10.40.0.77', mac: 'b8:27:eb:00:11:ab', vendor: 'Raspberry Pi Foundation' };
+
+let last = 0;
 
 interface Scanned extends NetworkCloud {
   readonly network: string;
@@ -124,7 +127,7 @@ test('S50: listNetworkNeighbors finds a MAC prefix in any spelling, and tells ou
   const kinds = all.map((row) => `${row['ipaddress']} ${row['kind']} ${row['known']} ${row['ownername'] ?? '-'}`);
   assert.deepEqual(kinds.toSorted(), [
     '10.40.0.10 instance true web',
-    '10.40.0.254 gateway true wire',
+    '10.40.0.254 unconfirmed false wire',
     '10.40.0.77 stranger false -',
   ]);
   assert.equal((await cloud.list('acme-admin', 'listNetworkNeighbors', { keyword: 'raspberry' })).length, 1);
@@ -161,6 +164,59 @@ test('an address of ours that only a stranger answers for is told, with whose it
     String(event!['description']),
     /^10\.40\.0\.10 in network wire belongs to instance web \(\S+\), but b8:27:eb:00:11:ab \(an unknown machine\) answers for it/,
   );
+});
+
+test('a stranger at a gateway address that nobody of ours has is no gateway of ours, and told', async () => {
+  await using cloud = await open();
+  const { jobid } = await cloud.callAs('acme-admin', 'scanNetwork', { networkid: cloud.network });
+  await answer(cloud, { hosts: [{ ...PI, ip: '10.40.0.254' }] });
+  await cloud.settle();
+  const job = await cloud.callAs('acme-admin', 'queryAsyncJobResult', { jobid: String(jobid) });
+  assert.equal((job['jobresult'] as { networkscan: { strangers: number } }).networkscan.strangers, 1);
+  const [seen] = await cloud.list('acme-admin', 'listNetworkNeighbors');
+  assert.deepEqual([seen!['known'], seen!['kind'], seen!['ownername']], [false, 'unconfirmed', 'wire']);
+  const [event, ...more] = await cloud.list('acme-admin', 'listEvents', { type: 'NETWORK.STRANGER' });
+  assert.deepEqual(more, []);
+  assert.match(
+    String(event!['description']),
+    /^b8:27:eb:00:11:ab \(an unknown machine, .*\) answers for 10\.40\.0\.254, the address of the gateway of network wire, whose hardware address nobody has confirmed/,
+  );
+});
+
+test('a machine of ours that answers for the gateway address is named, and not known to have it', async () => {
+  await using cloud = await open();
+  const mac = await cloud.macOf(
+    await cloud.deploy('acme-admin', cloud.network, { ipaddress: '10.40.0.10', name: 'web' }),
+  );
+  await cloud.scan({ ip: '10.40.0.254', mac });
+  const [seen] = await cloud.list('acme-admin', 'listNetworkNeighbors');
+  assert.deepEqual([seen!['known'], seen!['kind'], seen!['ownername']], [false, 'instance', 'web']);
+  const [event] = await cloud.list('acme-admin', 'listEvents', { type: 'NETWORK.STRANGER' });
+  assert.match(
+    String(event!['description']),
+    /\(instance web\) uses 10\.40\.0\.254 in network wire, which was not given/,
+  );
+});
+
+test('a duplicate that was mended and is back becomes a second event; the stranger behind it is told once', async () => {
+  await using cloud = await open();
+  const mac = await cloud.macOf(
+    await cloud.deploy('acme-admin', cloud.network, { ipaddress: '10.40.0.10', name: 'web' }),
+  );
+  const own = { ip: '10.40.0.10', mac };
+  const rival = { ...PI, ip: '10.40.0.10' };
+  const count = async (type: string): Promise<number> =>
+    (await cloud.list('acme-admin', 'listEvents', { type })).length;
+  const seen: number[] = [];
+  for (const hosts of [[own, rival], [own, rival], [own], [own, rival], [rival], [own, rival]]) {
+    // Scans that end in the same millisecond would be one.
+    await until(() => Date.now() > last, 'the next millisecond');
+    last = Date.now();
+    await cloud.scan(...hosts);
+    seen.push(await count('NETWORK.DUPLICATE.ADDRESS'));
+  }
+  assert.deepEqual(seen, [1, 1, 1, 2, 2, 3]);
+  assert.equal(await count('NETWORK.STRANGER'), 1);
 });
 
 test('deleteNetwork takes what scans found with it', async () => {

@@ -23,7 +23,7 @@ export const scanView = z.object({
   errortext: field.string('why it failed'),
   hostname: field.string('the node that asked; for root'),
   count: field.integer('addresses that answered'),
-  strangers: field.integer('those of them that nobody gave to anybody'),
+  strangers: field.integer('those of them that are not known to be ours'),
   created: field.date('when it was asked for'),
   finished: field.date('when it was done'),
 });
@@ -113,7 +113,7 @@ function refuseUnscannable(network: NetworkTable): void {
   if (network.cidr === null) {
     throw refuse(
       'parameter',
-      `Network ${name} cannot be scanned: it has no CIDR, so there are no addresses to ask for. The MAC tables of its switches show who is plugged in (listNetworkMembers)`,
+      `Network ${name} cannot be scanned: it has no CIDR, so there are no addresses to ask for. listSwitchPorts shows the MAC addresses behind switch ports, to root of all, to others of those granted to them`,
     );
   }
   if (cidr(network.cidr).length < SHORTEST_PREFIX) {
@@ -196,10 +196,10 @@ export const neighborView = z.object({
   place: field.string('switch port or hypervisor; for root'),
   known: field.boolean('whether it is ours, with an address of its own'),
   kind: field.string(
-    'instance, device, router, vpc, gateway; stranger; or whose address it uses without being it: impostor',
+    'instance, device, router, vpc, gateway; stranger; unconfirmed, where one is expected whose MAC address nobody knows; or whose address it uses without being it: impostor',
   ),
   ownerid: field.string('id of the instance, device, router node or VPC'),
-  ownername: field.string('its name; of an impostor: whose address it is'),
+  ownername: field.string('its name; of an impostor and where unconfirmed: whose address it is'),
   firstseen: field.date('when it was seen first'),
   lastseen: field.date('when it was seen last'),
 });

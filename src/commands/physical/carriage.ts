@@ -20,7 +20,7 @@ export interface RequiredPort {
   readonly form: 'tagged' | 'untagged';
   readonly port: Tables['switchport'];
   readonly switch: Tables['switch'];
-  /** Who is behind it: `hypervisor h1`, `device fileserver`. */
+  /** Who is behind it: `hypervisor h1`, `device fileserver`, `other switches`. */
   readonly behind: string;
   /** Undefined while the switch has not said. */
   readonly carried: boolean | undefined;
@@ -39,7 +39,8 @@ export async function requiredPorts(db: Db, networks: readonly Network[]): Promi
   if (wired.length === 0) return [];
   const switches = new Map((await db.selectFrom('switch').selectAll().execute()).map((row) => [row.id, row]));
   if (switches.size === 0) return [];
-  const needs = [...(await memberNeeds(db, wired)), ...(await cableNeeds(db, wired))];
+  const ends = [...(await memberNeeds(db, wired)), ...(await cableNeeds(db, wired))];
+  const needs = [...ends, ...(await uplinkNeeds(db, wired, ends, switches))];
   const actuals = new Map<string, Map<string, PortActual>>();
   const actualPort = (on: Tables['switch'], name: string): PortActual | undefined => {
     const ports = actuals.get(on.id) ?? new Map((actualOf(on)?.ports ?? []).map((each) => [each.name, each]));
@@ -89,12 +90,30 @@ async function memberNeeds(db: Db, networks: readonly Network[]): Promise<Need[]
   }));
 }
 
-/** The cables of hypervisors and routers. */
+/** The uplinks of switches that have ends of the same network: its frames go from one to the other. */
+async function uplinkNeeds(
+  db: Db,
+  networks: readonly Network[],
+  ends: readonly Need[],
+  switches: ReadonlyMap<string, Tables['switch']>,
+): Promise<Need[]> {
+  const uplinks = await db.selectFrom('switchport').selectAll().where('role', '=', 'uplink').orderBy('name').execute();
+  return networks.flatMap((network) => {
+    const at = ends.filter((end) => end.network === network).map(({ port }) => port.switch);
+    const among = new Set(at.filter((id) => switches.get(id)?.physicalnetwork === network.physicalnetwork));
+    if (among.size < 2) return [];
+    return uplinks
+      .filter((port) => among.has(port.switch) && switches.get(port.switch)?.driver !== 'instructions')
+      .map((port): Need => ({ network, port, form: 'tagged', behind: 'other switches' }));
+  });
+}
+
+/** The cables of hypervisors, gateway nodes and routers. */
 async function cableNeeds(db: Db, networks: readonly Network[]): Promise<Need[]> {
   const ports = await db
     .selectFrom('switchport')
     .selectAll()
-    .where('role', 'in', ['hypervisor', 'router'])
+    .where('role', 'in', ['hypervisor', 'gateway', 'router'])
     .where('host', 'is not', null)
     .orderBy('name')
     .execute();
@@ -109,7 +128,8 @@ async function cableNeeds(db: Db, networks: readonly Network[]): Promise<Need[]>
       const host = hosts.get(port.host!);
       if (host === undefined) return [];
       const needed =
-        places.get(network.id)?.has(host.id) === true || (host.kind === 'hypervisor' && everywhere.has(network.id));
+        places.get(network.id)?.has(host.id) === true ||
+        ((host.kind === 'hypervisor' || host.kind === 'gateway') && everywhere.has(network.id));
       return needed ? [{ network, port, form: 'tagged', behind: `${host.kind} ${host.name}` }] : [];
     }),
   );
@@ -133,7 +153,7 @@ async function placesOf(db: Db, networks: readonly Network[]): Promise<Map<strin
   return places;
 }
 
-/** Networks that OVN routes for: its router ports may be at any hypervisor. */
+/** Networks that OVN routes for: its router ports may be at any hypervisor or gateway node. */
 async function routedEverywhere(db: Db, networks: readonly Network[]): Promise<Set<string>> {
   const offerings = [...new Set(networks.map(({ offering }) => offering))];
   const services = new Map(
@@ -165,7 +185,7 @@ export const notRealizedView = z.object({
   text: field.string('what is missing there, and why'),
 });
 
-type NotRealized = z.infer<typeof notRealizedView>;
+export type NotRealized = z.infer<typeof notRealizedView>;
 
 /** Network -> what of it is not realized on switches. Tenants are told of their own devices' ports by name, of cables in general. */
 export async function notRealized(room: Room, networks: readonly Network[]): Promise<Map<string, NotRealized[]>> {
@@ -183,7 +203,7 @@ export async function notRealized(room: Room, networks: readonly Network[]): Pro
 
 const IN_GENERAL: NotRealized = {
   target: 'a switch of the operator',
-  text: 'its frames do not reach all the hypervisors and routers that need them: a switch on the way does not carry its VLAN. Instances on one hypervisor reach each other; the operator sees the port in listSwitches',
+  text: 'its frames do not reach all the hosts that need them: a switch on the way does not carry its VLAN. Instances on one hypervisor reach each other; the operator sees the port in listSwitches',
 };
 
 /** What keeps a port from carrying a network, as root or the owner of the device behind it reads it. */
@@ -211,7 +231,7 @@ export function reasonOf({ port, switch: on }: RequiredPort, root: boolean): str
     return root ? 'the switch is only looked at; updateSwitch apply=true lets it be set' : 'it waits for the operator';
   if (port.managed === 0)
     return root
-      ? 'the port is not ours to set; set it there, or updateSwitchPort managed=true'
+      ? `the port is not ours to set; set it there${port.role === 'uplink' ? '' : ', or updateSwitchPort managed=true'}`
       : 'it waits for the operator';
   return root ? (on.error ?? 'it is being set') : 'it is being set';
 }

@@ -4,7 +4,7 @@ import { addHosts } from '../../../test/support/hosts.ts';
 import { silentLog } from '../../lib/log.ts';
 import { BUILT_IN } from '../../model/built-in.ts';
 import { until } from '../../ovn/ovsdb-server.test-support.ts';
-import { createSwitches } from '../../reconcile/switches.ts';
+import { type ReviewSwitch, createSwitches } from '../../reconcile/switches.ts';
 import { type TableSwitch, tableSwitches } from '../../reconcile/switches.test-support.ts';
 import { createIntentCache } from '../../store/load.ts';
 import { type NetworkCloud, openCloud } from '../network/network.test-support.ts';
@@ -15,6 +15,8 @@ export interface PhysicalCloud extends NetworkCloud {
   readonly switchid: string;
   /** The switch behind `sw`. */
   readonly table: TableSwitch;
+  /** The switch behind another `tcp:` address. */
+  tableAt(address: string): TableSwitch;
   /** Ids of hv1, hv2, hv3. */
   readonly hosts: readonly string[];
   /** An access port of `sw`, granted to a domain where one is named; its id. */
@@ -30,14 +32,20 @@ export interface PhysicalCloud extends NetworkCloud {
   domainOf(who: Who): Promise<string>;
 }
 
-/** `more`: what else addSwitch is told. */
-export async function openPhysical(more: Params = {}): Promise<PhysicalCloud> {
+/** `more`: what else addSwitch is told; `drivers`: who looks at switches that are none of these tables. */
+export async function openPhysical(more: Params = {}, drivers?: ReviewSwitch): Promise<PhysicalCloud> {
   const cloud = await openCloud();
   const hosts = await addHosts(cloud.store);
   const { at, review } = tableSwitches();
   const table = at('tcp:192.0.2.50:6640');
   const cache = createIntentCache(cloud.store);
-  const switches = createSwitches({ store: cloud.store, review, log: silentLog(), intervalMs: 20 });
+  const switches = createSwitches({
+    store: cloud.store,
+    review: (document, options) =>
+      (drivers === undefined || document.address.startsWith('tcp:') ? review : drivers)(document, options),
+    log: silentLog(),
+    intervalMs: 20,
+  });
   let seen = 0;
   switches.onSeen(() => void seen++);
   const [physical] = await cloud.list('admin', 'listPhysicalNetworks');
@@ -69,6 +77,7 @@ export async function openPhysical(more: Params = {}): Promise<PhysicalCloud> {
     },
     switchid,
     table,
+    tableAt: at,
     hosts,
     async port(name, grant) {
       table.ports.set(name, { name, untagged: NATIVE, tagged: [] });

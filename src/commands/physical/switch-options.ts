@@ -1,5 +1,7 @@
 // What a driver of switches needs to know besides an address: checked by name and form where it enters, sealed where it is secret.
+import type { z } from 'zod';
 import { refuse } from '../../api/error.ts';
+import { SWITCH_OPTIONS } from '../../protocol/switch-options.ts';
 import { seal } from '../../store/seal.ts';
 import type { Room } from '../room.ts';
 
@@ -7,38 +9,37 @@ interface DriverKind {
   /** What its address looks like. */
   readonly address: string;
   readonly reads: RegExp;
-  /** Names of its options. */
-  readonly options: readonly string[];
+  readonly options: z.ZodObject;
 }
 
-/** HOST or HOST:PORT. */
-const HOST = String.raw`[A-Za-z0-9]([A-Za-z0-9.-]{0,253}[A-Za-z0-9])?`;
+const SSH_ADDRESS = {
+  address: 'HOST, HOST:PORT or [IPV6]:PORT of its ssh server, or unix:PATH of a socket that leads there',
+  reads:
+    /^(([A-Za-z0-9]([A-Za-z0-9.-]{0,253}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?|unix:\/[A-Za-z0-9_./-]{1,200})$/,
+};
 
 /** The drivers there are. Who sets the ports with them is the reconciler's to know. */
 export const SWITCH_DRIVERS: Readonly<Record<string, DriverKind>> = {
   ovsdb: {
     address: 'unix:PATH or tcp:IP:PORT of its database',
     reads: /^(unix:\/[\w./-]{1,200}|tcp:\[?[0-9A-Fa-f.:]+\]?:[0-9]{1,5})$/,
-    options: ['bridge', 'rundir'],
+    options: SWITCH_OPTIONS.ovsdb,
   },
-  linux: {
-    address: 'HOST or HOST:PORT of its ssh server',
-    reads: new RegExp(`^${HOST}(:[0-9]{1,5})?$`),
-    options: ['user', 'bridge', 'hostKey', 'sudo'],
-  },
-  netconf: {
-    address: 'HOST or HOST:PORT of its ssh server',
-    reads: new RegExp(`^${HOST}(:[0-9]{1,5})?$`),
-    options: ['user', 'port', 'hostKey', 'model'],
-  },
+  linux: { ...SSH_ADDRESS, options: SWITCH_OPTIONS.linux },
+  netconf: { ...SSH_ADDRESS, options: SWITCH_OPTIONS.netconf },
   instructions: {
     address: 'its name or address, for the network team; may be left out',
     reads: /^[\w.:/ -]{0,200}$/,
-    options: ['dialect'],
+    options: SWITCH_OPTIONS.instructions,
   },
 };
 
-const DIALECTS = ['cisco-ios', 'arista-eos', 'junos', 'sonic'] as const;
+/** Names of the options that come as `details`, of all drivers; the user has a parameter of his own. */
+export const DETAILS = [...new Set(Object.values(SWITCH_DRIVERS).flatMap(namesOf))].filter((name) => name !== 'user');
+
+function namesOf({ options }: DriverKind): string[] {
+  return Object.keys(options.shape);
+}
 
 export function readDriver(text: string): string {
   const driver = text.toLowerCase();
@@ -70,7 +71,8 @@ export function readOptions(
   details: readonly Record<string, string>[] | undefined,
   username: string | undefined,
 ): string {
-  const { options } = SWITCH_DRIVERS[driver]!;
+  const kind = SWITCH_DRIVERS[driver]!;
+  const options = namesOf(kind);
   const given: Record<string, string> = username === undefined ? {} : { user: username };
   for (const [key, value] of (details ?? []).flatMap(entriesOf)) {
     const name = options.find((option) => option.toLowerCase() === key.toLowerCase());
@@ -83,14 +85,21 @@ export function readOptions(
     if (/\p{Cc}/u.test(value)) throw refuse('parameter', `Option ${name} must not hold control characters`);
     given[name] = value;
   }
-  const { dialect } = given;
-  if (options.includes('dialect') && !DIALECTS.some((known) => known === dialect))
-    throw refuse(
-      'parameter',
-      `Driver ${driver} needs details[0].dialect, the language of the lines: ${DIALECTS.join(', ')}${dialect === undefined ? '' : `; ${dialect} is none of them`}`,
-    );
   if (given['user'] !== undefined && !options.includes('user'))
     throw refuse('parameter', `Driver ${driver} logs in nowhere: leave username out`);
+  if (driver === 'instructions' && given['dialect'] === undefined) {
+    const dialects = SWITCH_OPTIONS.instructions.shape.dialect.options;
+    throw refuse(
+      'parameter',
+      `Driver ${driver} needs details[0].dialect, the language of the lines: ${dialects.join(', ')}`,
+    );
+  }
+  // What is left out may come later: until then the switch is Down and says what it needs.
+  const [wrong] = kind.options.partial().safeParse(given).error?.issues ?? [];
+  if (wrong !== undefined) {
+    const name = String(wrong.path[0]);
+    throw refuse('parameter', `Option ${name} of driver ${driver} cannot be ${given[name]}: ${wrong.message}`);
+  }
   return JSON.stringify(given);
 }
 
@@ -119,7 +128,7 @@ export function sealSecret(
   { password, privatekey }: { readonly password?: string | undefined; readonly privatekey?: string | undefined },
 ): string | null {
   if (password === undefined && privatekey === undefined) return null;
-  if (!SWITCH_DRIVERS[driver]!.options.includes('user'))
+  if (!namesOf(SWITCH_DRIVERS[driver]!).includes('user'))
     throw refuse('parameter', `Driver ${driver} logs in nowhere: leave password and privatekey out`);
   if (password !== undefined)
     throw refuse('parameter', `Driver ${driver} logs in by key, never by password: give privatekey instead`);

@@ -15,10 +15,11 @@ import { grantedPorts, showSwitchPorts, switchPortView, visiblePort } from './sw
 
 type Port = Tables['switchport'];
 
-/** `cable`: a hypervisor or router hangs on it. `untouched`: never granted, attached or managed. */
+/** `cable`: a host of ours hangs on it. `untouched`: never granted, attached or managed; uplinks are compared. */
 const ROLES: Readonly<Record<string, 'open' | 'cable' | 'untouched'>> = {
   access: 'open',
   hypervisor: 'cable',
+  gateway: 'cable',
   router: 'cable',
   uplink: 'untouched',
   management: 'untouched',
@@ -60,7 +61,9 @@ function readNames(texts: readonly string[]): string[] {
   return names;
 }
 
-const hostParam = param.ref('host', 'The hypervisor or router behind it, for those roles').optional();
+const hostParam = param
+  .ref('host', 'The hypervisor, gateway node or router behind it, for those roles; of a router, its inside interface')
+  .optional();
 const managedParam = param.flag('false: its VLANs are compared, never written').optional();
 
 export const addSwitchPort = writeCommand({
@@ -72,7 +75,11 @@ export const addSwitchPort = writeCommand({
   params: z.object({
     switchid: param.ref('switch', 'The switch'),
     name: param.list('Name of the port; several with commas, a range as swp1..48'),
-    role: param.text('access, hypervisor, router, uplink or management; access where it is left out').optional(),
+    role: param
+      .text(
+        'access, hypervisor, gateway, router, uplink (to other switches: compared) or management (never looked at); access where it is left out',
+      )
+      .optional(),
     hostid: hostParam,
     managed: managedParam,
   }),
@@ -81,6 +88,7 @@ export const addSwitchPort = writeCommand({
     const names = readNames(want.name);
     const role = readRole(want.role ?? 'access');
     const host = await hostFor(room, on, role, want.hostid);
+    if (role === 'router') await refuseSecondCable(room, on, names, host);
     const known = await room.db
       .selectFrom('switchport')
       .select('name')
@@ -121,17 +129,48 @@ async function hostFor(
     if (hostid !== undefined)
       throw refuse(
         'parameter',
-        `A port of role ${role} is no host's cable: leave hostid out, or give role hypervisor or router`,
+        `A port of role ${role} is no host's cable: leave hostid out, or give role hypervisor, gateway or router`,
       );
     return null;
   }
   if (hostid === undefined)
     throw refuse('parameter', `A port of role ${role} needs hostid: which ${role} is behind it?`);
   const host = await existing(room, 'host', hostid, 'hostid');
+  if (ROLES[host.kind] !== 'cable')
+    throw refuse(
+      'parameter',
+      `Host ${host.name} is a ${host.kind}, which carries no network: leave its port out, or give it role management`,
+    );
   if (host.kind !== role)
     throw refuse('parameter', `Host ${host.name} is a ${host.kind}, so the role of its port is ${host.kind}`);
   if (host.zone !== on.zone) throw refuse('parameter', `Host ${host.name} is in another zone than switch ${on.name}`);
   return host.id;
+}
+
+/**
+ * Networks' VLANs are set on the cable of a router's inside interface. The outside one hangs on the same switch where there is one only,
+ * and which of two ports is which nobody but the operator knows.
+ */
+async function refuseSecondCable(
+  room: Room,
+  on: Tables['switch'],
+  names: readonly string[],
+  host: string | null,
+): Promise<void> {
+  const others = await room.db
+    .selectFrom('switchport')
+    .select('name')
+    .where('switch', '=', on.id)
+    .where('role', '=', 'router')
+    .where('host', '=', host)
+    .orderBy('name')
+    .execute();
+  const [first, second] = new Set([...others.map(({ name }) => name), ...names]);
+  if (second === undefined) return;
+  throw refuse(
+    'parameter',
+    `Port ${second} cannot be the router's, too: ${first} of switch ${on.name} is. Role router is for the cable of its inside interface alone, where the VLANs of networks are set; give the outside one role management`,
+  );
 }
 
 export const listSwitchPorts = listCommand({
@@ -200,9 +239,11 @@ export const updateSwitchPort = writeCommand({
         );
     }
     const hostid = want.hostid ?? (role === port.role ? (port.host ?? undefined) : undefined);
+    const host = await hostFor(room, on, role, hostid);
+    if (role === 'router' && host !== port.host) await refuseSecondCable(room, on, [port.name], host);
     const patch = {
       role,
-      host: await hostFor(room, on, role, hostid),
+      host,
       managed: managedFor(role, want.managed ?? (role === port.role ? port.managed === 1 : undefined)),
     };
     await room.tx.update('switchport', port.id, patch);

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import type { Body } from '../../../test/support/cloud.ts';
 import { BUILT_IN } from '../../model/built-in.ts';
 import { unseal } from '../../store/seal.ts';
+import { addRouters } from '../../../test/support/hosts.ts';
 import { NOBODY, unknown } from '../network/network.test-support.ts';
 import { openPhysical } from './physical.test-support.ts';
 
@@ -50,7 +51,7 @@ test('addSwitch keeps the key sealed and never shows it, and refuses a password;
     'has a switch called leaf1 already',
   );
   await cloud.refused('admin', 'addSwitch', { ...params, name: 'x', driver: 'snmp' }, 'There is no switch driver snmp');
-  await cloud.refused('admin', 'addSwitch', { ...params, name: 'x' }, 'Driver linux needs url: HOST or HOST:PORT');
+  await cloud.refused('admin', 'addSwitch', { ...params, name: 'x' }, 'Driver linux needs url: HOST, HOST:PORT');
   await cloud.refused(
     'admin',
     'addSwitch',
@@ -62,6 +63,14 @@ test('addSwitch keeps the key sealed and never shows it, and refuses a password;
     'addSwitch',
     { ...params, ...login, name: 'x', 'details[0].speed': '1' },
     'has no option speed',
+  );
+  const netconf = { ...params, ...login, name: 'x', driver: 'netconf' };
+  await cloud.refused('admin', 'addSwitch', { ...netconf, 'details[0].port': '830' }, 'has no option port');
+  await cloud.refused(
+    'admin',
+    'addSwitch',
+    { ...netconf, 'details[0].validate': 'maybe' },
+    'Option validate of driver netconf cannot be maybe: true or false',
   );
   await cloud.refused(
     'admin',
@@ -131,6 +140,37 @@ test('addSwitchPort takes lists and ranges; uplinks and management ports are nob
   const cable = { switchid, name: 'c1', role: 'router', hostid: hosts[0]! };
   await cloud.refused('admin', 'addSwitchPort', cable, 'Host hv1 is a hypervisor');
   await cloud.refused('admin', 'addSwitchPort', { switchid, name: 'c1', hostid: hosts[0]! }, "no host's cable");
+});
+
+test('addSwitchPort takes the cable of a gateway node, none of a witness, and of a router only one: its inside interface', async () => {
+  await using cloud = await openPhysical();
+  const { switchid, hosts } = cloud;
+  const [router = ''] = await addRouters(cloud.store, 1);
+  const kinds = (kind: string): Promise<unknown> =>
+    cloud.store.write(async (tx) => tx.update('host', hosts[0]!, { kind }));
+  await kinds('gateway');
+  const cable = { switchid, name: 'c1', hostid: hosts[0]! };
+  await cloud.refused('admin', 'addSwitchPort', { ...cable, role: 'hypervisor' }, 'the role of its port is gateway');
+  const [port] = (await cloud.callAs('admin', 'addSwitchPort', { ...cable, role: 'gateway' }))['switchport'] as Body[];
+  assert.deepEqual([port?.['role'], port?.['hostname'], port?.['managed']], ['gateway', 'hv1', true]);
+  const meet = String((await cloud.privateNetwork('admin', 'meet', '172.16.0.0/24'))['id']);
+  const needing = async (): Promise<unknown[]> =>
+    (await cloud.list('admin', 'listSwitchPorts', { networkid: meet })).map(({ name }) => name);
+  assert.deepEqual(await needing(), []);
+  await cloud.join('admin', await cloud.vpc('admin', 'v', '10.0.0.0/16'), meet, '172.16.0.1');
+  assert.deepEqual(await needing(), ['c1'], 'OVN routes for it: its router port may be there');
+  await kinds('witness');
+  const witness = { ...cable, name: 'c2', role: 'gateway' };
+  await cloud.refused('admin', 'addSwitchPort', witness, 'hv1 is a witness, which carries no network');
+
+  const ofRouter = { switchid, role: 'router', hostid: router };
+  const both = "cannot be the router's, too: r1-eth1 of switch sw is";
+  await cloud.refused('admin', 'addSwitchPort', { ...ofRouter, name: 'r1-eth1,r1-eth0' }, both);
+  await cloud.callAs('admin', 'addSwitchPort', { ...ofRouter, name: 'r1-eth1' });
+  await cloud.refused('admin', 'addSwitchPort', { ...ofRouter, name: 'r1-eth0' }, both);
+  const outside = await cloud.callAs('admin', 'addSwitchPort', { switchid, name: 'r1-eth0', role: 'management' });
+  const id = String((outside['switchport'] as Body[])[0]?.['id']);
+  await cloud.refused('admin', 'updateSwitchPort', { id, role: 'router', hostid: router }, both);
 });
 
 test('tenants see the ports granted to them, nothing of their switches, and of others’ devices only that a port is in use', async () => {
@@ -256,6 +296,58 @@ test('S07: listSwitchPorts networkid= names the ports that must carry the networ
   assert.deepEqual(await cloud.list('acme-admin', 'listEvents', { type: 'SWITCH.VLAN.MISSING', listall: 'true' }), []);
   const [shownSwitch] = await cloud.list('admin', 'listSwitches');
   assert.equal((shownSwitch!['findings'] as Body[])[0]?.['port'], 'hv1-eth0');
+});
+
+test('S09: a VLAN missing between two switches is told at the network, the port and the switch, and the uplink is never written', async () => {
+  await using cloud = await openPhysical();
+  const { hosts, table } = cloud;
+  const far = cloud.tableAt('tcp:192.0.2.51:6640');
+  const [physical] = await cloud.list('admin', 'listPhysicalNetworks');
+  const added = await cloud.callAs('admin', 'addSwitch', {
+    name: 'two',
+    zoneid: BUILT_IN.zone,
+    physicalnetworkid: String(physical?.['id']),
+    driver: 'ovsdb',
+    url: 'tcp:192.0.2.51:6640',
+    nativevlan: '999',
+  });
+  const two = String((added['switch'] as Body)['id']);
+  for (const [index, [at, switchid]] of (
+    [
+      [table, cloud.switchid],
+      [far, two],
+    ] as const
+  ).entries()) {
+    const cable = `hv${index + 1}-eth0`;
+    at.ports.set(cable, { name: cable, untagged: 1, tagged: 'all' });
+    at.ports.set('up', { name: 'up', untagged: 0, tagged: index === 0 ? [1] : 'all' });
+    const hostid = hosts[index]!;
+    await cloud.callAs('admin', 'addSwitchPort', { switchid, name: cable, role: 'hypervisor', hostid });
+    await cloud.callAs('admin', 'addSwitchPort', { switchid, name: 'up', role: 'uplink' });
+  }
+  const networkid = await cloud.network('admin', 'office', '10.1.1.0/24');
+  const place = { ...(await cloud.guest()), networkids: networkid, zoneid: BUILT_IN.zone };
+  const notRealized = async (): Promise<string[]> => {
+    await cloud.follow();
+    const [network] = await cloud.list('admin', 'listNetworks', { id: networkid });
+    return ((network!['notrealized'] ?? []) as Body[]).map(({ text }) => String(text));
+  };
+  await cloud.doAs('admin', 'deployVirtualMachine', { ...place, hostid: hosts[0]! });
+  assert.deepEqual(await notRealized(), [], 'all of it is at one switch');
+  await cloud.doAs('admin', 'deployVirtualMachine', { ...place, hostid: hosts[1]! });
+  const [missing, ...more] = await notRealized();
+  assert.deepEqual(more, []);
+  assert.match(missing!, /^switch sw, port up \(other switches\): VLAN [0-9]+ is not on it tagged: .*; set it there$/);
+  const ports = await cloud.list('admin', 'listSwitchPorts', { networkid });
+  assert.deepEqual(ports.map((port) => [port['switchname'], port['name'], port['networkcarried']]).toSorted(), [
+    ['sw', 'hv1-eth0', true],
+    ['sw', 'up', false],
+    ['two', 'hv2-eth0', true],
+    ['two', 'up', true],
+  ]);
+  const [event] = await cloud.list('admin', 'listEvents', { type: 'SWITCH.VLAN.MISSING', listall: 'true' });
+  assert.match(String(event?.['description']), /^switch sw, port up .*network office/);
+  assert.deepEqual(table.ports.get('up')?.tagged, [1]);
 });
 
 test('confirmSwitchChanges is refused where nothing waits, and for lines that have changed since', async () => {

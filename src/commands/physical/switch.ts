@@ -10,16 +10,16 @@ import { existing } from '../access.ts';
 import { containing, named, page, pageParams } from '../list.ts';
 import { some } from '../network/network.ts';
 import { type Room, type WriteRoom, listCommand, writeCommand } from '../room.ts';
-import { readAddress, readDriver, readOptions, sealSecret } from './switch-options.ts';
+import { DETAILS, readAddress, readDriver, readOptions, sealSecret } from './switch-options.ts';
 import { awaitsConfirmation, showSwitches, switchView } from './switch-view.ts';
 
 const driverParams = {
   url: param
-    .text('What the driver connects to: unix:PATH or tcp:IP:PORT (ovsdb), HOST or HOST:PORT (linux, netconf)')
+    .text(
+      'What the driver connects to: unix:PATH or tcp:IP:PORT (ovsdb), HOST, HOST:PORT, [IPV6]:PORT or unix:PATH (linux, netconf)',
+    )
     .optional(),
-  details: param
-    .freeMap('What the driver needs besides, as details[0].bridge=br0: bridge, rundir, hostKey, model, dialect')
-    .optional(),
+  details: param.freeMap(`What the driver needs besides, as details[0].bridge=br0: ${DETAILS.join(', ')}`).optional(),
   username: param.text('Who the driver logs in as').optional(),
   password: param.text('Refused: switches are logged in to by key').optional(),
   privatekey: param.text('The private key in PEM form, encoded in base64; never shown again', 16_384).optional(),

@@ -1,4 +1,4 @@
-// Alerts: what is wrong now with the nodes that carry ways out. Not kept: an alert is there as long as it is so, and the event log has when.
+// Alerts: what is wrong now with the nodes that carry ways out, router nodes among them. Not kept: an alert is there as long as it is so, and the event log has when.
 import { z } from 'zod';
 import { ROOT } from '../../api/command.ts';
 import * as field from '../../api/field.ts';
@@ -21,7 +21,7 @@ const OTHER = 25;
 
 export const listAlerts = listCommand({
   name: 'listAlerts',
-  summary: 'Lists what is wrong now with gateway nodes',
+  summary: 'Lists what is wrong now with gateway and router nodes',
   roles: ROOT,
   params: z.object({
     id: param.text('The alert with this id').optional(),

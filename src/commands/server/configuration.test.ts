@@ -39,3 +39,18 @@ test('updateConfiguration changes what can be changed, and keeps its kind', asyn
     refused(432, /updateConfiguration/),
   );
 });
+
+test('updateConfiguration takes one of the words a setting has, and nothing for a part of the cloud', async () => {
+  await assert.rejects(
+    update('router.redundantstate.dialect', 'foo'),
+    refused(431, /router.redundantstate.dialect must be cosmic or cloudstack; got foo/),
+  );
+  await update('router.redundantstate.dialect', 'cloudstack');
+  assert.equal(await configured(cloud.store.db, 'router.redundantstate.dialect'), 'cloudstack');
+  const part = { name: 'expunge.delay', value: '1', zoneid: '1' };
+  await assert.rejects(
+    cloud.callAs('admin', 'updateConfiguration', part),
+    refused(431, /zoneid: it is not offered: a setting is the same for the whole cloud/),
+  );
+  assert.equal(await configured(cloud.store.db, 'expunge.delay'), '86400');
+});

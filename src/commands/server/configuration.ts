@@ -29,6 +29,13 @@ export const CONFIGURATIONS: readonly ConfigurationTable[] = [
     1,
   ),
   setting(
+    'network.vlan.tenants',
+    '',
+    'Network',
+    'VLANs outside of the pool that admins of domains may name, such as 3000-3099; none where it is empty',
+    1,
+  ),
+  setting(
     'vmnetwork.nic.max.secondary.ipaddresses',
     '256',
     'Network',
@@ -159,6 +166,10 @@ export const listConfigurations = listCommand({
   },
 });
 
+const forAll = param
+  .notOffered('a setting is the same for the whole cloud, and would change there. Leave it out to change it for all')
+  .optional();
+
 export const updateConfiguration = writeCommand({
   name: 'updateConfiguration',
   summary: 'Changes a setting of the cloud',
@@ -166,6 +177,11 @@ export const updateConfiguration = writeCommand({
   params: z.object({
     name: param.text('Name of the setting'),
     value: param.text('Its new value', 4096).optional(),
+    zoneid: forAll,
+    clusterid: forAll,
+    storageid: forAll,
+    domainid: forAll,
+    accountid: forAll,
   }),
   answer: { kind: 'object', key: 'configuration', view: configurationView },
   event: 'CONFIGURATION.VALUE.EDIT',
@@ -182,16 +198,24 @@ export const updateConfiguration = writeCommand({
   },
 });
 
+/** Settings that are one word of a few. */
+const WORDS: ReadonlyMap<string, readonly string[]> = new Map([
+  ['router.redundantstate.dialect', ['cosmic', 'cloudstack']],
+]);
+
 /** A setting keeps the kind of its default: a number stays a number. */
 function checkValue({ name, defaultvalue }: ConfigurationTable, value: string): void {
   if (/^\d+$/.test(defaultvalue) && !/^\d{1,9}$/.test(value))
     throw refuse('parameter', `${name} must be a whole number, such as ${defaultvalue}; got ${value}`);
   if (defaultvalue === '-1' && !/^(-1|\d{1,9})$/.test(value))
     throw refuse('parameter', `${name} must be a whole number, or -1 for any number; got ${value}`);
-  if (name === 'network.vlan.reserved') {
+  if (name === 'network.vlan.reserved' || name === 'network.vlan.tenants') {
     const parsed = parseVlanRanges(value);
     if ('problem' in parsed) throw refuse('parameter', parsed.problem);
   }
+  const words = WORDS.get(name);
+  if (words !== undefined && !words.includes(value))
+    throw refuse('parameter', `${name} must be ${words.join(' or ')}; got ${value}`);
   if (/^(true|false)$/.test(defaultvalue) && !/^(true|false)$/.test(value))
     throw refuse('parameter', `${name} must be true or false; got ${value}`);
 }

@@ -93,7 +93,8 @@ async function implicitNetwork(room: WriteRoom, want: NetworkWant, vpc: Vpc, vla
     );
   }
   const zone = await existing(room, 'zone', vpc.zone, 'zoneid');
-  const physical = await physicalNetworkFor(room, zone, want.physicalnetworkid);
+  const offering = await implicitOffering(room, want);
+  const physical = await physicalNetworkFor(room, zone, want.physicalnetworkid, offering);
   const same = await room.db
     .selectFrom('network')
     .selectAll()
@@ -118,7 +119,6 @@ async function implicitNetwork(room: WriteRoom, want: NetworkWant, vpc: Vpc, vla
     }
     return same;
   }
-  const offering = await implicitOffering(room, want);
   const id = newId();
   await checkVlan(
     room,
@@ -157,6 +157,7 @@ async function implicitNetwork(room: WriteRoom, want: NetworkWant, vpc: Vpc, vla
     serviceip: null,
     ip6cidr: null,
     ip6gateway: null,
+    dhcpoptions: null,
     displaynetwork: 1,
     implicit: 1,
     shared: null,

@@ -174,3 +174,21 @@ test('tags select VPCs', async () => {
     [id],
   );
 });
+
+test('createVPC and updateVPC refuse lists that only a router VM could follow, and take them empty', async () => {
+  await using cloud = await openCloud();
+  const id = await cloud.vpc('acme-admin', 'blue', '10.1.0.0/16');
+  const { zoneid, vpcofferingid } = (await cloud.list('acme-admin', 'listVPCs', { id }))[0]! as Record<string, string>;
+  const fresh = { name: 'red', displaytext: 'red', cidr: '10.2.0.0/16', zoneid, vpcofferingid };
+  for (const [command, params] of [
+    ['createVPC', fresh],
+    ['updateVPC', { id }],
+  ] as const) {
+    for (const [list, text] of [
+      [{ sourcenatlist: '10.8.1.0/24' }, 'invalid value 10.8.1.0/24 for parameter sourcenatlist: it is not offered'],
+      [{ syslogserverlist: '10.1.1.9' }, 'invalid value 10.1.1.9 for parameter syslogserverlist: it is not offered'],
+    ] as const)
+      await cloud.refused('acme-admin', command, { ...params, ...list }, text);
+    await cloud.doAs('acme-admin', command, { ...params, sourcenatlist: '', syslogserverlist: '' });
+  }
+});

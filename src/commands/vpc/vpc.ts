@@ -83,6 +83,20 @@ async function offeringsWith(room: Room, services: readonly string[]): Promise<s
   return having.map((row) => row.id);
 }
 
+/** What Cosmic's router VM does and a router that is nowhere cannot. */
+const routerParams = {
+  sourcenatlist: param
+    .notOffered(
+      'only tiers are translated to the address of their VPC, and not what is behind its private gateways. Give those networks a VPC with a source NAT address of its own, and leave sourcenatlist out',
+    )
+    .optional(),
+  syslogserverlist: param
+    .notOffered(
+      'the router of a VPC is every hypervisor and writes no log of packets that could be sent anywhere. Log in the instances, and leave syslogserverlist out',
+    )
+    .optional(),
+};
+
 /** A VPC smaller than this has no room for a tier with a gateway and an instance. */
 const LONGEST = 29;
 
@@ -104,6 +118,7 @@ export const createVPC = jobCommand({
       .address('Its source NAT address, a free one of the public ranges; the next free one where it is left out')
       .optional(),
     fordisplay: param.flag('Whether it is shown to its owner; for root').optional(),
+    ...routerParams,
     ...forParams,
   }),
   async job(room, want) {
@@ -176,6 +191,7 @@ export const updateVPC = jobCommand({
       .address('The one of its public addresses that becomes its source NAT address; the one before stays with it')
       .optional(),
     fordisplay: param.flag('Whether it is shown to its owner; for root').optional(),
+    ...routerParams,
   }),
   async job(room, want) {
     const vpc = await visible(room, 'vpc', want.id);

@@ -92,6 +92,7 @@ export async function putNetwork(
     serviceip: null,
     ip6cidr: null,
     ip6gateway: null,
+    dhcpoptions: null,
     displaynetwork: 1,
     implicit: 0,
     shared: null,

@@ -69,6 +69,8 @@ export interface NetworkTable {
   /** A /64, where it has IPv6. */
   ip6cidr: string | null;
   ip6gateway: string | null;
+  /** JSON of DHCP options by their code, for its instances' default cards (model/dhcp-option.ts); null for none. */
+  dhcpoptions: string | null;
   created: string;
 }
 

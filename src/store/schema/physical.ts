@@ -40,8 +40,8 @@ export interface SwitchTable {
 }
 
 /**
- * A port of a switch. `role`: access (may be granted and attached), hypervisor or router (the cable of `host`), uplink, management
- * (never touched). `managed`: whether we set its VLANs; 0: they are only compared and what is missing is told.
+ * A port of a switch. `role`: access (may be granted and attached), hypervisor, gateway or router (the cable of `host`; of a
+ * router, its inside interface), uplink (to other switches: only compared), management (never looked at). `managed`: whether we set its VLANs; 0: they are only compared and what is missing is told.
  * Granted to `domain` and those below it, or to one `account` of it.
  */
 export interface SwitchPortTable {
