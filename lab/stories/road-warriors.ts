@@ -4,7 +4,7 @@
 //    the internet 198.51.100.0/24               gw1, gw2: one of them carries         VPC shop 10.1.0.0/16
 //    laptop .10 (ann)      --- OpenVPN ----+                                      +--- web 10.1.1.0/24   web1
 //    phone .20 (bob)       --- WireGuard --+-- 203.0.113.x  the VPN gateway ------+--- db  10.1.2.0/24   db1
-//    office .50 (branch)   --- OpenVPN ----+   green 10.8.0.0/24, 172.31.0.0/24   +--- app 10.1.3.0/24   app1, later
+//    office .50 (branch)   --- OpenVPN ----+   green 10.8.0.0/24, 10.8.1.0/24     +--- app 10.1.3.0/24   app1, later
 //      officepc 192.168.50.10                                                     |
 //    plant .60             --- IPsec ------+                                      +--- Private network 172.16.0.0/24
 //      plantpc 192.168.60.10                                                      |

@@ -22,7 +22,7 @@ export async function readKept(state: string, log: Log): Promise<NodeDocument | 
   return undefined;
 }
 
-/** Keeps the document (mode 0600: it holds password hashes). */
+/** Keeps the document (mode 0600: it holds password hashes and, where the node may serve VPNs, their keys and secrets). */
 export function keep(state: string, document: NodeDocument): Promise<void> {
   return writeWhole(join(state, 'document.json'), JSON.stringify(document), 0o600);
 }

@@ -178,7 +178,7 @@ test('listApis shows each role its own commands, with types and related ones', a
   }[];
   assert.equal(body['count'], apis.length);
   for (const { name, params, response, isasync, description } of apis) {
-    assert.match(name, /^(list|login$|logout$)/);
+    assert.match(name, /^(list|check|login$|logout$)/);
     assert.ok(Array.isArray(params) && Array.isArray(response));
     assert.equal(typeof isasync, 'boolean');
     assert.ok(description.length > 0);

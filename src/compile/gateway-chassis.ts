@@ -42,6 +42,11 @@ export function gatewayGroupOf(key: string, fabric: Fabric, { turn, avoid }: Car
   );
 }
 
+/** Whether a chassis is in groups to carry ports, and not to fill them up for the majority. */
+export function isCandidate(chassis: string, fabric: Fabric): boolean {
+  return ringOf(fabric).some(({ name }) => name === chassis);
+}
+
 /** Every group there can be, whatever its order. */
 export function gatewayGroups(fabric: Fabric): readonly (readonly string[])[] {
   const ring = ringOf(fabric);

@@ -25,6 +25,8 @@ export interface Leg {
   readonly rowId?: string;
   /** Absent: the group is chosen for this port alone. */
   readonly chassis?: readonly string[];
+  /** Legs that are always on this one's chassis: no tunnel is between, so what comes by them may be as long as it is. */
+  readonly beside?: readonly string[];
 }
 
 /** Rows that become the router's, by the column that holds them. */
@@ -60,7 +62,7 @@ export function routerOf(
     const carriers = leg.chassis ?? gatewayChassisOf(name, leg.network.segment, fabric);
     const gateways = gatewayChassisRows(name, carriers, mark);
     const { segment } = leg.network;
-    // ovn-nb(5) Logical_Router_Port.options:gateway_mtu. Only where it is needed: it costs each packet a look at its length.
+    // Only where it is needed: it costs each packet a look at its length.
     const narrow = meetsWire && segment.kind === 'overlay';
     const port = row('Logical_Router_Port', leg.rowId ?? rowId('Logical_Router_Port', name), mark, {
       name,
@@ -68,7 +70,7 @@ export function routerOf(
       networks: networksOf(leg),
       gateway_chassis: gateways.map(({ uuid }) => uuid),
       ...advertisementsOf(leg, fabric),
-      ...(narrow ? { options: { gateway_mtu: String(mtuOf(segment, fabric.underlayMtu)) } } : {}),
+      ...(narrow ? { options: narrowed(leg, mtuOf(segment, fabric.underlayMtu)) } : {}),
     });
     chassis.push(...carriers);
     ports.push(port.uuid);
@@ -91,4 +93,10 @@ export function routerOf(
     },
   );
   return { rows: [router, ...rows, ...static_routes, ...policies, ...nat], chassis };
+}
+
+/** ovn-nb(5) Logical_Router_Port.options: what is longer is refused, with word to who sent it, whether it may be cut or not. */
+function narrowed({ beside = [] }: Leg, mtu: number): Readonly<Record<string, string>> {
+  const near = beside.map((id) => `inport == "${routerPortName(id)}"`).join(' || ');
+  return { gateway_mtu: String(mtu), ...(near === '' ? {} : { gateway_mtu_bypass: near }) };
 }

@@ -135,6 +135,19 @@ const tcp = (from: string, to: string, port = 22): Packet => ({
   'tcp.dst': port,
 });
 
+test("what comes to the helper from the router's public wires may be as long as they carry, and nothing else", () => {
+  const ports = rowsOf(compiled(shop(SIDE)), 'Logical_Router_Port');
+  const optionsOf = (id: string): object =>
+    ports.find(({ columns }) => columns['name'] === routerPortName(id))!.columns['options'] as object;
+  const wire = ports.find(({ columns }) => String(columns['networks']).startsWith(OWN))!;
+  assert.deepEqual(optionsOf(helperId(SHOP)), {
+    gateway_mtu: '1442',
+    gateway_mtu_bypass: `inport == "${String(wire.columns['name'])}"`,
+  });
+  const tier = ports.find(({ columns }) => String(columns['networks']).startsWith('10.1.1.'))!;
+  assert.deepEqual(tier.columns['options'], { gateway_mtu: '1442' });
+});
+
 test('vpnPlaces() gives each public address one of the helper’s, source NAT the first, and none to one that is an instance’s', () => {
   const access = [accessOf(), accessOf({ kind: 'ikev2', port: 500 }), accessOf({ kind: 'wireguard', port: 51_821 })];
   const intent = shop({ access, sites: [siteOf()] });

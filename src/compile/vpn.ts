@@ -49,7 +49,7 @@ function portsOf({ access, sites }: VpnSide): ReadonlyMap<string, ReadonlySet<nu
   return ports;
 }
 
-/** The public side with the ports of VPNs: they are judged, kept from translation and led inside like forwards. */
+/** The public side with the ports of VPNs: they are judged and led inside like forwards. */
 export function withVpnPorts(owner: Pick<PublicOwner, 'publicSide' | 'vpn'>): PublicSide | undefined {
   const { publicSide } = owner;
   const places = new Map(vpnPlaces(owner).map((place) => [place.publicIp, place]));
@@ -109,7 +109,7 @@ export function vpnRouteRows(unit: string, routerId: string, prefixes: readonly 
 
 /**
  * What the helper begins leaves by the address its VPN is at. No range of ports here: IKE and WireGuard are known by their own, which
- * nobody else's translation takes (served-port.ts).
+ * they keep unless an instance speaks to the same peer by the same one.
  */
 export function vpnNat(
   unit: string,

@@ -92,6 +92,11 @@ export interface AccessCertificates {
   readonly publicKey?: string;
 }
 
+/** What the authority of a VPN's certificates is called in its own. */
+export function authorityName(vpn: string): string {
+  return `vpn-${vpn}`;
+}
+
 /** What OpenVPN's server is called in its certificate: clients insist on it. */
 export function serverName(vpn: string): string {
   return `server-${vpn}`;

@@ -104,6 +104,9 @@ export interface WireGuardSiteSpec extends SiteSpec {
   readonly presharedKey?: string;
 }
 
+/** How the reason of an Error begins where programs and tunnels are as they should be, and the gateway passes nothing on between them. */
+export const NOT_PASSED_ON = 'packets are not passed on';
+
 /** What became of one VPN on this node; only the node where its gateway is says more than Disconnected. */
 export interface VpnStatus {
   readonly id: string;

@@ -1,9 +1,11 @@
 // What nodes' documents say of gateway helpers: for each router that needs one, the same spec to every node of the group that may carry
-// its public side. Which of them does is OVN's to decide, and theirs to see.
+// its public side. Which of them does is OVN's to decide, and theirs to see. Of VPNs, whose secrets are in the spec, only those are told
+// that are there to carry it: who fills the group up for the majority serves none.
 import { proxiedOf } from '../compile/balancer.ts';
+import { isCandidate } from '../compile/gateway-chassis.ts';
 import { HELPER_ADDRESS, HELPER_GATEWAY, HELPER_PREFIX, helperMac, helperPort } from '../compile/helper-leg.ts';
 import { routerPortName } from '../compile/names.ts';
-import { publicPlaceOf } from '../compile/public-leg.ts';
+import { ownerKey, publicPlaceOf } from '../compile/public-leg.ts';
 import { vpnPlaces } from '../compile/vpn.ts';
 import { type Fabric, type GuestNetwork, type Intent, type UnitKey, type Vpc, mtuOf } from '../model/intent.ts';
 import type { NodeReport } from '../protocol/document.ts';
@@ -12,8 +14,10 @@ import { vpnSpecs } from './vpn-spec.ts';
 
 interface Helper {
   readonly spec: HelperSpec;
-  /** Names of the nodes of its group. */
+  /** Names of the nodes of its group that it is for. */
   readonly nodes: readonly string[];
+  /** Those of them that serve its VPNs. */
+  readonly vpnNodes: readonly string[];
 }
 
 type Owner = Vpc | GuestNetwork;
@@ -37,17 +41,34 @@ export function helpersByNode(
     const helper = helperOf(owner, intent.fabric);
     if (helper === undefined) continue;
     const spec = withVpns(helper, owner, unseal);
-    for (const node of helper.nodes) byNode.set(node, [...(byNode.get(node) ?? []), spec]);
+    for (const node of helper.nodes)
+      byNode.set(node, [...(byNode.get(node) ?? []), helper.vpnNodes.includes(node) ? spec : helper.spec]);
   }
   return byNode;
 }
 
+/** Keys of the units whose routers have a helper. */
+export function helpedRouters(intent: Intent): ReadonlySet<UnitKey> {
+  const keys = new Set<UnitKey>();
+  for (const owner of ownersOf(intent)) if (helperOf(owner, intent.fabric) !== undefined) keys.add(ownerKey(owner));
+  return keys;
+}
+
 /** Names of the nodes that have the helper of a unit's router; none where it needs none. */
 export function helperNodes(unit: UnitKey, intent: Intent): readonly string[] {
+  return helperOfUnit(unit, intent)?.nodes ?? [];
+}
+
+/** Names of the nodes that may serve the VPNs of a unit's router. */
+export function vpnNodes(unit: UnitKey, intent: Intent): readonly string[] {
+  return helperOfUnit(unit, intent)?.vpnNodes ?? [];
+}
+
+function helperOfUnit(unit: UnitKey, intent: Intent): Helper | undefined {
   const id = unit.slice(unit.indexOf(':') + 1);
   const network = intent.networks.get(id);
   const owner = unit.startsWith('vpc:') ? intent.vpcs.get(id) : network?.kind === 'guest' ? network : undefined;
-  return owner === undefined ? [] : (helperOf(owner, intent.fabric)?.nodes ?? []);
+  return owner === undefined ? undefined : helperOf(owner, intent.fabric);
 }
 
 /** Id of a router or of what its helper does -> what a node says is wrong there. */
@@ -73,9 +94,12 @@ function helpersOf(intent: Intent): ReadonlyMap<string, ReadonlyMap<string, read
     const helper = helperOf(owner, intent.fabric);
     if (helper === undefined) continue;
     const { access = [], sites = [] } = owner.vpn ?? {};
-    const parts = [owner.id, ...[...(helper.spec.jobs.balancers ?? []), ...access, ...sites].map(({ id }) => id)];
-    for (const node of helper.nodes)
+    const proxied = helper.spec.jobs.balancers ?? [];
+    for (const node of helper.nodes) {
+      const own = helper.vpnNodes.includes(node) ? [...proxied, ...access, ...sites] : proxied;
+      const parts = [owner.id, ...own.map(({ id }) => id)];
       byNode.set(node, (byNode.get(node) ?? new Map<string, readonly string[]>()).set(owner.id, parts));
+    }
   }
   return byNode;
 }
@@ -121,8 +145,10 @@ function madeFor(owner: Owner, fabric: Fabric): Helper | undefined {
   }));
   const { legs, chassis } = publicPlaceOf(id, publicSide, fabric);
   const [main] = legs;
-  const vpns = vpnPlaces(owner).length > 0;
-  if ((balancers.length === 0 && !vpns) || main === undefined) return undefined;
+  if (main === undefined) return undefined;
+  const vpnNodes = vpnPlaces(owner).length === 0 ? [] : chassis.filter((name) => isCandidate(name, fabric));
+  const nodes = balancers.length === 0 ? vpnNodes : chassis;
+  if (nodes.length === 0) return undefined;
   const spec: HelperSpec = {
     id,
     name,
@@ -134,5 +160,5 @@ function madeFor(owner: Owner, fabric: Fabric): Helper | undefined {
     mtu: mtuOf({ kind: 'overlay' }, fabric.underlayMtu),
     jobs: balancers.length === 0 ? {} : { balancers },
   };
-  return { spec, nodes: chassis };
+  return { spec, nodes, vpnNodes };
 }

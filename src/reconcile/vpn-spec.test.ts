@@ -5,9 +5,10 @@ import { HELPER_ADDRESS, HELPER_SPARES } from '../compile/helper-leg.ts';
 import { publicAddress, publicSide, withVpcs } from '../compile/public.test-support.ts';
 import { ALLOW, THREE_HOSTS, guestOf, intentOf } from '../compile/sample.test-support.ts';
 import { derivedId } from '../lib/id.ts';
-import type { Intent } from '../model/intent.ts';
+import type { Chassis, Fabric, Intent } from '../model/intent.ts';
+import type { Balancer } from '../model/public-side.ts';
 import type { RemoteAccess, SiteConnection, VpnSide } from '../model/vpn.ts';
-import { helperErrors, helperNodes, helpersByNode } from './helper-documents.ts';
+import { helperErrors, helperNodes, helpersByNode, vpnNodes } from './helper-documents.ts';
 import { clientRoutes, vpnSpecs } from './vpn-spec.ts';
 
 const OWN = '203.0.113.10';
@@ -63,9 +64,13 @@ const site: SiteConnection = {
   },
 };
 
-function shop(vpn: VpnSide, routes: readonly string[] = []): Intent {
+function shop(
+  vpn: VpnSide,
+  routes: readonly string[] = [],
+  { fabric = THREE_HOSTS, balancers = [] }: { readonly fabric?: Fabric; readonly balancers?: readonly Balancer[] } = {},
+): Intent {
   const intent = intentOf({
-    fabric: THREE_HOSTS,
+    fabric,
     privateNetworks: { dc: { cidr: '172.16.0.0/24' } },
     vpcs: [
       {
@@ -80,7 +85,7 @@ function shop(vpn: VpnSide, routes: readonly string[] = []): Intent {
       },
     ],
   });
-  const addresses = [publicAddress(OWN, { sourceNat: true }), publicAddress(OTHER)];
+  const addresses = [publicAddress(OWN, { sourceNat: true, balancers }), publicAddress(OTHER)];
   return withVpcs(intent, () => ({ publicSide: publicSide(addresses), vpn }));
 }
 
@@ -161,4 +166,37 @@ test('helpersByNode() tells the group of the router, each VPN with the address i
     'a VPN at an address the router does not have is nowhere',
   );
   assert.equal(helpersByNode(shop({ access: [], sites: [] }), unseal).size, 0, 'no VPN, no helper');
+});
+
+test('helpersByNode() tells nobody of VPNs who only fills up the group: no witness, and no hypervisor beside gateways', () => {
+  const chassis = (name: string, kind: Chassis['kind']): Chassis => ({ name, kind, underlayIp: '192.0.2.1' });
+  const gateways = [chassis('gw1', 'gateway'), chassis('gw2', 'gateway')];
+  const balancer: Balancer = {
+    id: derivedId('balancer'),
+    protocol: 'tcp',
+    publicPort: 80,
+    algorithm: 'leastconn',
+    sticky: false,
+    cidrs: [],
+    members: [],
+  };
+  for (const filler of [chassis('watch', 'witness'), chassis('hv1', 'hypervisor')])
+    for (const balancers of [[], [balancer]]) {
+      const intent = shop({ access: [openvpn], sites: [site] }, [], {
+        fabric: { ...THREE_HOSTS, chassis: [...gateways, filler] },
+        balancers,
+      });
+      const byNode = helpersByNode(intent, unseal);
+      for (const { name } of gateways) assert.equal(byNode.get(name)![0]!.jobs.vpns?.length, 2, name);
+      assert.deepEqual(vpnNodes(`vpc:${SHOP}`, intent).toSorted(), ['gw1', 'gw2']);
+      const told = JSON.stringify(byNode.get(filler.name) ?? []);
+      for (const secret of ['KEY', 'STATIC', 'PSK', 'HASH'])
+        assert.ok(!told.includes(secret), `${filler.name}: ${secret}`);
+      assert.equal(
+        byNode.get(filler.name)?.length,
+        balancers.length === 0 ? undefined : 1,
+        'what has no secrets stays',
+      );
+      assert.ok(helperNodes(`vpc:${SHOP}`, intent).includes(filler.name) === balancers.length > 0);
+    }
 });

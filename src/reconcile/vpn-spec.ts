@@ -1,5 +1,6 @@
 // From the intent's VPNs to what a gateway node is told of them. The one place where their secrets are opened: the node's document is
-// sent over a channel whose both ends are known, and is kept nowhere.
+// sent over a channel whose both ends are known, to nodes that may serve the VPN. Those keep it, so that one can take over with the
+// server away.
 import { routingOf } from '../compile/routing.ts';
 import { cidr, covers, formatCidr, sameCidr, type Cidr } from '../lib/ip.ts';
 import type { GuestNetwork, Vpc } from '../model/intent.ts';

@@ -5,7 +5,7 @@ import type { NodeReport } from '../protocol/document.ts';
 import type { VpnStatus } from '../protocol/vpn.ts';
 import type { Store } from '../store/open.ts';
 import { recordVpnStates, vpnsInUse } from '../store/vpn-states.ts';
-import { helperNodes } from './helper-documents.ts';
+import { vpnNodes } from './helper-documents.ts';
 
 /** As long as a silent node counts as Up: a takeover takes less. */
 export const SILENT_MS = 30_000;
@@ -16,7 +16,7 @@ export function toldVpns(intent: Intent, { node, helpers = [] }: NodeReport): re
     .filter(({ active, vpns = [] }) => active && vpns.length > 0)
     .flatMap(({ id, vpns = [] }) => {
       const unit: UnitKey = intent.vpcs.has(id) ? `vpc:${id}` : `network:${id}`;
-      if (!helperNodes(unit, intent).includes(node)) return [];
+      if (!vpnNodes(unit, intent).includes(node)) return [];
       const network = intent.networks.get(id);
       const vpn = intent.vpcs.get(id)?.vpn ?? (network?.kind === 'guest' ? network.vpn : undefined);
       const access = new Map((vpn?.access ?? []).map((one) => [one.id, new Set(one.clients.map((each) => each.id))]));

@@ -1,6 +1,7 @@
 // Two sites joined with real packets through a real server: strongSwan and WireGuard at the internet, each with an office behind it, and
 // instances inside. What the API says of a connection is what its peer sees.
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { field, rows, text } from '../../src/demo/answer.ts';
 import { run } from '../../src/lib/run.ts';
@@ -29,6 +30,9 @@ describe('site to site', () => {
   const connections = new Map<Office, { id: string; gateway: string }>();
   const swans = new Map<Office, Swan>();
   let wireguard: WireGuardClient;
+  let wireguardFile: string;
+  /** When it was killed. */
+  let wireguardEnd: number;
   const clients = vpnClients({ after }, () => lab.cloud.state);
   const call = (command: string, params: Record<string, string>): Promise<object> => lab.tenant.call(command, params);
 
@@ -146,6 +150,16 @@ describe('site to site', () => {
     await becomes('ike2', /^Connected/);
   });
 
+  test('its key is kept by both gateways, and by no witness or hypervisor', async () => {
+    const kept = async (node: string): Promise<string> =>
+      (await lab.cloud.lab.exec(node, ['cat', join(lab.cloud.state, 'lab', node, 'agent/document.json')])).stdout;
+    for (const gateway of ['gw1', 'gw2']) assert.ok((await kept(gateway)).includes(KEY), gateway);
+    for (const node of ['witness', 'h1', 'h2']) {
+      const document = await kept(node);
+      assert.ok(document.includes('"generation"') && !document.includes(KEY), node);
+    }
+  });
+
   test('by IKEv1, where ours waits: nothing begins by itself; the peer begins', async () => {
     await connect(
       'ike1',
@@ -161,10 +175,8 @@ describe('site to site', () => {
   test('by WireGuard', async (t) => {
     const secret = (await clients.inside('wg', 'wg', 'genkey')).stdout.trim();
     const open = (await run(['wg', 'pubkey'], { input: secret })).stdout.trim();
-    wireguard = await clients.wireguard(
-      'wg',
-      `[Interface]\nPrivateKey = ${secret}\nListenPort = 51900\n[Peer]\nPublicKey = ${ours.key}\nAllowedIPs = 10.1.0.0/16\n`,
-    );
+    wireguardFile = `[Interface]\nPrivateKey = ${secret}\nListenPort = 51900\n[Peer]\nPublicKey = ${ours.key}\nAllowedIPs = 10.1.0.0/16\n`;
+    wireguard = await clients.wireguard('wg', wireguardFile);
     await connect('wg', { kind: 'wireguard', publickey: open, port: '51900' });
     // We begin: the peer knows no address of ours.
     t.diagnostic(`joined ${await joined('wg')} ms after the request`);
@@ -182,13 +194,17 @@ describe('site to site', () => {
     assert.equal(await lab.wire.echoesReceived('ike2lan'), before);
   });
 
-  test('resetVpnConnection() makes it anew', async () => {
+  test('updateVpnCustomerGateway() with what holds already disturbs nobody; resetVpnConnection() makes it anew', async () => {
     const spis = async (): Promise<string> => {
       const { stdout } = await swans.get('ike2')!.ask('--list-sas');
       return /ESTABLISHED, IKEv2, (\S+)/.exec(stdout)?.[1] ?? '';
     };
     const before = await spis();
     assert.notEqual(before, '');
+    const same = { ipsecpsk: KEY, ikepolicy: POLICY, esppolicy: POLICY, ikeversion: 'ikev2', dpd: 'true' };
+    await call('updateVpnCustomerGateway', { id: connections.get('ike2')!.gateway, ...same });
+    assert.equal(await spis(), before);
+    assert.equal((await stateOf('ike2')).state, 'Connected');
     await call('resetVpnConnection', { id: connections.get('ike2')!.id });
     await eventually('other keys', async () => ![before, ''].includes(await spis()) || undefined);
     await joined('ike2');
@@ -197,7 +213,8 @@ describe('site to site', () => {
 
   test('a peer that is gone without a word is Disconnected, and Connected once it is back', async (t) => {
     const start = Date.now();
-    await Promise.all([swans.get('ike2')!.program.kill(), swans.get('ike1')!.program.kill()]);
+    await Promise.all([...(['ike2', 'ike1'] as const).map((one) => swans.get(one)!.program.kill()), wireguard.kill()]);
+    wireguardEnd = start;
     await Promise.all(
       (['ike2', 'ike1'] as const).map(async (office) => {
         const state = await becomes(office, /^Disconnected/, 60_000);
@@ -219,6 +236,13 @@ describe('site to site', () => {
     await call('updateVpnCustomerGateway', { id: connections.get('ike2')!.gateway, ipsecpsk: 'another-key-of-theirs' });
     await joined('ike2');
     await becomes('ike2', /^Connected/);
+  });
+
+  test('a WireGuard peer that is gone is Disconnected, too, long before its session is over', async (t) => {
+    t.diagnostic(`${await becomes('wg', /^Disconnected 198/)}, ${Date.now() - wireguardEnd} ms after`);
+    wireguard = await clients.wireguard('wg', wireguardFile);
+    await joined('wg');
+    await becomes('wg', /^Connected/);
   });
 
   test('a gateway that loses its power: all connections come back by themselves', async (t) => {

@@ -157,6 +157,15 @@ describe('remote access', () => {
     await back(web, ipOf('eve'));
   });
 
+  test('packets too long for a tunnel go there and back with each kind, in pieces', async () => {
+    for (const who of ROAD_WARRIORS) {
+      assert.equal((await clients.inside(who, 'ping', '-c1', '-W1', '-Mdont', '-s1400', web.address)).code, 0, who);
+      // The first may be refused: then the instance knows what fits.
+      const { stdout } = await lab.exec(web, 'ping', '-c2', '-i0.2', '-W1', '-s1400', ipOf(who));
+      assert.doesNotMatch(stdout, /100% packet loss/, who);
+    }
+  });
+
   test('a branch office by OpenVPN: what is behind the client reaches instances, and they reach it; a network is added', async () => {
     running.set('br1', await openvpn('br1'));
     await branch('br1', '192.168.50');

@@ -148,7 +148,7 @@ export function vpnClients(scope: Scope, state: () => string): VpnClients {
         lines.flatMap((line) => (line.startsWith(`${key} = `) ? line.slice(key.length + 3).split(', ') : []));
       for (const own of value('Address')) await ip(machine, `addr add ${own} dev ${device}`);
       await run(insideArgv(state(), machine, ['wg', 'setconf', device, file]), { env: sandboxEnv() });
-      await ip(machine, `link set ${device} mtu 1380 up`);
+      await ip(machine, `link set ${device} mtu ${value('MTU')[0] ?? '1420'} up`);
       for (const to of value('AllowedIPs')) await ip(machine, `route replace ${to} dev ${device}`);
       return { ...program, device };
     },

@@ -61,17 +61,23 @@ export function planHelpers(
   return { work, waits, instances: [], helpers };
 }
 
+/**
+ * Bytes of a packet that the cable takes: whatever comes from the public wire, which no tunnel lies before. What leaves goes by a route
+ * that carries `mtu`, since instances may be on other nodes.
+ */
+const CABLE_MTU = 9000;
+
 /** The namespace with its end of the cable. Anything half made is made anew as a whole: it takes some tens of milliseconds. */
 function wire(spec: HelperSpec, found: Found | undefined, context: HelperContext): Step[] {
   const key = keyOf(spec.id);
-  const wiring = `${spec.mac} ${spec.address} ${spec.gateway} ${spec.mtu}`;
+  const wiring = `${spec.mac} ${spec.address} ${spec.gateway} ${spec.mtu}/${CABLE_MTU}`;
   const whole = found?.netns !== undefined && found.cable?.away === true;
   if (whole && found.wiring === `${found.netns} ${wiring}\n`)
     return found.cable?.up === true ? [] : [ip(`our end of the cable of ${key}`, 'link', 'set', portOf(key), 'up')];
   const netns = netnsOf(key, context);
   const port = portOf(key);
   const peer = peerOf(key);
-  const mtu = String(spec.mtu);
+  const mtu = String(CABLE_MTU);
   const why = `the router of ${spoken(spec.name)} needs a helper`;
   const inside = (reason: string, ...argv: string[]): Step => run(reason, 'ip', '-n', netns, ...argv);
   return [
@@ -96,7 +102,7 @@ function wire(spec: HelperSpec, found: Found | undefined, context: HelperContext
     inside(why, 'link', 'set', 'lo', 'up'),
     inside(why, 'addr', 'add', spec.address, 'dev', 'eth0'),
     inside(why, 'link', 'set', 'eth0', 'up'),
-    inside('members are behind the router', 'route', 'add', 'default', 'via', spec.gateway),
+    inside('members are behind the router', 'route', 'add', 'default', 'via', spec.gateway, 'mtu', String(spec.mtu)),
     ip(why, 'link', 'set', port, 'up'),
     run(why, 'mkdir', '-p', folderOf(key, context)),
     // Only now, and with the namespace's own number: what is half done is found and made anew.

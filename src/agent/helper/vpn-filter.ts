@@ -4,9 +4,9 @@ import { cidr, formatCidr } from '../../lib/ip.ts';
 import type { VpnJob } from '../../protocol/helper.ts';
 import type { VpnSpec } from '../../protocol/vpn.ts';
 import { type HelperContext, netnsOf } from './names.ts';
-import { deviceOf, FILTER, IPSEC_DEVICE, partFolder, sitesPart } from './vpn-names.ts';
+import { deviceOf, FILTER, FILTER_TABLE, IPSEC_DEVICE, partFolder, sitesPart } from './vpn-names.ts';
 import { serverAddress } from './vpn-openvpn.ts';
-import type { VpnPart } from './vpn-part.ts';
+import type { FoundVpns, VpnPart } from './vpn-part.ts';
 
 /** Where a tunnel's packets come from and go to. */
 interface Way {
@@ -42,6 +42,7 @@ export function filterPart(
         name: 'rules',
         what: `${content}${own.join(' ')}`,
         needs: undefined,
+        stays: ({ passes }) => passes === undefined || notPassing(passes, content) === undefined,
         argvs: [
           [...inside, 'nft', '-f', rules],
           ...own.map((one) => ['ip', '-n', netns, 'addr', 'replace', one, 'dev', 'eth0']),
@@ -61,6 +62,15 @@ export function filterPart(
       },
     ],
   };
+}
+
+/** Why packets are not passed on as the file of rules says; undefined: they are. */
+export function notPassing({ forwards, rules }: NonNullable<FoundVpns['passes']>, content: string): string | undefined {
+  if (!forwards) return `forwarding was switched off in the helper (net.ipv4.ip_forward)`;
+  const wanted = content.split('\n').filter((line) => /^ {4}(?!type )/.test(line)).length;
+  return rules === wanted
+    ? undefined
+    : `somebody changed the packet filter in the helper (nft table inet ${FILTER_TABLE})`;
 }
 
 function waysOf(spec: VpnSpec, key: string, context: HelperContext): readonly Way[] {
@@ -92,9 +102,9 @@ function rulesText(ways: readonly Way[], { kernelIpsec }: HelperContext): string
   const answers = ways.flatMap(({ device, own }) =>
     own === undefined ? [] : [`    ${comes(device)} ip daddr ${own} icmp type echo-request accept`],
   );
-  return `table inet trunkline-vpn
-delete table inet trunkline-vpn
-table inet trunkline-vpn {
+  return `table inet ${FILTER_TABLE}
+delete table inet ${FILTER_TABLE}
+table inet ${FILTER_TABLE} {
   chain forward {
     type filter hook forward priority 0; policy drop;
     tcp flags syn tcp option maxseg size set rt mtu

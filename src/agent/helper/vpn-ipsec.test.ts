@@ -28,7 +28,7 @@ const site = (split: boolean): IpsecSiteSpec => ({
 
 test('beginArgvs() begins every tunnel that the file has', () => {
   for (const split of [false, true]) {
-    const part = ipsecPart([{ address: '192.0.0.18', spec: site(split) }], { key: 'k' }, CONTEXT)!;
+    const part = ipsecPart([{ address: '192.0.0.18', spec: site(split) }], { key: 'k', mtu: 1442 }, CONTEXT)!;
     const text = part.files.find(({ path }) => path.endsWith('/swanctl.conf'))!.content;
     const children = [...text.matchAll(/^ {6}(n[0-9]+) \{$/gm)].map(([, name]) => name);
     assert.equal(children.length, split ? 2 : 1);

@@ -4,7 +4,7 @@ import { createHmac } from 'node:crypto';
 import { cidr, formatCidr, formatIp } from '../../lib/ip.ts';
 import type { Ikev2AccessSpec, IpsecSiteSpec } from '../../protocol/vpn.ts';
 import { type HelperContext, netnsOf } from './names.ts';
-import { IPSEC, IPSEC_DEVICE, partFolder } from './vpn-names.ts';
+import { IPSEC, IPSEC_DEVICE, partFolder, tunnelMtu } from './vpn-names.ts';
 import type { VpnPart } from './vpn-part.ts';
 
 export interface IpsecJob {
@@ -21,10 +21,14 @@ const CLIENT_IKE =
   'aes256gcm16-aes128gcm16-prfsha384-prfsha256-curve25519-ecp256-ecp384-modp2048,aes256-aes128-sha384-sha256-curve25519-ecp256-ecp384-modp2048';
 const CLIENT_ESP = 'aes256gcm16-ecp256,aes256gcm16,aes256-sha256,aes128gcm16,aes128-sha256';
 
+/** strongSwan's table of routes, and its rule's place: behind the main one, which has a default route. Our own routes are in that. */
+const TABLE = '220';
+const UNREACHED = 40_000;
+
 /** Undefined: nothing to do for it. */
 export function ipsecPart(
   jobs: readonly IpsecJob[],
-  at: { readonly key: string },
+  at: { readonly key: string; readonly mtu: number },
   context: HelperContext,
 ): VpnPart | undefined {
   if (jobs.length === 0) return undefined;
@@ -36,6 +40,7 @@ export function ipsecPart(
   const ipsec = swanctlText(jobs);
   const routesFile = `${folder}/routes`;
   const networks = context.kernelIpsec ? [] : networksOf(jobs);
+  const mtu = String(tunnelMtu(at.mtu));
   const access = jobs.flatMap(({ spec }) => (spec.kind === 'ikev2' ? [spec] : []));
   const keys = access.flatMap(({ id, ca, certificate, key }) => [
     { path: `${folder}/x509/${id}.pem`, content: certificate },
@@ -68,10 +73,10 @@ export function ipsecPart(
         : [
             {
               name: 'routes',
-              what: networks.join(' '),
+              what: `${mtu} ${networks.join(' ')}`,
               needs: { device: IPSEC_DEVICE },
               argvs: [
-                ['ip', '-n', netns, 'link', 'set', IPSEC_DEVICE, 'up'],
+                ['ip', '-n', netns, 'link', 'set', IPSEC_DEVICE, 'mtu', mtu, 'up'],
                 [...inside, 'ip', 'route', 'flush', 'dev', IPSEC_DEVICE, 'proto', 'boot'],
                 [...inside, 'ip', '-batch', routesFile],
               ],
@@ -148,6 +153,8 @@ function settingsText(socket: string, { kernelIpsec }: HelperContext): string {
   return `charon-systemd {
   load = ${PLUGINS.replace('kernel-netlink', kernelIpsec ? 'kernel-netlink' : 'kernel-libipsec kernel-netlink')}
   install_routes = no
+  routing_table = ${TABLE}
+  routing_table_prio = ${UNREACHED}
   retransmit_tries = 3
   retransmit_timeout = 1.5
   retransmit_base = 1.4
@@ -313,14 +320,33 @@ ${serverText(address, spec)}    pools = p-${id}
 }
 
 /**
- * libipsec takes no policy unless an address of its own is in the networks on this side: it has the one of each that no machine can
- * have, the network's.
+ * libipsec takes no policy unless an address of its own is in the networks on this side: it has the first of each, which may be
+ * somebody's. So it is one in name only: it is local in strongSwan's own table, where strongSwan looks for it, and no packet ever does.
  */
 function standIns(jobs: readonly IpsecJob[], netns: string): VpnPart['loads'][number] {
+  const own = standInsOf(jobs);
+  const route = ['ip', '-n', netns, 'route'];
+  const argvs = own.flatMap((one) => [
+    ['ip', '-n', netns, 'addr', 'replace', `${one}/32`, 'dev', 'lo'],
+    [...route, 'replace', 'local', one, 'dev', 'lo', 'table', TABLE],
+    [...route, 'flush', 'table', 'local', 'exact', `${one}/32`],
+  ]);
+  return { name: 'addresses', what: `in table ${TABLE}: ${own.join(' ')}`, needs: undefined, argvs };
+}
+
+/** Argvs that take one away. */
+export function dropStandIn(address: string, key: string, context: HelperContext): readonly (readonly string[])[] {
+  const ip = ['ip', '-n', netnsOf(key, context)];
+  return [
+    [...ip, 'addr', 'del', `${address}/32`, 'dev', 'lo'],
+    [...ip, 'route', 'flush', 'table', TABLE, 'exact', `${address}/32`],
+  ];
+}
+
+/** Addresses on `lo` that libipsec needs for these. */
+export function standInsOf(jobs: readonly IpsecJob[]): readonly string[] {
   const all = jobs.flatMap(({ spec }) => (spec.kind === 'ipsec' ? spec.localCidrs : spec.routes));
-  const own = [...new Set(all.map((one) => formatIp(cidr(one).base)))].toSorted();
-  const argvs = own.map((one) => ['ip', '-n', netns, 'addr', 'replace', `${one}/32`, 'dev', 'lo']);
-  return { name: 'addresses', what: own.join(' '), needs: undefined, argvs };
+  return [...new Set(all.map((one) => formatIp(cidr(one).base)))].toSorted();
 }
 
 function networksOf(jobs: readonly IpsecJob[]): readonly string[] {

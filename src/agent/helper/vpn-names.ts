@@ -6,6 +6,8 @@ import { type HelperContext, folderOf } from './names.ts';
 export const IPSEC = 'ipsec';
 /** Folder of what holds for all of them: the packet filter. */
 export const FILTER = 'filter';
+/** nftables' name of it. */
+export const FILTER_TABLE = 'trunkline-vpn';
 /** Folder of WireGuard's one device for all sites: they come to one port. Unlike the others it has the helper in its name, as its device must. */
 export function sitesPart(key: string): string {
   return `sites-${key}`;
@@ -26,4 +28,14 @@ export function partFolder(key: string, part: string, context: HelperContext): s
 /** Unique on the machine: control sockets of all namespaces lie in one folder (/var/run/wireguard). */
 export function deviceOf(part: string, { node }: HelperContext): string {
   return `tv${createHash('sha256').update(`${node}/${part}`).digest('hex').slice(0, 10)}`;
+}
+
+/** What any kind adds to a packet, at most: IPv4 20, UDP 8, ESP's header 8, its beginning 16, its proof 32, filled up to 18. */
+const OVERHEAD = 102;
+/** Of an outer packet that gets through most of the internet, however much the nodes' own wires carry. */
+const COMMON_MTU = 1442;
+
+/** Bytes of a packet inside a tunnel; the same for all kinds. What clients are told is in commands/vpn/profile-text.ts. */
+export function tunnelMtu(mtu: number): number {
+  return Math.min(mtu, COMMON_MTU) - OVERHEAD;
 }

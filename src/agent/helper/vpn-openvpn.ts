@@ -4,7 +4,7 @@ import { cidr, firstUsable, formatCidr, formatIp, netmask } from '../../lib/ip.t
 import type { OpenVpnSpec } from '../../protocol/vpn.ts';
 import { type HelperContext, netnsOf } from './names.ts';
 import type { VpnPart } from './vpn-part.ts';
-import { deviceOf, partFolder } from './vpn-names.ts';
+import { deviceOf, partFolder, tunnelMtu } from './vpn-names.ts';
 
 /** What the gate reads: see openvpn-gate.ts. */
 export interface GateFile {
@@ -105,8 +105,10 @@ function configText(spec: OpenVpnSpec, { address, device, socket, mtu, dropRoot 
     'script-security 0',
     `keepalive ${KEEPALIVE}`,
     'explicit-exit-notify 1',
-    // OVN makes the outer packet no smaller.
-    `mssfix ${mtu} mtu`,
+    // It pushes this.
+    `tun-mtu ${tunnelMtu(mtu)}`,
+    // For clients that do not take it.
+    `mssfix ${tunnelMtu(mtu)} fixed`,
     'disable-dco',
     'persist-key',
     'persist-tun',

@@ -38,6 +38,8 @@ export interface Load {
   readonly needs: { readonly path: string } | { readonly device: string } | undefined;
   /** Device that it makes: where that is there already, only the mark is. */
   readonly makes?: string;
+  /** Whether it is still there, where somebody might have taken it away. */
+  readonly stays?: (found: FoundVpns) => boolean;
   readonly argvs: readonly (readonly string[])[];
 }
 
@@ -58,6 +60,8 @@ export interface FoundVpns {
   readonly processes: readonly FoundProcess[];
   /** Network devices in the namespace. */
   readonly devices: readonly string[];
+  /** Whether the namespace passes packets on, and how many rules its filter has; undefined: there is none yet, or nobody has looked. */
+  readonly passes?: { readonly forwards: boolean; readonly rules: number };
 }
 
 export const NO_VPNS: FoundVpns = { files: new Map(), parts: [], processes: [], devices: [] };
@@ -100,7 +104,7 @@ export function planPart(part: VpnPart, found: FoundVpns, folder: string, target
   for (const load of loads) {
     const mark = `${folder}/${load.name}.loaded`;
     const wanted = `${digest(load.what)} ${pids}\n`;
-    if (starting.length === 0 && found.files.get(mark) === wanted) continue;
+    if (starting.length === 0 && found.files.get(mark) === wanted && load.stays?.(found) !== false) continue;
     const ready =
       load.needs === undefined ||
       ('path' in load.needs ? found.files.has(load.needs.path) : found.devices.includes(load.needs.device));

@@ -3,11 +3,13 @@ import { open, readdir, readFile, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { tryRun } from '../../lib/run.ts';
 import type { HelperSpec } from '../../protocol/helper.ts';
-import type { VpnClientStatus, VpnStatus } from '../../protocol/vpn.ts';
+import { NOT_PASSED_ON, type VpnClientStatus, type VpnStatus } from '../../protocol/vpn.ts';
 import { type HelperContext, keyOf, netnsOf } from './names.ts';
 import { abilityOf } from './vpn-ability.ts';
+import { notPassing } from './vpn-filter.ts';
+import { GONE_MS, hear } from './vpn-heard.ts';
 import { connectionsOf, listArgv } from './vpn-ipsec.ts';
-import { deviceOf, IPSEC, partFolder, sitesPart, vpnsFolder } from './vpn-names.ts';
+import { deviceOf, FILTER, FILTER_TABLE, IPSEC, partFolder, sitesPart, vpnsFolder } from './vpn-names.ts';
 import type { FoundVpns } from './vpn-part.ts';
 import { parseRefusals } from './vpn-refusals.ts';
 import { type IpsecSa, parseSas } from './vpn-sas.ts';
@@ -20,6 +22,8 @@ export interface VpnsRead extends FoundVpns {
   readonly refusals: ReadonlyMap<string, string>;
   /** Logs that have grown too long. */
   readonly swollen: readonly string[];
+  /** Addresses on `lo` that are there for libipsec. */
+  readonly standIns: readonly string[];
   /** By device, what `wg show` says of peers. */
   readonly peers: ReadonlyMap<string, readonly WgPeer[]>;
 }
@@ -31,6 +35,8 @@ export interface WgPeer {
   readonly handshake: number;
   readonly received: number;
   readonly sent: number;
+  /** Of a site, when it was heard last: milliseconds since 1970; 0: there is no session. */
+  readonly heard?: number;
 }
 
 /** Undefined: there is nothing of VPNs. */
@@ -51,31 +57,54 @@ export async function readVpns(key: string, context: HelperContext): Promise<Vpn
   }
   const inside = ['nsenter', `--net=/run/netns/${netnsOf(key, context)}`];
   const [links, processes] = await Promise.all([
-    tryRun([...inside, 'ip', '-json', 'link', 'show'], { timeoutMs: 5000 }),
+    tryRun([...inside, 'ip', '-json', 'addr', 'show'], { timeoutMs: 5000 }),
     processesOf(folder, parts, context),
   ]);
-  const devices = (JSON.parse(links.stdout === '' ? '[]' : links.stdout) as { ifname?: string }[]).flatMap(
-    ({ ifname }) => ifname ?? [],
-  );
+  const interfaces = JSON.parse(links.stdout === '' ? '[]' : links.stdout) as Interface[];
+  const devices = interfaces.flatMap(({ ifname }) => ifname ?? []);
   const tunnels = parts.filter(
     (part) => devices.includes(deviceOf(part, context)) && files.has(`${folder}/${part}/wireguard.conf`),
   );
-  const [sas, log, ...peers] = await Promise.all([
+  const [passes, sas, log, ...peers] = await Promise.all([
+    parts.includes(FILTER) ? readPasses(inside) : undefined,
     files.has(`${folder}/${IPSEC}/vici.sock`) ? readSas(key, context) : [],
     readEnd(`${folder}/${IPSEC}/charon.log`),
-    ...tunnels.map((part) => readPeers(deviceOf(part, context), inside)),
+    ...tunnels.map((part) => readPeers(deviceOf(part, context), inside, part === sitesPart(key))),
   ]);
   return {
     parts,
     files,
     processes,
     devices,
+    ...(passes === undefined ? {} : { passes }),
+    standIns: interfaces
+      .filter(({ ifname }) => ifname === 'lo')
+      .flatMap(({ addr_info = [] }) =>
+        addr_info.flatMap(({ local, scope }) => (scope === 'global' ? (local ?? []) : [])),
+      ),
     sas,
     refusals: parseRefusals(log),
     swollen,
     connections: [...new Set(sas.map(({ name }) => name))],
     peers: new Map(tunnels.map((part, index) => [deviceOf(part, context), peers[index]!])),
   };
+}
+
+/** Of what `ip -json addr` says. */
+interface Interface {
+  readonly ifname?: string;
+  readonly addr_info?: readonly { readonly local?: string; readonly scope?: string }[];
+}
+
+/** Whether the namespace forwards, and by how many rules. */
+async function readPasses(inside: readonly string[]): Promise<NonNullable<FoundVpns['passes']>> {
+  const [forwards, table] = await Promise.all([
+    tryRun([...inside, 'sysctl', '-n', 'net.ipv4.ip_forward'], { timeoutMs: 3000 }),
+    tryRun([...inside, 'nft', '--handle', 'list', 'table', 'inet', FILTER_TABLE], { timeoutMs: 3000 }),
+  ]);
+  // A long rule takes several lines; its handle is at the end of the last. Tables and chains have theirs after a brace.
+  const rules = [...table.stdout.matchAll(/(?<!\{) # handle [0-9]+$/gm)].length;
+  return { forwards: forwards.stdout.trim() === '1', rules };
 }
 
 const PROGRAMS = new Set(['openvpn', 'node', 'wireguard-go', 'charon-systemd']);
@@ -158,28 +187,37 @@ async function readSas(key: string, context: HelperContext): Promise<readonly Ip
   return code === 0 ? parseSas(stdout) : [];
 }
 
-/** `wg show DEVICE dump`: public key, preshared key, endpoint, allowed, handshake, received, sent, keepalive. */
-async function readPeers(device: string, inside: readonly string[]): Promise<readonly WgPeer[]> {
+/** `wg show DEVICE dump`: public key, preshared key, endpoint, allowed, handshake, received, sent, keepalive. `ask`: silent peers. */
+async function readPeers(device: string, inside: readonly string[], ask: boolean): Promise<readonly WgPeer[]> {
   const { stdout } = await tryRun([...inside, 'wg', 'show', device, 'dump'], { timeoutMs: 3000 });
-  return stdout
-    .split('\n')
-    .slice(1)
-    .flatMap((line) => {
-      const [publicKey = '', , endpoint, , handshake, received, sent] = line.split('\t');
-      if (publicKey === '') return [];
-      return [
-        {
+  const lines = stdout.split('\n').slice(1);
+  return Promise.all(
+    lines
+      .filter((line) => line !== '')
+      .map(async (line): Promise<WgPeer> => {
+        const [publicKey = '', , endpoint, allowed = '', handshake, received, sent] = line.split('\t');
+        const peer = {
           publicKey,
           endpoint: endpoint === '(none)' ? undefined : endpoint,
           handshake: Number(handshake),
           received: Number(received),
           sent: Number(sent),
-        },
-      ];
-    });
+        };
+        if (!ask) return peer;
+        const { heard, ask: silent } = hear(`${device} ${publicKey}`, peer, Date.now());
+        if (silent) await askPeer(allowed.split('/')[0]!, inside);
+        return { ...peer, heard };
+      }),
+  );
 }
 
-/** WireGuard has no connections: who has shaken hands within this many seconds is there (it does so every two minutes). */
+/** Sends something to a network's first address, which is nobody's, with one hop to live: only WireGuard at the other end takes notice. */
+async function askPeer(address: string, inside: readonly string[]): Promise<void> {
+  const argv = [...inside, 'ping', '-q', '-n', '-b', '-c1', '-t1', '-W0.01', address];
+  await tryRun(argv, { timeoutMs: 3000 }).catch(() => undefined);
+}
+
+/** WireGuard has no connections: a client who has shaken hands within this many seconds is there (it does so every two minutes). */
 const FRESH_SECONDS = 180;
 
 /** How each VPN of the helper does. `active`: whether the router's public side is here. */
@@ -191,10 +229,13 @@ export function vpnStatuses(
   context: HelperContext,
 ): readonly VpnStatus[] {
   const key = keyOf(id);
+  const rules = found?.files.get(`${partFolder(key, FILTER, context)}/rules.nft`);
+  const fault = found?.passes === undefined || rules === undefined ? undefined : notPassing(found.passes, rules);
   return vpns.map(({ spec }): VpnStatus => {
     const lacks = context.vpnLacks[abilityOf(spec)];
     if (active && lacks !== undefined) return { id: spec.id, state: 'Error', reason: lacks };
     if (!active || found === undefined) return { id: spec.id, state: 'Disconnected' };
+    if (fault !== undefined) return { id: spec.id, state: 'Error', reason: `${NOT_PASSED_ON}: ${fault}` };
     const runs = (part: string, program: string): boolean =>
       found.processes.some((one) => one.part === part && one.program === program);
     switch (spec.kind) {
@@ -221,8 +262,10 @@ export function vpnStatuses(
           .get(deviceOf(sitesPart(key), context))
           ?.find(({ publicKey }) => publicKey === spec.publicKey);
         if (peer === undefined) return { id: spec.id, state: 'Error', reason: 'there is no WireGuard device' };
-        if (isFresh(peer, now)) return { id: spec.id, state: 'Connected' };
-        return { id: spec.id, state: 'Connecting', reason: `${spec.peer} has not shaken hands within three minutes` };
+        const { heard = 0 } = peer;
+        if (now - heard < GONE_MS) return { id: spec.id, state: 'Connected' };
+        const silence = heard === 0 ? 'has not shaken hands' : `has not been heard for ${GONE_MS / 1000} s`;
+        return { id: spec.id, state: 'Connecting', reason: `${spec.peer} ${silence}` };
       }
       case 'ipsec': {
         if (!runs(IPSEC, 'charon-systemd')) return { id: spec.id, state: 'Error', reason: 'strongSwan does not run' };

@@ -51,6 +51,21 @@ test('wireGuardPart() greets nobody who comes from inside, and nobody again beca
   assert.equal(what, greetings(spec('198.51.100.22:46821')).what);
 });
 
+test('wireGuardPart() makes packets in the tunnel fit what clients are told, however much the own wires carry', () => {
+  for (const [mtu, fits] of [
+    [1442, 1340],
+    [8942, 1340],
+    [1342, 1240],
+  ] as const) {
+    const { loads } = wireGuardPart(spec(), '192.0.0.19', { ...AT, mtu }, CONTEXT);
+    const lines = loads.flatMap(({ argvs }) => argvs.map((argv) => argv.join(' ')));
+    assert.ok(
+      lines.some((line) => line.endsWith(` mtu ${fits} up`)),
+      lines.join(),
+    );
+  }
+});
+
 const site = (number: number, publicKey: string, more: Partial<WireGuardSiteSpec> = {}): WireGuardSiteSpec => ({
   kind: 'wireguard-site',
   id: uuid(number),

@@ -4,12 +4,10 @@ import { cidr, contains, formatCidr, ip } from '../../lib/ip.ts';
 import type { WireGuardAccessSpec, WireGuardSiteSpec } from '../../protocol/vpn.ts';
 import type { Step } from '../driver.ts';
 import { type HelperContext, netnsOf } from './names.ts';
-import { deviceOf, partFolder, sitesPart } from './vpn-names.ts';
+import { deviceOf, partFolder, sitesPart, tunnelMtu } from './vpn-names.ts';
 import { serverAddress } from './vpn-openvpn.ts';
 import type { FoundVpns, VpnPart } from './vpn-part.ts';
 
-/** What WireGuard adds to a packet: IPv4 20, UDP 8, its own 32. Multiples of 16 are filled up. */
-const OVERHEAD = 60;
 /** Seconds between signs of life to the other site: a translation on the way is kept, and a gateway that moved is found again. */
 const KEEPALIVE = 10;
 
@@ -122,7 +120,7 @@ function devicePart(
   const path = configFile(name, at.key, context);
   const routesFile = `${folder}/routes`;
   const networks = [...new Set(behind.map((one) => formatCidr(cidr(one))))].toSorted();
-  const mtu = String(at.mtu - OVERHEAD - ((at.mtu - OVERHEAD) % 16));
+  const mtu = String(tunnelMtu(at.mtu));
   const setUp: readonly (readonly string[])[] = [
     ...(own === undefined ? [] : [['ip', '-n', netns, 'addr', 'replace', own, 'dev', device]]),
     ['ip', '-n', netns, 'link', 'set', device, 'mtu', mtu, 'up'],

@@ -129,6 +129,7 @@ export async function createVpnWorld(): Promise<VpnWorld> {
       sas: [],
       refusals: new Map(),
       swollen: [],
+      standIns: [],
       peers: new Map(),
     };
 

@@ -3,8 +3,9 @@ import assert from 'node:assert/strict';
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test, type TestContext } from 'node:test';
-import { tryRun } from '../../lib/run.ts';
+import { run, tryRun } from '../../lib/run.ts';
 import type { VpnJob } from '../../protocol/helper.ts';
+import { netnsOf } from './names.ts';
 import { createOpenVpn, type OpenVpnWorld, PASSWORD } from './openvpn-world.test-support.ts';
 import { createWireGuard } from './wireguard-world.test-support.ts';
 import {
@@ -150,7 +151,7 @@ describe('VPNs of a helper', { skip: !isRoot }, () => {
         id,
         publicIp: SERVER,
         range: '10.8.2.0/24',
-        routes: ['10.1.1.0/24'],
+        routes: ['10.1.1.0/24', `${OTHER}/32`],
         dns: [],
         ca,
         certificate: server.certificate,
@@ -162,7 +163,7 @@ describe('VPNs of a helper', { skip: !isRoot }, () => {
     await mkdir(join(home, 'ike', 'x509ca'), { recursive: true });
     await writeFile(join(home, 'ike', 'x509ca', 'ca.pem'), ca);
     const connection = (name: string): string =>
-      ` ${name} {\n version = 2\n remote_addrs = ${SERVER}\n encap = yes\n vips = 0.0.0.0\n local {\n auth = eap\n eap_id = ${name}\n }\n remote {\n auth = pubkey\n id = ${SERVER}\n }\n children {\n ${name} {\n remote_ts = 10.1.1.0/24\n }\n }\n }\n`;
+      ` ${name} {\n version = 2\n remote_addrs = ${SERVER}\n encap = yes\n vips = 0.0.0.0\n local {\n auth = eap\n eap_id = ${name}\n }\n remote {\n auth = pubkey\n id = ${SERVER}\n }\n children {\n ${name} {\n remote_ts = 10.1.1.0/24,${OTHER}/32\n }\n }\n }\n`;
     const ask = await swan(
       `connections {\n${connection('ann')}${connection('bob')}}\nsecrets {\n eap-1 {\n id = ann\n secret = "pass \\"word"\n }\n eap-2 {\n id = bob\n secret = other\n }\n}\n`,
     );
@@ -172,6 +173,9 @@ describe('VPNs of a helper', { skip: !isRoot }, () => {
     }
     await until('the tier answers ann', () => pings(TIER, ann.ip));
     await until('and bob', () => pings(TIER, bob.ip));
+    // libipsec wants an address in each network: it takes nobody's packets.
+    assert.equal(await pings(OTHER, bob.ip), true, 'a network of one address');
+    assert.equal((await world.read()).standIns.includes(OTHER), !context.kernelIpsec);
     const told = async (): Promise<readonly string[] | undefined> =>
       (await world.status()).clients?.map(({ id }) => id).toSorted();
     assert.deepEqual(await told(), [ann.id, bob.id]);
@@ -193,5 +197,24 @@ describe('VPNs of a helper', { skip: !isRoot }, () => {
     await settle([job([])]);
     await until('bob is cut', async () => !(await pings(TIER, bob.ip)));
     assert.deepEqual(await told(), []);
+    await settle([vpn.job([])]);
+    assert.deepEqual((await world.read()).standIns, []);
+  });
+
+  test('what somebody breaks in the helper is said, and put right', async () => {
+    await world.settle([vpn.job([])]);
+    const own = netnsOf(world.key, world.context);
+    for (const [broken, said] of [
+      ['sysctl -qw net.ipv4.ip_forward=0', /^packets are not passed on: forwarding was switched off/],
+      ['nft flush ruleset', /^packets are not passed on: somebody changed the packet filter/],
+      ['nft flush chain inet trunkline-vpn input', /^packets are not passed on: somebody changed the packet filter/],
+    ] as const) {
+      await run(['nsenter', `--net=/run/netns/${own}`, ...broken.split(' ')]);
+      const { state, reason } = await world.status();
+      assert.equal(state, 'Error', broken);
+      assert.match(reason ?? '', said);
+      await world.settle([vpn.job([])]);
+      assert.equal((await world.status()).state, 'Running', broken);
+    }
   });
 });

@@ -1,11 +1,11 @@
-// The helper's VPNs as parts, and the steps to them. Rule: they are where the router's public side is and nowhere else: two ends with one
-// key would take each other's sessions, and keys lie on no node that has no use for them. Pure.
-import type { HelperSpec } from '../../protocol/helper.ts';
+// The helper's VPNs as parts, and the steps to them. Rule: they run where the router's public side is and nowhere else: two ends with one
+// key would take each other's sessions. Another node that may take over has their keys in its kept document alone. Pure.
+import type { HelperSpec, VpnJob } from '../../protocol/helper.ts';
 import type { Step, Wait } from '../driver.ts';
 import { type HelperContext, keyOf } from './names.ts';
 import { abilityOf } from './vpn-ability.ts';
 import { filterPart } from './vpn-filter.ts';
-import { beginArgvs, connectionsOf, endArgv, type IpsecJob, ipsecPart } from './vpn-ipsec.ts';
+import { beginArgvs, connectionsOf, dropStandIn, endArgv, type IpsecJob, ipsecPart, standInsOf } from './vpn-ipsec.ts';
 import { IPSEC, partFolder } from './vpn-names.ts';
 import { openVpnPart } from './vpn-openvpn.ts';
 import type { VpnsRead } from './vpn-read.ts';
@@ -14,14 +14,11 @@ import { removeDevice, wireGuardPart, wireGuardSitesPart } from './vpn-wireguard
 
 /** Everything in the order it is done: the filter first. */
 export function partsOf(spec: HelperSpec, context: HelperContext): readonly VpnPart[] {
-  const vpns = (spec.jobs.vpns ?? []).filter(({ spec: one }) => context.vpnLacks[abilityOf(one)] === undefined);
+  const vpns = servable(spec, context);
   const at = { key: keyOf(spec.id), mtu: spec.mtu, address: spec.address, gateway: spec.gateway };
-  const ipsec = vpns.flatMap(({ address, spec: one }): IpsecJob[] =>
-    one.kind === 'ikev2' || one.kind === 'ipsec' ? [{ address, spec: one }] : [],
-  );
   const parts = [
     filterPart(vpns, at, context),
-    ipsecPart(ipsec, at, context),
+    ipsecPart(ipsecJobs(spec, context), at, context),
     wireGuardSitesPart(
       vpns.flatMap(({ spec: one }) => (one.kind === 'wireguard-site' ? [one] : [])),
       at,
@@ -35,8 +32,19 @@ export function partsOf(spec: HelperSpec, context: HelperContext): readonly VpnP
   return parts.filter((part) => part !== undefined);
 }
 
+/** Those this node has the programs for. */
+function servable(spec: HelperSpec, context: HelperContext): readonly VpnJob[] {
+  return (spec.jobs.vpns ?? []).filter(({ spec: one }) => context.vpnLacks[abilityOf(one)] === undefined);
+}
+
+function ipsecJobs(spec: HelperSpec, context: HelperContext): readonly IpsecJob[] {
+  return servable(spec, context).flatMap(({ address, spec: one }): IpsecJob[] =>
+    one.kind === 'ikev2' || one.kind === 'ipsec' ? [{ address, spec: one }] : [],
+  );
+}
+
 /** What is found, as far as it decides what to do. */
-type Seen = FoundVpns & Partial<Pick<VpnsRead, 'connections' | 'swollen'>>;
+type Seen = FoundVpns & Partial<Pick<VpnsRead, 'connections' | 'standIns' | 'swollen'>>;
 
 /** `active`: whether the router's public side is here. `netns`: number of the helper's namespace. */
 export function planVpns(
@@ -72,6 +80,11 @@ export function planVpns(
     argv: endArgv(name, key, context),
     reason: 'who was connected here is no more',
   }));
+  const needed = new Set(wanted.has(IPSEC) && !context.kernelIpsec ? standInsOf(ipsecJobs(spec, context)) : []);
+  const idle = (found.standIns ?? [])
+    .filter((one) => !needed.has(one))
+    .flatMap((one) => dropStandIn(one, key, context))
+    .map((argv): Step => ({ kind: 'run', argv, reason: 'no tunnel needs this address any more' }));
   const emptied = (found.swollen ?? []).map((path): Step => ({
     kind: 'run',
     argv: ['truncate', '--no-create', '--size=0', path],
@@ -84,7 +97,7 @@ export function planVpns(
   const again = wanted.has(IPSEC) && plans.every(({ steps, waits }) => steps.length + waits.length === 0);
   const begun = again ? beginAgain(spec, found, now, context) : [];
   return {
-    steps: [...emptied, ...begun, ...gone, ...plans.flatMap(({ steps }) => steps), ...cut],
+    steps: [...emptied, ...begun, ...gone, ...plans.flatMap(({ steps }) => steps), ...cut, ...idle],
     // The others go on; this one waits for whoever installs things.
     waits: [
       ...plans.flatMap(({ waits }) => waits),

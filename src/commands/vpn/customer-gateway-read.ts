@@ -3,7 +3,7 @@
 import { refuse } from '../../api/error.ts';
 import { FORBIDDEN, cidr, contains, ip, overlaps, parseIp } from '../../lib/ip.ts';
 import { type Proposal, CIPHERS, GROUPS, HASHES, parsePolicy, weakParts } from '../../model/vpn-policy.ts';
-import { seal } from '../../store/seal.ts';
+import { seal, unseal } from '../../store/seal.ts';
 import { readNumber, readSetting } from '../../store/setting.ts';
 import type { Tables } from '../../store/schema.ts';
 import type { Room } from '../room.ts';
@@ -31,6 +31,17 @@ export interface Said {
 }
 
 type Kept = Omit<CustomerGateway, 'id' | 'name' | 'account' | 'domain' | 'created'>;
+
+const IPSEC_ONLY = [
+  'ikepolicy',
+  'esppolicy',
+  'ikelifetime',
+  'esplifetime',
+  'dpd',
+  'forceencap',
+  'ikeversion',
+  'splitconnections',
+] as const;
 
 const IKE_VERSIONS = ['ike', 'ikev1', 'ikev2'];
 const WIREGUARD_PORT = 51_820;
@@ -120,11 +131,11 @@ function readWireGuard(
   const port = said.port ?? was?.port ?? WIREGUARD_PORT;
   if (port < 1 || port > 65_535)
     throw refuse('parameter', `port is an invalid value: ${port}; ports are numbers from 1 to 65535`);
-  for (const name of ['ikepolicy', 'esppolicy', 'ikeversion'] as const)
+  for (const name of IPSEC_ONLY)
     if (said[name] !== undefined)
       throw refuse('parameter', `${name} is not for WireGuard, which has one way of doing it. Leave it out`);
   const psk =
-    said.ipsecpsk === undefined ? (was?.psk ?? null) : seal(room.store.sealKey, readKey(said.ipsecpsk, 'ipsecpsk'));
+    said.ipsecpsk === undefined ? (was?.psk ?? null) : sealedText(room, readKey(said.ipsecpsk, 'ipsecpsk'), was);
   return {
     psk,
     publickey: readKey(key, 'publickey'),
@@ -163,7 +174,8 @@ async function readIpsec(
     ikelifetime: lifetime('IKE', said.ikelifetime ?? was?.ikelifetime ?? 86_400),
     esplifetime: lifetime('ESP', said.esplifetime ?? was?.esplifetime ?? 3600),
     dpd: (said.dpd ?? was?.dpd === 1) ? 1 : 0,
-    forceencap: (said.forceencap ?? was?.forceencap === 1) ? 1 : 0,
+    // Whatever is asked for: what the node sends leaves by a translated address, so both ends notice and do it.
+    forceencap: was?.forceencap ?? 1,
     ikeversion,
     splitconnections: (said.splitconnections ?? was?.splitconnections === 1) ? 1 : 0,
   };
@@ -172,11 +184,16 @@ async function readIpsec(
 /** Never says what it was. */
 function readSecret(room: Room, text: string | undefined, was: CustomerGateway | undefined): string {
   if (text === undefined && was?.psk != null) return was.psk;
-  if (text !== undefined && /^[\x21-\x7e]{8,128}$/.test(text)) return seal(room.store.sealKey, text);
+  if (text !== undefined && /^[\x21-\x7e]{8,128}$/.test(text)) return sealedText(room, text, was);
   throw refuse(
     'parameter',
     'The pre-shared key (ipsecpsk) is invalid: it needs 8 to 128 printable ASCII characters without spaces. "openssl rand -base64 33" makes a good one',
   );
+}
+
+/** The sealed text that was, where it says the same: another one would be a change, and a change begins connections anew. */
+function sealedText({ store: { sealKey } }: Room, text: string, was: CustomerGateway | undefined): string {
+  return was?.psk != null && unseal(sealKey, was.psk) === text ? was.psk : seal(sealKey, text);
 }
 
 function lifetime(of: string, seconds: number): number {

@@ -29,7 +29,7 @@ export const customerGatewayView = z.object({
   ikelifetime: field.long('ipsec: seconds until keys are agreed upon anew'),
   esplifetime: field.long('ipsec: seconds until packets are protected by other keys'),
   dpd: field.boolean('ipsec: whether a dead peer is noticed'),
-  forceencap: field.boolean('ipsec: whether packets are in UDP always'),
+  forceencap: field.boolean('ipsec: true: packets are in UDP always'),
   ikeversion: field.string('ipsec: ike for either, ikev1 or ikev2'),
   splitconnections: field.boolean('ipsec: whether each pair of networks has its own tunnel'),
   created: field.date('when it was made'),
@@ -49,7 +49,7 @@ export function ipsecFields(row: CustomerGateway): Partial<View> {
     ikelifetime: row.ikelifetime,
     esplifetime: row.esplifetime,
     dpd: row.dpd === 1,
-    forceencap: row.forceencap === 1,
+    forceencap: true,
     ikeversion: row.ikeversion,
     splitconnections: row.splitconnections === 1,
   };
@@ -94,7 +94,9 @@ const described = {
   ikelifetime: param.integer('Seconds; 86400 where it is left out', { type: 'long' }).optional(),
   esplifetime: param.integer('Seconds; 3600 where it is left out', { type: 'long' }).optional(),
   dpd: param.flag('Whether a dead peer is noticed').optional(),
-  forceencap: param.flag('Whether packets are in UDP always').optional(),
+  forceencap: param
+    .flag('ipsec: packets are in UDP always, with true and with false: our end is behind a translation. Shown as true')
+    .optional(),
   ikeversion: param.text('ike for either, as where it is left out, ikev1 or ikev2').optional(),
   splitconnections: param.flag('A tunnel for each pair of networks, for peers that know only one each').optional(),
 };

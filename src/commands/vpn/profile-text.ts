@@ -2,6 +2,9 @@
 // was read as a number, so no name can add a line.
 import { renderSVG, renderUnicodeCompact } from 'uqr';
 
+/** Bytes of a packet inside a tunnel: with what any kind adds it gets through most of the internet. The gateway's end has the same. */
+const TUNNEL_MTU = 1340;
+
 export interface OpenVpnProfile {
   readonly address: string;
   readonly port: number;
@@ -20,6 +23,7 @@ export function openVpnText(profile: OpenVpnProfile): string {
   return [
     'client',
     'dev tun',
+    `tun-mtu ${TUNNEL_MTU}`,
     'proto udp',
     `remote ${profile.address} ${profile.port}`,
     'resolv-retry infinite',
@@ -60,6 +64,7 @@ export function wireGuardText(profile: WireGuardProfile): string {
     '[Interface]',
     `PrivateKey = ${profile.privateKey}`,
     `Address = ${profile.ip}/32`,
+    `MTU = ${TUNNEL_MTU}`,
     '',
     '[Peer]',
     `PublicKey = ${profile.serverKey}`,

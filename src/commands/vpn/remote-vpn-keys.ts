@@ -1,7 +1,7 @@
 // The keys and certificates of remote access, by kind: made with the VPN, and the server's anew before they end. Slow, so never inside a
 // change.
 import { makeAuthority, makeCertified } from '../../lib/certificate.ts';
-import { type AccessCertificates, type AccessSecrets, serverName } from '../../model/vpn.ts';
+import { type AccessCertificates, type AccessSecrets, authorityName, serverName } from '../../model/vpn.ts';
 import { seal, unseal } from '../../store/seal.ts';
 import type { Room } from '../room.ts';
 import type { RemoteVpn } from './remote-vpn-view.ts';
@@ -24,7 +24,7 @@ export async function makeKeys(id: string, kind: AccessKind, ip: string): Promis
     const { privateKey, publicKey } = newWireGuardKeys();
     return { id, secrets: { privateKey }, certificates: { publicKey } };
   }
-  const authority = await makeAuthority(`vpn-${id}`, AUTHORITY_DAYS);
+  const authority = await makeAuthority(authorityName(id), AUTHORITY_DAYS);
   const server = await serverCertificate(id, kind, ip, authority);
   return {
     id,

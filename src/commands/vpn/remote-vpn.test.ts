@@ -80,6 +80,7 @@ test('createVpnClientProfile: what is secret is in its answer and nowhere else',
   const text = String(profile['profile']);
   const secrets = [...text.matchAll(/(?:PrivateKey|PresharedKey) = (\S+)/g)].map(([, key]) => key!);
   assert.equal(secrets.length, 2);
+  assert.match(text, /\nMTU = 1340\n/);
   assert.match(text, /AllowedIPs = 10\.1\.0\.0\/16, 10\.9\.0\.0\/27\n/);
   assert.match(String(profile['qrcode']), /^<svg/);
   assert.ok(String(profile['qrtext']).split('\n').length > 20);
@@ -91,6 +92,19 @@ test('createVpnClientProfile: what is secret is in its answer and nowhere else',
   const [spec] = await specsOf(cloud, at.vpcid);
   assert.ok(spec?.kind === 'wireguard');
   assert.equal(spec.clients[0]?.presharedKey, secrets[1]);
+});
+
+test('createVpnClientProfile by ikev2: the certificate to trust, and a file for Apple devices that holds it and no password', async () => {
+  await using cloud = await openCloud();
+  const vpn = await vpnOf(cloud, await world(cloud), { kind: 'ikev2' });
+  await userOf(cloud);
+  const profile = await profileOf(cloud, vpn);
+  assert.match(String(profile['filename']), /^anna-[0-9a-f]{8}\.mobileconfig$/);
+  const file = String(profile['mobileconfig']);
+  const authority = new X509Certificate(String(profile['cacertificate']));
+  assert.ok(file.includes(`<data>${authority.raw.toString('base64')}</data>`));
+  assert.ok(file.includes(`<key>RemoteIdentifier</key><string>${String(profile['server'])}</string>`));
+  assert.ok(!file.includes('Secret.Word1'));
 });
 
 test('a new profile ends the earlier one, and removing the user all of them', async () => {

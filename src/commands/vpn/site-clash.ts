@@ -33,6 +33,16 @@ export async function refuseSiteClash(
       'parameter',
       `The customer gateway ip ${other.gateway} is invalid!: it is an address of VPC ${vpc.name} itself, and a connection needs another end`,
     );
+  const { publickey } = await db
+    .selectFrom('vpngateway')
+    .select('publickey')
+    .where('id', '=', gateway.id)
+    .executeTakeFirstOrThrow();
+  if (other.publickey === publickey)
+    throw refuse(
+      'parameter',
+      `The publickey ${publickey} of customer gateway ${other.name} is that of VPC ${vpc.name}'s own VPN gateway: give the key of the other end ("wg pubkey" there; of another VPC, in its listVpnGateways)`,
+    );
   const beside = await db
     .selectFrom('vpnconnection')
     .innerJoin('customergateway', 'customergateway.id', 'vpnconnection.customergateway')

@@ -1,12 +1,14 @@
 // checkVpn: each route and list on the way there and back is a fact of its own, and what it offers as a repair is typed as it stands.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { cidr } from '../../lib/ip.ts';
+import { cidr, formatCidr } from '../../lib/ip.ts';
 import type { Body, Params, Who } from '../../../test/support/cloud.ts';
+import { NOT_PASSED_ON } from '../../protocol/vpn.ts';
 import { recordVpnRoutes, recordVpnStates } from '../../store/vpn-states.ts';
 import { type PublicCloud, openCloud } from '../public/public.test-support.ts';
 import { acquired, shop } from '../public/vpc-address.test-support.ts';
 import { letsPass } from './list-judgement.ts';
+import { freeRange } from './vpn-place.ts';
 
 const WHO = 'acme-admin';
 
@@ -61,6 +63,7 @@ test('checkVpn names the gateway that serves nothing, and the route the router d
   await cloud.callAs(WHO, 'createVpnClientProfile', { remoteaccessvpnid: world.vpn, vpnuserid: world.user });
   const before = await check(world);
   assert.equal(before.result, 'tunnel');
+  assert.equal((await check(world, 'readonly')).result, 'tunnel', 'it changes nothing, so who only reads may ask');
   assert.match(String(before.facts[0]!['description']), /no gateway node tells that it serves this VPN/);
   assert.match(
     String(named(before.facts, 'returnroute')[0]!['description']),
@@ -99,6 +102,32 @@ test('checkVpn names tiers whose lists let nothing in from clients, and its requ
   }
   assert.deepEqual(named((await check(world)).facts, 'acl'), []);
   assert.equal((await check(world)).result, 'good');
+});
+
+test('checkVpn names a tier whose list lets clients in and nothing out to them, and its request opens it', async () => {
+  await using cloud = await openCloud();
+  const world = await worldOf(cloud);
+  await connect(world);
+  const aclid = String(
+    (await cloud.made(WHO, 'createNetworkACLList', { vpcid: world.vpcid, name: 'shut' }, 'networkacllist'))['id'],
+  );
+  const item = (traffictype: string, action: string): Params => ({ aclid, protocol: 'all', traffictype, action });
+  await cloud.doAs(WHO, 'createNetworkACL', { ...item('ingress', 'allow'), number: '10' });
+  await cloud.doAs(WHO, 'createNetworkACL', { ...item('egress', 'deny'), number: '20' });
+  for (const { id } of await cloud.list(WHO, 'listNetworks', { vpcid: world.vpcid }))
+    await cloud.doAs(WHO, 'replaceNetworkACLList', { aclid, networkid: String(id) });
+  const { result, facts } = await check(world);
+  assert.equal(result, 'acl');
+  const closed = named(facts, 'acl');
+  assert.equal(closed.length, 2, 'each tier once');
+  assert.match(
+    String(closed[0]!['description']),
+    /lets nothing out to 10\.8\.0\.0\/24: instances answer who comes from there, and reach nobody there by themselves/,
+  );
+  const [request, hint] = String(closed[0]!['repair']).split(', ');
+  assert.equal(hint, 'with a number before what denies it');
+  await type(cloud, `${request} number=15`);
+  assert.deepEqual([(await check(world)).result, named((await check(world)).facts, 'acl')], ['good', []]);
 });
 
 test('checkVpn names the other VPC’s missing way back to the clients, and its request adds it', async () => {
@@ -207,6 +236,9 @@ test('checkVpn of a site: what the gateway tells, what the router has, and what 
     return facts.filter(({ name }) => name !== 'acl').map(({ name, state }) => `${String(name)} ${String(state)}`);
   };
   assert.deepEqual(await states(), ['tunnel bad', 'forwarding bad', 'returnroute bad', 'peerroute unknown']);
+  const reason = `${NOT_PASSED_ON}: forwarding was switched off`;
+  await recordVpnStates(cloud.store, [{ id, by: 'gw1', state: 'Error', reason }]);
+  assert.deepEqual(await states(), ['tunnel unknown', 'forwarding bad', 'returnroute bad', 'peerroute unknown']);
   await recordVpnStates(cloud.store, [{ id, by: 'gw1', state: 'Connected' }]);
   assert.deepEqual(await states(), ['tunnel good', 'forwarding good', 'returnroute bad', 'peerroute unknown']);
   await recordVpnRoutes(cloud.store, new Map([[id, ['192.168.50.0/24']]]));
@@ -231,6 +263,14 @@ test('letsPass() reads a list as the filter does: the first item that says somet
   assert.equal(letsPass(both, 'Ingress', clients), false, 'numbers decide, not the order of rows');
   assert.equal(letsPass([item(10, 'Ingress', 'Deny', '10.8.0.0/16', 'tcp'), both[0]!], 'Ingress', clients), true);
   assert.equal(letsPass([item(1, 'Ingress', 'Allow', '2001:db8::/32')], 'Ingress', clients), false);
+});
+
+test('freeRange() keeps to 10.8, then to 172.31, and never gives what clients have at home', () => {
+  const taken = (text: string) => ({ prefix: cidr(text), what: '', id: text });
+  assert.equal(formatCidr(freeRange([])), '10.8.0.0/24');
+  assert.equal(formatCidr(freeRange([taken('10.8.0.0/23')])), '10.8.2.0/24', 'the third VPN of an account');
+  assert.equal(formatCidr(freeRange([taken('10.0.0.0/8'), taken('172.31.0.0/24')])), '172.31.1.0/24');
+  assert.throws(() => freeRange([taken('10.0.0.0/8'), taken('172.16.0.0/12')]), /no range is free for clients/);
 });
 
 test('VPNs of an account have ranges of their own, so that one VPC can be given a route back to the clients of another', async () => {

@@ -2,7 +2,7 @@
 // it last: whether the tunnel is up and served, and which routes the router has. What clients are told and what lists say is read from the
 // intent, and what only the other end can know is said to be unknown. Nothing is asked on the wire.
 import { z } from 'zod';
-import { WRITERS } from '../../api/command.ts';
+import { EVERYBODY } from '../../api/command.ts';
 import { refuse } from '../../api/error.ts';
 import * as field from '../../api/field.ts';
 import * as param from '../../api/param.ts';
@@ -37,7 +37,7 @@ export const checkVpn = readCommand({
   name: 'checkVpn',
   summary:
     'Says which route lacks where on the way to a VPN client or another site and back, from what nodes told last and what is wanted',
-  roles: WRITERS,
+  roles: EVERYBODY,
   answer: { kind: 'object', key: 'vpncheck', view: checkView },
   params: z.object({
     vpnuserid: param.ref('vpnuser', 'The user; with remoteaccessvpnid').optional(),

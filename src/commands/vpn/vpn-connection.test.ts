@@ -10,7 +10,7 @@ import { unseal } from '../../store/seal.ts';
 import { recordVpnStates } from '../../store/vpn-states.ts';
 import { unknown } from '../network/network.test-support.ts';
 import { type PublicCloud, openCloud } from '../public/public.test-support.ts';
-import { newWireGuardKeys } from './vpn-keys.ts';
+import { newPresharedKey, newWireGuardKeys } from './vpn-keys.ts';
 
 const WHO = 'acme-admin';
 
@@ -105,7 +105,7 @@ test('a connection by IPsec: what the node is told, the states it tells, and res
   }
 });
 
-test('updateVpnCustomerGateway begins its connections anew, unless only the name changes', async () => {
+test('updateVpnCustomerGateway begins its connections anew, unless only the name changes or all is said as it was', async () => {
   await using cloud = await openCloud();
   const at = await world(cloud);
   const other = await otherEnd(cloud);
@@ -118,6 +118,7 @@ test('updateVpnCustomerGateway begins its connections anew, unless only the name
     return [((await specsOf(cloud, at.vpcid))[0] as { epoch: number }).epoch, row?.['state']];
   };
   assert.deepEqual(await after({ name: 'bureau' }), [0, 'Connected']);
+  assert.deepEqual(await after(office({ forceencap: 'false' })), [0, 'Connected'], 'all of it said again');
   assert.deepEqual(await after({ ipsecpsk: 'AnotherLongSecret' }), [1, 'Connecting']);
   assert.deepEqual(await after({ cidrlist: '192.168.51.0/24' }), [2, 'Connecting']);
 });
@@ -129,6 +130,13 @@ test('a connection by WireGuard: both ends’ keys', async () => {
   const peer = { kind: 'wireguard', name: 'lab', gateway: '198.51.100.9', cidrlist: '192.168.60.0/24' };
   await cloud.refused(WHO, 'createVpnCustomerGateway', peer, 'publickey is missing');
   await cloud.refused(WHO, 'createVpnCustomerGateway', { ...peer, publickey: 'x' }, 'Invalid publickey');
+  for (const ipsec of ['dpd', 'forceencap', 'splitconnections', 'ikelifetime', 'esplifetime']) {
+    const params = { ...peer, publickey: publicKey, [ipsec]: ipsec.endsWith('lifetime') ? '3600' : 'true' };
+    await cloud.refused(WHO, 'createVpnCustomerGateway', params, `${ipsec} is not for WireGuard`);
+  }
+  const own = { ...peer, name: 'own', publickey: String(at.gateway['publickey']) };
+  const self = await cloud.made(WHO, 'createVpnCustomerGateway', own, 'vpncustomergateway');
+  await cloud.refused(WHO, 'createVpnConnection', joining(at, self), "is that of VPC blue's own VPN gateway");
   const other = await cloud.made(
     WHO,
     'createVpnCustomerGateway',
@@ -140,6 +148,17 @@ test('a connection by WireGuard: both ends’ keys', async () => {
   assert.ok(spec?.kind === 'wireguard-site');
   assert.deepEqual([spec.publicKey, spec.peerPort, spec.port, spec.passive], [publicKey, 7000, 51_820, true]);
   assert.equal(at.gateway['port'], 51_820);
+  const again = { id: String(other['id']), ipsecpsk: newPresharedKey() };
+  const epoch = async (): Promise<number> => {
+    await cloud.doAs(WHO, 'updateVpnCustomerGateway', again);
+    return ((await specsOf(cloud, at.vpcid))[0] as { epoch: number }).epoch;
+  };
+  assert.deepEqual([await epoch(), await epoch()], [1, 1], 'the same key again changes nothing');
+});
+
+test('createVpnCustomerGateway shows that packets of IPsec are in UDP, whatever was asked for', async () => {
+  await using cloud = await openCloud();
+  assert.equal((await otherEnd(cloud, { forceencap: 'false' }))['forceencap'], true);
 });
 
 test('createVpnGateway refuses a second one, and a VPC without a source NAT address', async () => {

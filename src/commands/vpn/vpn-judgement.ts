@@ -1,7 +1,7 @@
 // What is known of a VPN as separate facts: tunnel, pushed routes, forwarding, the way back, what is behind the client. A tunnel that is
 // up is half the work, and each of the others alone is enough for silence. Pure, apart from the command, so that each can be tested.
 import { cidr, covers } from '../../lib/ip.ts';
-import type { VpnClientStatus } from '../../protocol/vpn.ts';
+import { NOT_PASSED_ON, type VpnClientStatus } from '../../protocol/vpn.ts';
 
 export interface Fact {
   readonly name: 'tunnel' | 'pushedroute' | 'forwarding' | 'returnroute' | 'iroute' | 'acl' | 'peerroute';
@@ -227,10 +227,18 @@ export function judgeSite(about: SiteFacts): Verdict {
   const { peer, peerName, remoteCidrs, localCidr, vpc, kind } = about;
   const remote = remoteCidrs.join(', ');
   const word = kind === 'wireguard' ? 'AllowedIPs' : 'traffic selectors';
+  const fault = about.reason?.startsWith(NOT_PASSED_ON) === true ? about.reason : undefined;
   return verdictOf([
-    siteTunnel(about),
+    fault === undefined
+      ? siteTunnel(about)
+      : {
+          name: 'tunnel',
+          hop: peer,
+          state: 'unknown',
+          text: `whether the tunnel to ${peer} is up is told once the gateway passes packets on`,
+        },
     forwardingFact(
-      about,
+      fault === undefined ? about : { ...about, fault },
       `the gateway sends what is for ${remote} to ${peer}, and takes nothing else from there (${word})`,
     ),
     ...returnFacts(about, remoteCidrs, `the router of VPC ${vpc}`),

@@ -1,4 +1,5 @@
-// Which tiers of a VPC let in what comes from behind a VPN, by their lists and those of private gateways before them: facts for checkVpn.
+// Which tiers of a VPC let in what comes from behind a VPN, and let anything begin there, by their lists and those of private gateways
+// before them: facts for checkVpn.
 import { capabilitiesOf } from '../../model/network-service.ts';
 import { BUILT_IN } from '../../model/built-in.ts';
 import { type Cidr, cidr, formatCidr, overlaps } from '../../lib/ip.ts';
@@ -9,11 +10,14 @@ import type { Fact } from './vpn-judgement.ts';
 
 const GLOBAL: ReadonlySet<string> = new Set([BUILT_IN.denyList, BUILT_IN.allowList]);
 
-/** For each range that a tier lets nothing in from, a fact; those that let something in have none. `within`: only tiers in it. */
+/**
+ * A fact of each tier and direction whose list closes it to some of `ends`; none where something may pass. A list keeps answers from
+ * nobody: what it says of Egress is about what instances begin. `within`: only tiers in it.
+ */
 export async function closedTierFacts(
   db: Db,
   vpc: Pick<Tables['vpc'], 'id' | 'name'>,
-  sources: readonly string[],
+  ends: readonly string[],
   within?: Cidr,
 ): Promise<Fact[]> {
   const tiers = await db
@@ -31,17 +35,25 @@ export async function closedTierFacts(
     .filter((tier) => within === undefined || overlaps(within, cidr(tier.cidr!)))
     .flatMap((tier): Fact[] => {
       const list = items.get(tier.acl ?? '') ?? [];
-      const closed = sources.filter((source) => !letsPass(list, 'Ingress', cidr(source)));
-      if (closed.length === 0) return [];
-      return [
-        {
-          name: 'acl',
-          hop: `tier ${tier.name} of VPC ${vpc.name}`,
-          state: 'bad',
-          text: `no list lets anything into tier ${tier.name} from ${closed.join(', ')}: it is dropped there`,
-          repair: opening(vpc.id, tier.acl, 'ingress', closed, `networkid=${tier.id}`),
-        },
-      ];
+      // Of everybody's lists, the one that lets nothing out lets nothing in either, and what takes its place opens both.
+      const directions = isOwn(tier.acl) ? (['Ingress', 'Egress'] as const) : (['Ingress'] as const);
+      return directions.flatMap((direction): Fact[] => {
+        const closed = ends.filter((end) => !letsPass(list, direction, cidr(end)));
+        if (closed.length === 0) return [];
+        const to = closed.join(', ');
+        return [
+          {
+            name: 'acl',
+            hop: `tier ${tier.name} of VPC ${vpc.name}`,
+            state: 'bad',
+            text:
+              direction === 'Ingress'
+                ? `no list lets anything into tier ${tier.name} from ${to}: it is dropped there`
+                : `the list of tier ${tier.name} lets nothing out to ${to}: instances answer who comes from there, and reach nobody there by themselves`,
+            repair: opening(vpc.id, tier.acl, direction, closed, `networkid=${tier.id}`),
+          },
+        ];
+      });
     });
 }
 
@@ -65,7 +77,7 @@ export async function arrivingFacts(
       ? []
       : [text];
   if (closed.length === 0) return [];
-  const direction = strict ? 'ingress' : 'egress';
+  const direction = strict ? 'Ingress' : 'Egress';
   return [
     {
       name: 'acl',
@@ -94,7 +106,7 @@ export async function leavingFacts(
       hop: `private gateway ${gateway.ip} of VPC ${vpc.name}`,
       state: 'bad',
       text: `its list lets nothing out to ${text}`,
-      repair: opening(vpc.id, gateway.acl, 'egress', [text], `gatewayid=${gateway.id}`),
+      repair: opening(vpc.id, gateway.acl, 'Egress', [text], `gatewayid=${gateway.id}`),
     },
   ];
 }
@@ -108,14 +120,18 @@ async function isStrict(db: Db, { offering }: Pick<Tables['vpc'], 'offering'>): 
 function opening(
   vpc: string,
   acl: string | null,
-  traffictype: 'ingress' | 'egress',
+  direction: 'Ingress' | 'Egress',
   cidrs: readonly string[],
   on: string,
 ): string {
   const item = (list: string): string =>
-    `createNetworkACL aclid=${list} protocol=all traffictype=${traffictype} action=allow cidrlist=${cidrs.join(',')}`;
-  if (acl !== null && !GLOBAL.has(acl)) return `${item(acl)}, with a number before what denies it`;
+    `createNetworkACL aclid=${list} protocol=all traffictype=${direction.toLowerCase()} action=allow cidrlist=${cidrs.join(',')}`;
+  if (isOwn(acl)) return `${item(acl)}, with a number before what denies it`;
   return `createNetworkACLList vpcid=${vpc} name=vpn; ${item('THAT_LIST')}; replaceNetworkACLList aclid=THAT_LIST ${on}`;
+}
+
+function isOwn(acl: string | null): acl is string {
+  return acl !== null && !GLOBAL.has(acl);
 }
 
 async function itemsOf(db: Db, lists: readonly (string | null)[]): Promise<ReadonlyMap<string, readonly ListItem[]>> {

@@ -283,10 +283,10 @@ function checkedRange(text: string, prefix: Cidr | undefined): Cidr {
   return { base: prefix.base, length: prefix.length, host: prefix.base };
 }
 
-/** The first range of ours that nobody has. */
+/** The first range of ours that nobody has. None of 192.168.0.0/16: there clients are at home, and would lose their own network. */
 export function freeRange(occupied: readonly Occupied[]): Cidr {
-  for (let third = 0; third < 256; third++) {
-    for (const start of ['10.8', '172.31', '192.168']) {
+  for (const start of ['10.8', '172.31']) {
+    for (let third = 0; third < 256; third++) {
       const prefix = cidr(`${start}.${third}.0/24`);
       if (clashOf(occupied, prefix) === undefined) return prefix;
     }

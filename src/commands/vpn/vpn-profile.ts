@@ -13,6 +13,7 @@ import { seal, unseal } from '../../store/seal.ts';
 import type { Tables } from '../../store/schema.ts';
 import { visible } from '../access.ts';
 import { type Room, type WriteRoom, writeCommand } from '../room.ts';
+import { appleProfileText } from './apple-profile.ts';
 import { openVpnText, qrCode, wireGuardText } from './profile-text.ts';
 import { type RemoteVpn, certificatesOf } from './remote-vpn-view.ts';
 import { newPresharedKey, newWireGuardKeys } from './vpn-keys.ts';
@@ -32,11 +33,14 @@ export const profileView = z.object({
   ipaddress: field.string("the client's address in the VPN"),
   server: field.string('what to connect to'),
   serverip: field.string("the server's address in the VPN"),
-  filename: field.string('name for the file'),
+  filename: field.string('name for the file: profile, or mobileconfig'),
   profile: field.string('openvpn: the .ovpn file; wireguard: the .conf file. Shown this once'),
   qrcode: field.string('wireguard: the file as a QR code, an SVG picture. Shown this once'),
   qrtext: field.string('wireguard: the QR code as text for a terminal. Shown this once'),
   cacertificate: field.string('ikev2: the certificate that the device must trust, PEM'),
+  mobileconfig: field.string(
+    'ikev2: that certificate and all settings but the password, a .mobileconfig file for Apple devices',
+  ),
   ends: field.date('when the certificate ends: a new profile is needed before'),
 });
 
@@ -127,14 +131,12 @@ async function makeKeys(room: Room, vpn: RemoteVpn, user: VpnUser): Promise<Keys
   const address = await addressOf(room, vpn);
   const certificates = certificatesOf(vpn);
   const none = { id, serial: null, publickey: null, presharedkey: null, ends: null };
-  if (vpn.kind === 'ikev2') {
-    return {
-      of,
-      row: none,
-      show: () => (certificates.ca === undefined ? {} : { cacertificate: certificates.ca }),
-    };
-  }
   const name = `${user.username.replaceAll(/[^A-Za-z0-9-]/g, '-')}-${id.slice(0, 8)}`;
+  if (vpn.kind === 'ikev2') {
+    const { ca = '' } = certificates;
+    const mobileconfig = appleProfileText({ vpn: vpn.id, address, username: user.username, ca });
+    return { of, row: none, show: () => ({ filename: `${name}.mobileconfig`, cacertificate: ca, mobileconfig }) };
+  }
   if (vpn.kind === 'wireguard') {
     const { privateKey, publicKey } = newWireGuardKeys();
     const presharedKey = newPresharedKey();
