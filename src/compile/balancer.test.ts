@@ -70,6 +70,11 @@ function shop(
   return { ...vpc, publicSide };
 }
 
+/** The addresses of the VPC with nothing that needs a helper. */
+function bareAddresses({ publicSide }: Vpc): PublicSide['addresses'] {
+  return publicSide!.addresses.map((address) => ({ ...address, balancers: [] }));
+}
+
 function rowsFor(vpc: Vpc): readonly DesiredRow[] {
   const intent: Intent = { ...intentOf({ vpcs: [] }), vpcs: new Map([[vpc.id, vpc]]) };
   const desired = compile(intent);
@@ -186,6 +191,39 @@ test('the helper takes what is balanced by it and reaches its members, nothing e
   assert.equal(judged('to-lport', { outport: tier(0), ...came, 'tcp.dst': 22 }), 'drop');
   assert.equal(judged('to-lport', { outport: tier(1), ...came }), 'drop');
   assert.equal(judged('to-lport', { outport: tier(0), ...came, 'ip4.src': '192.0.0.19' }), 'drop');
+});
+
+test('what the helper has begun goes on when a member or a balancer is no longer its own, and nothing new with it', () => {
+  const vpc = shop((of) => [balancerOf(of, 'a', { algorithm: 'leastconn', members: [] })]);
+  for (const publicSide of [
+    vpc.publicSide!,
+    { ...vpc.publicSide!, helperLeaves: true as const, addresses: bareAddresses(vpc) },
+  ]) {
+    const rows = rowsFor({ ...vpc, publicSide });
+    const judged = (direction: string, packet: Readonly<Record<string, string | number>>): string | undefined =>
+      verdict(
+        ofTable(rows, 'ACL').filter(({ columns }) => columns['direction'] === direction),
+        { protocol: 'tcp', 'ip4.src': HELPER_ADDRESS, 'ip4.dst': '10.1.1.11', 'tcp.dst': 8080, ...packet },
+      );
+    const helper = `@${portGroupName(helperId(vpc.id))}`;
+    const tier = `@${portGroupName(vpc.tiers[0]!.id)}`;
+    const client = { outport: helper, 'ip4.src': '198.51.100.7', 'ip4.dst': HELPER_ADDRESS, 'tcp.dst': 10_000 };
+    for (const [begun, answer] of [
+      [1, 'allow-related'],
+      [0, 'drop'],
+    ] as const) {
+      assert.equal(judged('from-lport', { inport: helper, 'ct.est': begun }), answer);
+      assert.equal(judged('to-lport', { outport: tier, 'ct.est': begun }), answer);
+      assert.equal(judged('to-lport', { ...client, 'ct.est': begun }), answer);
+    }
+    assert.equal(judged('to-lport', { outport: tier, 'ip4.src': '192.0.0.19', 'ct.est': 1 }), 'drop');
+    // Its answers are given the public address again also where no balancer's row is about them.
+    const translated = ofTable(rows, 'NAT').map(({ columns }) => [columns['type'], columns['logical_ip']]);
+    assert.deepEqual(
+      translated.filter(([, inside]) => inside === HELPER_ADDRESS),
+      [['snat', HELPER_ADDRESS]],
+    );
+  }
 });
 
 test('the helper asks the public list and the rule’s own clients, also of tiers that never met the wire', () => {

@@ -28,7 +28,8 @@ export interface Proxied {
 
 /**
  * All balancers of a router, and the helper, which is there for `vpns`, too. OVN chooses by a hash of both ends of a connection, which spreads connections evenly and takes no
- * turns; `source` hashes the client's address alone. A balancer without members drops what comes.
+ * turns; `source` hashes the client's address alone. A balancer without members drops what comes, and the helper's hangs up. Connections
+ * of a member that is removed go on until they end, in OVN as through the helper.
  */
 export function balancingOf(
   unit: string,
@@ -58,17 +59,17 @@ export function balancingOf(
   );
   const all = [...rows, ...internal];
   const ids = all.filter(({ table }) => table === 'Load_Balancer').map(({ uuid }) => uuid);
-  if (proxied.size === 0 && vpns === undefined) return { rows: all, ids };
+  if (proxied.size === 0 && vpns === undefined && side.helperLeaves !== true) return { rows: all, ids };
   const helper = helperRows(unit, routerId, together(trafficOf(side, [...proxied.values()], networks), vpns));
   return { rows: [...all, ...helper], ids, leg: helperLeg(routerId) };
 }
 
-/** Balancers that the gateway helper passes on; none without members. Each listens on a port of its own, which stays while others come and go. */
+/** Balancers that the gateway helper passes on. Each listens on a port of its own, which stays while others come and go. */
 export function proxiedOf(side: PublicSide): readonly Proxied[] {
   const taken = new Set<number>();
   return side.addresses
     .flatMap(({ balancers }) => balancers)
-    .filter((balancer) => needsHelper(balancer) && balancer.members.length > 0)
+    .filter(needsHelper)
     .toSorted((a, b) => (a.id < b.id ? -1 : 1))
     .map((balancer) => {
       let port = portOf(balancer.id);

@@ -92,7 +92,15 @@ export function helperRows(unit: string, routerId: string, traffic: HelperTraffi
 }
 
 /** Below all rules of all lists, which are about one port each and stand side by side. */
-const REST = PRIORITY.list - LARGEST_LIST - 1;
+const STANDING = PRIORITY.list - LARGEST_LIST - 1;
+const REST = STANDING - 1;
+
+/**
+ * Connections that balancers' clients have already, and the helper with members: they go on when a member or a balancer is no longer
+ * the helper's, until one of their ends ends them. Lists that are there still cut what they deny.
+ */
+export const STANDING_FROM_HELPER = `ip4.src == ${HELPER_ADDRESS} && tcp && ct.est`;
+const STANDING_TO_HELPER = `ip4.dst == ${HELPER_ADDRESS} && tcp && ct.est`;
 
 function accepting(unit: string, id: string, port: string, lists: readonly Rules[]): readonly DesiredRow[] {
   return [
@@ -102,6 +110,7 @@ function accepting(unit: string, id: string, port: string, lists: readonly Rules
         return aclRow(unit, id, `to-lport/${key}`, 'to-lport', priority, and(port, match), action);
       }),
     ),
+    aclRow(unit, id, 'to-lport/standing', 'to-lport', STANDING, and(port, STANDING_TO_HELPER), 'allow-related'),
     aclRow(unit, id, 'to-lport/rest', 'to-lport', REST, and(port, 'ip4'), 'drop'),
   ];
 }
@@ -122,6 +131,7 @@ function reaching(
         return aclRow(unit, id, `from-lport/${key}`, 'from-lport', priority, and(port, match), action);
       }),
     ),
+    aclRow(unit, id, 'from-lport/standing', 'from-lport', STANDING, and(port, STANDING_FROM_HELPER), 'allow-related'),
     aclRow(unit, id, 'from-lport/rest', 'from-lport', REST, and(port, 'ip4'), 'drop'),
   ];
 }

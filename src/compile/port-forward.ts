@@ -4,7 +4,10 @@ import type { PublicAddress, PublicSide } from '../model/public-side.ts';
 import type { DesiredRow } from './desired.ts';
 import { row, rowId } from './names.ts';
 
-/** Load_Balancer rows, for the router and for the switches of its networks: without those nobody inside reaches them. */
+/**
+ * Load_Balancer rows, for the router and for the switches of its networks: without those nobody inside reaches them. A forward that goes
+ * takes its connections along (ovn-nb(5) options:ct_flush).
+ */
 export function forwardRows(unit: string, side: PublicSide): readonly DesiredRow[] {
   return side.addresses.flatMap((address) => [
     ...balancerOf(unit, address, 'tcp'),
@@ -22,6 +25,6 @@ function balancerOf(unit: string, address: PublicAddress, protocol: 'tcp' | 'udp
   }
   if (Object.keys(vips).length === 0) return [];
   const name = `forward-${address.id}-${protocol}`;
-  const columns = { name, protocol: [protocol], vips };
+  const columns = { name, protocol: [protocol], vips, options: { ct_flush: 'true' } };
   return [row('Load_Balancer', rowId('Load_Balancer', name), { id: address.id, unit }, columns)];
 }

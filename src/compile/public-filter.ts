@@ -13,7 +13,8 @@ import { portRules } from './served-filter.ts';
 import { row, rowId, switchSideName } from './names.ts';
 import { publicList, senders, type PublicRule } from './public-list.ts';
 import type { PublicLeg, PublicOwner } from './public-leg.ts';
-import { outside, portMatches, servedBy, translationPorts } from './served-port.ts';
+import { translates } from './public-nat.ts';
+import { servedBy, type Served } from './served-port.ts';
 import { vpnPrefixes, withVpnPorts } from './vpn.ts';
 
 /** Rows for the public switch. */
@@ -25,15 +26,14 @@ export function publicFilter(unit: string, owner: PublicOwner, leg: PublicLeg): 
   const rows = leg.addresses
     .filter(({ staticNat }) => staticNat === undefined)
     .flatMap((address) =>
-      prioritized(rulesFor(address, side.firewall, address.ip === leg.own), PRIORITY.list).map(
-        ({ id, match, allow, priority }) =>
-          make(
-            address.id,
-            `${address.id}/${id}`,
-            priority,
-            and(to, `ip4.dst == ${address.ip}`, match),
-            allow ? 'allow-stateless' : 'drop',
-          ),
+      prioritized(rulesFor(leg, address, side.firewall), PRIORITY.list).map(({ id, match, allow, priority }) =>
+        make(
+          address.id,
+          `${address.id}/${id}`,
+          priority,
+          and(to, `ip4.dst == ${address.ip}`, match),
+          allow ? 'allow-stateless' : 'drop',
+        ),
       ),
     );
   // Of all wires: what the router itself answers leaves by its default route.
@@ -74,24 +74,31 @@ function routedIn(owner: PublicOwner, { mode }: PublicSide): readonly Cidr[] {
   return [cidr(owner.cidr)];
 }
 
-function rulesFor(address: PublicAddress, firewall: boolean, answersEcho: boolean): readonly Rule[] {
+function rulesFor(leg: PublicLeg, address: PublicAddress, firewall: boolean): readonly Rule[] {
   const list = publicList(address, firewall);
   const ports = servedBy(address).flatMap((served) => portRules(served, list));
-  const echo = list === undefined || !answersEcho ? [] : echoRules(list);
-  return [...ports, ...closedPorts(address), ...echo];
+  const echo = list === undefined || address.ip !== leg.own ? [] : echoRules(list);
+  return [...ports, ...closedPorts(servedBy(address), translates(leg, address)), ...echo];
 }
 
 /**
- * All other ports of an address that leads inside, but for those of translated connections: a forward that went away ends what was
- * open by it, too, which conntrack on its own would carry on as long as the address is in use.
+ * All other ports of an address that leads inside: a forward that went away ends what was open by it, too. Conntrack forgets it
+ * (port-forward.ts), but where the port is the same inside, the instance's next packet begins it anew as a connection to the world, from
+ * that very port. Where networks speak to the world by the address, any port may be waiting for answers, but hardly a low one for
+ * those of a high one: that is how clients ask servers. Of TCP no flag tells more, of UDP nothing does.
  */
-function closedPorts(address: PublicAddress): readonly Rule[] {
-  const kept = translationPorts(address);
-  if (kept === undefined) return [];
-  const closed = outside(address.sourceNat ? [kept] : [], { start: 0, end: 65_535 });
-  return (['tcp', 'udp'] as const).flatMap((protocol) =>
-    portMatches(protocol, closed).map((match): Rule => ({ id: `closed/${match}`, match, allow: false })),
-  );
+function closedPorts(served: readonly Served[], translated: boolean): readonly Rule[] {
+  const protocols = new Set(served.map(({ protocol }) => protocol));
+  if (translated) {
+    const last = protocols.has('tcp') ? 32_767 : 1023;
+    return [{ id: 'closed/asks', match: `tcp.src >= 32768 && tcp.dst <= ${last}`, allow: false }];
+  }
+  if (protocols.size === 0) return [];
+  return (['tcp', 'udp'] as const).map((protocol): Rule => ({
+    id: `closed/${protocol}`,
+    match: protocol,
+    allow: false,
+  }));
 }
 
 const ECHO = 'icmp4.type == 8';

@@ -4,9 +4,10 @@ import { cidr, covers, formatCidr } from '../lib/ip.ts';
 import type { GuestNetwork, Tier } from '../model/intent.ts';
 import type { PublicAddress, PublicSide } from '../model/public-side.ts';
 import type { DesiredRow } from './desired.ts';
+import { HELPER_ADDRESS } from './helper-leg.ts';
 import { lowestRowId, routerPortName, row, rowId } from './names.ts';
 import type { PublicLeg, PublicPlace } from './public-leg.ts';
-import { translationPorts } from './served-port.ts';
+import { translationPorts } from './served-filter.ts';
 
 /** Row id of a leg's router port. OVN 23.03 binds load balancers to the gateway port whose row comes first, and to no other. */
 export function legRowId(leg: PublicLeg): string {
@@ -28,11 +29,19 @@ export function natRows(
   if (side.mode === 'ROUTED') return place.legs.flatMap((leg) => ownAddresses(unit, leg, networks));
   return place.legs.flatMap((leg) => [
     ...leg.addresses
-      .filter((address, i) => address.sourceNat || (!leg.main && i === 0))
-      .flatMap((address) => networks.flatMap((network) => sourceNat(unit, routerId, leg, address, network))),
+      .filter((address) => translates(leg, address))
+      .flatMap((address) => {
+        const ports = portsLeft(address, side.firewall);
+        return networks.flatMap((network) => sourceNat(unit, routerId, leg, address, network, ports));
+      }),
     ...leg.addresses.flatMap((address) => (address.staticNat === undefined ? [] : [staticNat(unit, leg, address)])),
     ...(leg.main && !leg.addresses[0]!.sourceNat ? [ownAddress(unit, leg)] : []),
   ]);
+}
+
+/** Whether networks speak to the world, or to this wire, by the address. */
+export function translates({ main, addresses }: PublicLeg, address: PublicAddress): boolean {
+  return address.sourceNat || (!main && address === addresses[0]);
 }
 
 /** Nobody's (RFC 6890, 192.0.0.0/24), and none of the gateway helper's. */
@@ -53,8 +62,9 @@ function sourceNat(
   leg: PublicLeg,
   address: PublicAddress,
   network: Tier | GuestNetwork,
+  ports: ReturnType<typeof portsLeft>,
 ): readonly DesiredRow[] {
-  if (network.cidr === undefined) return [];
+  if (network.cidr === undefined || (network.kind === 'tier' && network.untranslated === true)) return [];
   return [
     row(
       'NAT',
@@ -65,7 +75,7 @@ function sourceNat(
         external_ip: address.ip,
         logical_ip: formatCidr(cidr(network.cidr)),
         gateway_port: [legRowId(leg)],
-        ...portsLeft(address),
+        ...ports,
       },
     ),
   ];
@@ -96,8 +106,31 @@ function ownAddresses(unit: string, leg: PublicLeg, networks: readonly (Tier | G
     });
 }
 
-/** Ports that lead inside are never chosen for connections that lead out (served-port.ts). */
-function portsLeft(address: PublicAddress): { readonly external_port_range?: string } {
-  const range = translationPorts(address);
+/**
+ * The gateway helper begins nothing with the world, and is let: but what it answers on connections of a balancer that is not its any more
+ * is translated back only where a row is about it (measured, 23.03; answers of tiers are, by the rows above).
+ */
+export function helperNat(
+  unit: string,
+  routerId: string,
+  side: PublicSide,
+  { legs }: PublicPlace,
+): readonly DesiredRow[] {
+  return legs
+    .filter(({ main }) => main && side.mode === 'NATTED')
+    .map((leg) => {
+      const columns = {
+        type: 'snat',
+        external_ip: leg.own,
+        logical_ip: HELPER_ADDRESS,
+        gateway_port: [legRowId(leg)],
+      };
+      return row('NAT', rowId('NAT', `${routerId}/helper`), { id: routerId, unit }, columns);
+    });
+}
+
+/** See served-filter.ts. */
+function portsLeft(address: PublicAddress, firewall: boolean): { readonly external_port_range?: string } {
+  const range = translationPorts(address, firewall);
   return range === undefined ? {} : { external_port_range: `${range.start}-${range.end}` };
 }

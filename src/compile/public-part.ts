@@ -6,7 +6,7 @@ import { balancingOf } from './balancer.ts';
 import type { DesiredRow } from './desired.ts';
 import type { Rules } from './filter.ts';
 import { aheadOfGateways, behindGateways } from './gateway-list.ts';
-import { helperGuard, withHelper } from './helper-leg.ts';
+import { HELPER_ADDRESS, helperGuard, withHelper } from './helper-leg.ts';
 import { forwardRows } from './port-forward.ts';
 import {
   defaultRoute,
@@ -20,7 +20,7 @@ import {
   type PublicWire,
   type PublicOwner,
 } from './public-leg.ts';
-import { legRowId, natRows, staticAddresses } from './public-nat.ts';
+import { helperNat, legRowId, natRows, staticAddresses } from './public-nat.ts';
 import type { Leg, RouterRows } from './router.ts';
 import type { Routing } from './routing.ts';
 import { translatedAnswers } from './source-check.ts';
@@ -69,7 +69,7 @@ export function publicPart(
   const legs = [
     ...place.legs.map((leg) => legOf(leg, place)),
     ...uplinkLeg(place),
-    ...(balancing.leg === undefined ? [] : [balancing.leg]),
+    ...(balancing.leg === undefined ? [] : [{ ...balancing.leg, beside: place.legs.map(({ id }) => id) }]),
   ];
   return {
     legs,
@@ -83,7 +83,13 @@ export function publicPart(
         ...translatedAnswers(unit, owner.id, place.legs.flatMap(staticAddresses)),
         ...(balancing.leg === undefined ? [] : helperGuard(unit, routing)),
       ],
-      nat: [...natRows(unit, owner.id, side, networks, place), ...vpnNat(unit, owner.id, vpns, place.legs)],
+      nat: [
+        ...natRows(unit, owner.id, side, networks, place),
+        ...vpnNat(unit, owner.id, vpns, place.legs),
+        ...(balancing.leg === undefined || vpns.some(({ address }) => address === HELPER_ADDRESS)
+          ? []
+          : helperNat(unit, owner.id, side, place)),
+      ],
       load_balancer: loadBalancers,
     },
     rows: [...forwards, ...balancing.rows],

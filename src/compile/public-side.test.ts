@@ -167,9 +167,35 @@ test('a list on a public address is asked for forwarded ports and echo only, and
   assert.equal(at({ ...tcp(OWN, 40_000), 'ip4.src': OWN }), 'drop', 'nobody out there has our address');
   assert.equal(at({ protocol: 'icmp4', 'ip4.dst': OWN, 'icmp4.type': 8 }), 'drop');
   assert.equal(at({ protocol: 'icmp4', 'ip4.dst': OWN, 'icmp4.type': 0 }), undefined);
-  const range = String(rowsOf(desired, 'NAT')[0]!.columns['external_port_range']);
-  assert.equal(range, '32768-65535', 'where no forward is');
-  assert.equal(at(tcp(OWN, 2223)), 'drop', 'a port that was forwarded is closed at once');
+  assert.equal(at({ ...tcp(OWN, 2223), 'tcp.src': 40_000 }), 'drop', 'a port that was forwarded is closed at once');
+});
+
+test('a forward on the address that networks speak to the world by leaves every port to answers, and none that servers have to clients', () => {
+  const forwards = ['udp 51820 to 10.1.1.11:51820', '2222 to 10.1.1.11:22', 'udp 53 to 10.1.1.11:53'].map(forwardOf);
+  const side = publicSide([publicAddress(OWN, { sourceNat: true, forwards })]);
+  const desired = compiled(shop(side));
+  const answer = (protocol: 'tcp' | 'udp', port: number): string | undefined =>
+    atWire(desired, SHOP, side, {
+      protocol,
+      'ip4.dst': OWN,
+      [`${protocol}.src`]: 443,
+      [`${protocol}.dst`]: port,
+    });
+  for (const port of [123, 1024, 2222, 30_000, 32_768, 40_000, 51_820, 60_000])
+    for (const protocol of ['tcp', 'udp'] as const)
+      assert.notEqual(answer(protocol, port), 'drop', `${protocol} ${port}`);
+  const asks = (port: number, at: PublicSide): string | undefined =>
+    atWire(compiled(shop(at)), SHOP, at, { ...tcp(OWN, port), 'tcp.src': 40_000 });
+  assert.deepEqual(
+    [22, 2223, 32_768].map((port) => asks(port, side)),
+    ['drop', 'drop', undefined],
+  );
+  const bare = publicSide([sourceNat]);
+  assert.deepEqual(
+    [22, 2223].map((port) => asks(port, bare)),
+    ['drop', undefined],
+    'the last one has gone',
+  );
 });
 
 test('who may use a forward is judged at the wire, and other addresses of the router stay as they are', () => {
@@ -326,4 +352,16 @@ test('nobody outside comes with an address of the gateway helper’s, which filt
   const from = (source: string) => atWire(desired, SHOP, side, { ...tcp('10.1.1.11', 22), 'ip4.src': source });
   assert.deepEqual([from('192.0.0.18'), from('192.0.0.23')], ['drop', 'drop']);
   assert.equal(from(STRANGER), undefined);
+});
+
+test('a tier that is not translated has no way to the world, and the others keep theirs', () => {
+  const whole = shop(publicSide([sourceNat]));
+  const intent = withVpcs(whole, ({ tiers }) => ({
+    tiers: tiers.map((tier) => (tier.cidr === '10.1.2.0/24' ? { ...tier, untranslated: true } : tier)),
+  }));
+  const desired = compiled(intent);
+  assert.deepEqual(
+    rowsOf(desired, 'NAT').map(({ columns }) => [columns['type'], columns['external_ip'], columns['logical_ip']]),
+    [['snat', OWN, '10.1.1.0/24']],
+  );
 });

@@ -39,24 +39,6 @@ export function servedBy({ forwards, balancers }: PublicAddress): readonly Serve
   });
 }
 
-/** Where connections of most systems begin (RFC 6335 leaves 49152 and up to them, Linux takes 32768 and up). */
-const HIGH = { start: 32_768, end: 65_535 };
-const ALL = { start: 1024, end: 65_535 };
-
-/**
- * Ports for source NAT on an address, apart from those that lead inside: the public switch judges what comes in by port and knows no
- * connections, so an answer to a translated one must never look like a question to a forwarded port. Of the high ports if there
- * is room, so that a port that was forwarded until now stays out. Undefined: any.
- */
-export function translationPorts(address: PublicAddress): PortRange | undefined {
-  const served = merged(servedBy(address).flatMap(({ ports }) => ports));
-  return served.length === 0 ? undefined : (widestGap(served, HIGH) ?? widestGap(served, ALL));
-}
-
-function widestGap(taken: readonly PortRange[], within: PortRange): PortRange | undefined {
-  return outside(taken, within).toSorted((a, b) => b.end - b.start - (a.end - a.start))[0];
-}
-
 /** What of `within` is in none of the ranges, which are in ascending order. */
 export function outside(ranges: readonly PortRange[], within: PortRange): readonly PortRange[] {
   const gaps: PortRange[] = [];

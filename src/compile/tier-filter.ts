@@ -2,12 +2,12 @@
 import { cidr, formatCidr } from '../lib/ip.ts';
 import type { Tier, Vpc } from '../model/intent.ts';
 import type { BalancerMember } from '../model/public-side.ts';
-import { reachedByHelper } from './balancer.ts';
+import { proxiedOf, reachedByHelper } from './balancer.ts';
 import type { DesiredRow } from './desired.ts';
 import { aclRow, egressRules, ingressRules, prioritized, type Direction, type Rules } from './filter.ts';
 import { aheadOfGateways, behindGateways } from './gateway-list.ts';
 import { PRIORITY } from './guard-rail.ts';
-import { HELPER_ADDRESS } from './helper-leg.ts';
+import { HELPER_ADDRESS, STANDING_FROM_HELPER } from './helper-leg.ts';
 import { and } from './match.ts';
 import { portGroupName } from './names.ts';
 import type { Routing } from './routing.ts';
@@ -35,6 +35,7 @@ export function tierFilter(unit: string, vpc: Vpc, tier: Tier, routing: Routing)
         `${to} && ip4.src == ${HELPER_ADDRESS} && ip4.dst == ${ip} && tcp.dst == ${port}`,
       ),
     ),
+    ...(hasBalancingHelper(vpc) ? [open('helper/standing', 'to-lport', and(to, STANDING_FROM_HELPER))] : []),
     ...listRows(unit, tier.id, 'from-lport', from, aheadOfGateways(vpc, routing, egressRules(tier.acl))),
     ...listRows(unit, tier.id, 'to-lport', to, fromOutside(vpc, tier, routing)),
   ];
@@ -56,6 +57,10 @@ function fromOutside(vpc: Vpc, tier: Tier, routing: Routing): Rules {
 function throughHelper({ publicSide }: Vpc, tier: Tier): readonly BalancerMember[] {
   if (publicSide === undefined) return [];
   return reachedByHelper(publicSide).filter(({ networkId }) => networkId === tier.id);
+}
+
+function hasBalancingHelper({ publicSide }: Vpc): boolean {
+  return publicSide !== undefined && (publicSide.helperLeaves === true || proxiedOf(publicSide).length > 0);
 }
 
 /** allow-related, or replies of what one direction allows would be judged anew by the other. */

@@ -16,6 +16,8 @@ export interface PublicSide {
   readonly internal: readonly InternalBalancer[];
   /** Which nodes carry it. */
   readonly carriers: Carriers;
+  /** The gateway helper is needed no more, and is still to be reached: for as long as its programs take leave of their peers. */
+  readonly helperLeaves?: true;
   /** Where IPv6 leaves; may be on the wire of some of the addresses, or on one of its own. */
   readonly uplink6?: Uplink6;
 }

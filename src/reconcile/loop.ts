@@ -19,6 +19,7 @@ import { type Pending, failJobs, pending, settle, sweep } from '../store/settle.
 import { unseal } from '../store/seal.ts';
 import { createDocuments, type Documents } from './documents.ts';
 import { helperErrors, helperNodes } from './helper-documents.ts';
+import { createLeaves } from './helper-leave.ts';
 import { homesOf } from './homes.ts';
 import { routerErrors } from './router-errors.ts';
 import { createPace } from './pace.ts';
@@ -92,6 +93,7 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
   const backoff = createBackoff(200, 5_000);
   const pace = createPace();
   const documents = createDocuments((sealed) => unseal(store.sealKey, sealed));
+  const leaves = createLeaves();
   const routes = createRouteWatch();
   const vpnRoutes = createVpnRouteWatch();
   const reports = new Map<string, NodeReport>();
@@ -158,7 +160,8 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
     const { intent } = full && desired !== undefined ? await cache.reload() : fresh;
     for (const [generation, units] of fresh.dirty) touched.set(generation, units);
     const before = desired;
-    const now = compile(intent, before);
+    // A full pass is to find nothing, so nobody's time ends in one.
+    const now = compile(leaves.of(intent, full ? undefined : Date.now()), before);
     assertSound(now, intent.fabric, full ? undefined : before);
     const nodes = documents.update(intent);
     const faults = documents.faults();
@@ -365,7 +368,7 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
       await sleep(pause === undefined ? pace.after(found) : 100, stop.signal);
       // While somebody waits, look often enough to end what takes too long.
       const idle = status.waiting > 0 ? 1_000 : Math.max(1_000, lastFull + fullPassMs - Date.now());
-      await bell.wait(pause ?? idle, stop.signal);
+      await bell.wait(pause ?? Math.min(idle, leaves.due(Date.now()) ?? idle), stop.signal);
     }
   }
 

@@ -1,8 +1,9 @@
-// What a secondary address and a move change of the intent: the network and the hypervisors concerned, and nothing else.
+// What a secondary address, a move and a stop change of the intent: the network and the hypervisors concerned, and nothing else.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { newId } from '../lib/id.ts';
 import { createIntentCache } from './load.ts';
+import { balancerMemberRow, balancerRow, publicIpRow, rangeRow } from './router-row.test-support.ts';
 import { WORLD, addWorld, hostRow, instanceRow, networkRow, nicRow } from './row.test-support.ts';
 import { settle } from './settle.ts';
 import { DATABASES } from './store.test-support.ts';
@@ -26,7 +27,7 @@ async function world(store: Store) {
   const keys = { network: `network:${network.id}`, hosts: hosts.map(({ id }) => `host:${id}`) };
   const touched = async (): Promise<string[]> =>
     [...(await cache.refresh()).dirty.values()].flatMap((units) => [...units]).toSorted();
-  return { hosts, instance, nic, keys, cache, touched };
+  return { network, hosts, instance, nic, keys, cache, touched };
 }
 
 for (const database of DATABASES) {
@@ -44,6 +45,51 @@ for (const database of DATABASES) {
     assert.deepEqual(await touched(), both);
     const [after] = [...(await cache.refresh()).intent.networks.values()][0]!.nics;
     assert.deepEqual(after!.secondary, []);
+  });
+
+  test(`balancers lead to members that run, or are to: who is stopped stays a member, and is back when started (${database.name})`, async () => {
+    await using opened = await database.open();
+    const { store } = opened;
+    const { network, instance, nic, cache } = await world(store);
+    const range = rangeRow();
+    const address = publicIpRow(range.id, '203.0.113.10', network.id);
+    const balancer = balancerRow(address.id, network.id);
+    const { name, description, algorithm, protocol, publicport, privateport, account, domain, state, created } =
+      balancer;
+    const inside = { name, description, algorithm, protocol, publicport, privateport, account, domain, state, created };
+    const internal = { ...inside, id: newId(), network: network.id, sourceip: '10.1.1.20' };
+    const { loadbalancer: _, ...member } = balancerMemberRow(balancer.id, nic.id, '10.1.1.7');
+    const bare = await store.db
+      .selectFrom('networkoffering')
+      .selectAll()
+      .where('id', '=', WORLD.bareOffering)
+      .executeTakeFirstOrThrow();
+    await store.write(async (tx) => {
+      const routed = {
+        ...bare,
+        id: newId(),
+        name: 'routed',
+        services: JSON.stringify([{ name: 'SourceNat', provider: 'Ovn' }]),
+      };
+      await tx.insert('networkoffering', routed);
+      await tx.update('network', network.id, { offering: routed.id, gateway: '10.1.1.1' });
+      await tx.insert('publicrange', range);
+      await tx.insert('publicip', address);
+      await tx.insert('loadbalancer', balancer);
+      await tx.insert('balancermember', balancerMemberRow(balancer.id, nic.id, '10.1.1.7'));
+      await tx.insert('internalbalancer', internal);
+      await tx.insert('internalmember', { ...member, internalbalancer: internal.id });
+    });
+    const ledTo = async (power: string, state: string): Promise<readonly string[]> => {
+      await store.write((tx) => tx.update('instance', instance.id, { power, state }));
+      const unit = (await cache.refresh()).intent.networks.get(network.id);
+      assert.ok(unit?.kind === 'guest' && unit.publicSide !== undefined);
+      const { addresses, internal: within } = unit.publicSide;
+      return [...addresses[0]!.balancers, ...within].flatMap(({ members }) => members.map(({ ip }) => ip));
+    };
+    assert.deepEqual(await ledTo('stopped', 'Stopping'), []);
+    assert.deepEqual(await ledTo('running', 'Starting'), ['10.1.1.7', '10.1.1.7']);
+    assert.deepEqual(await ledTo('stopped', 'Destroyed'), []);
   });
 
   test(`settle() lets the old place go when a move is realized, as a change of its own (${database.name})`, async () => {

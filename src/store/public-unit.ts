@@ -173,6 +173,7 @@ function internalOf(rows: Rows, row: Row<'internalbalancer'>): InternalBalancer 
   };
 }
 
+/** Those that run, or are to: who is stopped or destroyed stays a member, and is led to again when it is started. */
 function membersOf(
   rows: Rows,
   members: readonly { readonly nic: string; readonly ip: string }[],
@@ -180,6 +181,7 @@ function membersOf(
 ): BalancerMember[] {
   return members.flatMap(({ nic, ip }) => {
     const card = rows.nic.get(nic);
-    return card === undefined ? [] : [{ ip, port, nicId: nic, networkId: card.network }];
+    if (card === undefined || rows.instance.get(card.instance)?.power !== 'running') return [];
+    return [{ ip, port, nicId: nic, networkId: card.network }];
   });
 }

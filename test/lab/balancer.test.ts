@@ -183,17 +183,31 @@ describe('balancers', () => {
     await answeredBy(byPort.port, EVERYBODY);
   });
 
-  test('members come and go without a reset for the connections of others', async () => {
-    for (const algorithm of ['roundrobin', 'leastconn']) {
-      const { id, port } = await rule(algorithm);
-      const held = await hold(lab.cloud, OUTSIDE, address.ip, port, 9);
-      await remove(id, guests[2]!);
-      assert.deepEqual(names(await ask(port, 20)), ['web-h1', 'web-h2'], algorithm);
-      await assign(id, guests[2]!);
-      assert.deepEqual(names(await ask(port, 30)), EVERYBODY, algorithm);
-      const lost = (await held.done()).filter((line) => !line.startsWith('web-h3') && line.includes('lost'));
-      assert.deepEqual(lost, [], algorithm);
+  const lost = (lines: readonly string[]): readonly string[] => lines.filter((line) => line.includes('lost'));
+
+  test('members come and go, and no connection ends; one that is stopped gets none until it is started', async () => {
+    const { tenant, cloud } = lab;
+    const rules: readonly Rule[] = [await rule('roundrobin'), await rule('leastconn')];
+    const gone = guests[2]!;
+    for (const { id, port } of rules) {
+      const held = await hold(cloud, OUTSIDE, address.ip, port, 9);
+      await remove(id, gone);
+      assert.deepEqual(names(await ask(port, 20)), ['web-h1', 'web-h2']);
+      assert.deepEqual(lost(await held.done()), [], 'those of the member that goes go on, too');
+      await assign(id, gone);
+      assert.deepEqual(names(await ask(port, 30)), EVERYBODY);
     }
+    await servers.get(gone.name)!.stop();
+    await tenant.call('stopVirtualMachine', { id: gone.id });
+    for (const { id, port } of rules) {
+      assert.deepEqual(names(await ask(port, 20)), ['web-h1', 'web-h2']);
+      const list = rows(await tenant.call('listLoadBalancerRuleInstances', { id }), 'loadbalancerruleinstance');
+      const state = list.flatMap((one) => (text(one, 'id') === gone.id ? [text(one, 'state')] : []));
+      assert.deepEqual(state, ['Stopped'], 'it is a member still');
+    }
+    await tenant.call('startVirtualMachine', { id: gone.id });
+    servers.set(gone.name, await serve(cloud, gone, PORT));
+    for (const { port } of rules) await answeredBy(port, EVERYBODY);
   });
 
   test('an internal balancer is reached from its network, by its own members, and from other tiers as far as lists allow', async () => {
@@ -265,9 +279,25 @@ describe('balancers', () => {
     }
   });
 
-  test('no helper is left where no rule needs one', async () => {
-    const list = rows(await lab.tenant.call('listLoadBalancerRules', { listall: 'true' }), 'loadbalancerrule');
-    await Promise.all(list.map((one) => lab.tenant.call('deleteLoadBalancerRule', { id: text(one, 'id') })));
+  test('no helper is left where no rule needs one; what went through it goes on beside others, and is ended at once with the last', async () => {
+    const [first, last] = [await rule('leastconn'), await rule('leastconn')];
+    const list = rows(await lab.tenant.call('listLoadBalancerRules', { listall: 'true' }), 'loadbalancerrule')
+      .map((one) => text(one, 'id'))
+      .filter((id) => id !== first.id && id !== last.id);
+    await Promise.all(list.map((id) => lab.tenant.call('deleteLoadBalancerRule', { id })));
+    const change = (id: string): Promise<object> =>
+      lab.tenant.call('updateLoadBalancerRule', { id, algorithm: 'source' });
+    const beside = await hold(lab.cloud, OUTSIDE, address.ip, first.port, 6);
+    await change(first.id);
+    assert.equal(names(await ask(first.port, 6)).length, 1);
+    assert.deepEqual(lost(await beside.done()), []);
+    const held = await hold(lab.cloud, OUTSIDE, address.ip, last.port, 6);
+    await change(last.id);
+    const began = Date.now();
+    await sleep(500);
+    const ended = await held.done();
+    assert.equal(lost(ended).length, 6, 'nobody has them any more');
+    assert.ok(Date.now() - began < 3000, `both ends were told: ${ended.join(', ')}`);
     await eventually('the namespaces of helpers are gone', async () => {
       const { stdout } = await lab.cloud.lab.exec('central', ['ls', '/run/netns']);
       return stdout.split('\n').every((name) => !name.startsWith('h-')) || undefined;

@@ -65,6 +65,43 @@ suite('the public side of a network', () => {
     assert.equal(await answers(first, OUTSIDE, 443), 'outside');
   });
 
+  test('a forward that comes leaves alone what the network has open, and answers; one that goes ends its own', async () => {
+    const sources = [500, 20_000, 40_000, 60_000];
+    const held = await Promise.all(sources.map((source) => echo.hold(first, OUTSIDE, 80, source)));
+    const alive = async (): Promise<number[]> => {
+      const all = await Promise.all(held.map((one) => one.isAlive()));
+      return sources.filter((_, i) => all[i]);
+    };
+    const datagrams = await calls.forward(own, second, network, '51820', { protocol: 'udp' });
+    assert.deepEqual(await alive(), sources);
+    const opened = await calls.firewall(own, { startport: '1', endport: '65535' });
+    const same = await calls.forward(own, second, network, '8001');
+    const incoming = await echo.hold('outside', own.ip, 8001);
+    const other = await calls.forward(own, second, network, '2222', { inside: '8000' });
+    const [asked, another] = await Promise.all([
+      echo.hold(first, OUTSIDE, 443, 2222),
+      echo.hold('outside', own.ip, 2222),
+    ]);
+    assert.deepEqual(
+      [asked, incoming].map(({ answer }) => answer.name),
+      ['outside', 'second'],
+    );
+    assert.ok(
+      (await asked.isAlive()) && (await incoming.isAlive()),
+      'one has the port of a forward, the other was open when that came',
+    );
+    await lab.tenant.call('deletePortForwardingRule', { id: same });
+    await incoming.untilDead();
+    assert.ok(await another.isAlive());
+    await lab.tenant.call('deletePortForwardingRule', { id: other });
+    await another.untilDead();
+    assert.deepEqual(await alive(), sources);
+    assert.ok(await asked.isAlive());
+    await Promise.all([...held, asked, incoming, another].map((one) => one.end()));
+    await lab.tenant.call('deletePortForwardingRule', { id: datagrams });
+    await lab.tenant.call('deleteFirewallRule', { id: opened });
+  });
+
   test('a forward is closed until the firewall opens it, to those it names, and what is open ends with the rule', async (t) => {
     await calls.forward(own, first, network, '2222', { inside: '8000' });
     await calls.forward(own, second, network, '8001');

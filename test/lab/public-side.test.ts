@@ -1,6 +1,7 @@
 // The public side of VPCs, without a router of any kind: source NAT, static NAT, forwards, lists, with packets from the world and to it.
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
+import { field, text } from '../../src/demo/answer.ts';
 import { tenantOf } from '../../src/demo/tenant.ts';
 import { echoIn, type Echo } from '../support/echo.ts';
 import { openPublic, publicCalls, type PublicAddress, type PublicCalls } from '../support/public-calls.ts';
@@ -8,6 +9,7 @@ import { eventually } from '../support/lab.ts';
 import { cloudForSuite, type Guest, type LabCloud } from '../support/tenant-lab.ts';
 
 const OUTSIDE = '198.51.100.10';
+const FOR_TIERS = 'DefaultIsolatedNetworkOfferingForVpcNetworks';
 
 let lab: LabCloud;
 let echo: Echo;
@@ -221,5 +223,30 @@ suite('the public side of a VPC', () => {
     );
     await calls.release(second);
     await calls.release(address);
+  });
+
+  test('a tier whose offering translates nothing reaches the other tiers and not the world; DHCP tells it what was asked for', async () => {
+    const { tenant } = lab;
+    const { zoneid } = tenant;
+    const [networkofferingid, aclid] = await Promise.all([
+      tenant.idOf('listNetworkOfferings', 'networkoffering', `${FOR_TIERS}WithoutSourceNat`),
+      tenant.idOf('listNetworkACLLists', 'networkacllist', 'default_allow'),
+    ]);
+    const addresses = { gateway: '10.1.3.1', netmask: '255.255.255.0', dhcptftpserver: '10.1.2.9' };
+    const named = { name: 'inner', displaytext: 'inner', zoneid, vpcid: vpc, networkofferingid, aclid };
+    const made = await tenant.call('createNetwork', { ...named, ...addresses });
+    const inner = text(field(made, 'network'), 'id');
+    const guest = await tenant.instance('inner', inner, 'h1');
+    assert.equal((await echo.ask(guest, inDb.address, 22000))?.name, 'db');
+    const outside = echo.ask(guest, OUTSIDE, 80);
+    assert.deepEqual(await echo.ask(inDb, OUTSIDE, 80), says('outside', own.ip, 80));
+    const script = 'printf "#!/bin/sh\\necho \\$1 \\$tftp \\$bootfile\\n" >/tmp/say; chmod +x /tmp/say';
+    assert.equal((await lab.exec(guest, 'sh', '-c', script)).code, 0);
+    const told = async (): Promise<string> =>
+      (await lab.exec(guest, 'udhcpc', '-n', '-q', '-t', '2', '-T', '1', '-i', 'eth0', '-s', '/tmp/say')).stdout;
+    assert.match(await told(), /^bound 10\.1\.2\.9 ?$/m);
+    await tenant.call('updateNetwork', { id: inner, dhcpbootfilename: 'pxelinux.0' });
+    assert.match(await told(), /^bound 10\.1\.2\.9 pxelinux\.0$/m);
+    assert.equal(await outside, undefined);
   });
 });

@@ -8,9 +8,12 @@ import type { Outage } from '../../src/demo/reading.ts';
 import { labStatus } from '../../src/lab/status.ts';
 import { run } from '../../src/lib/run.ts';
 import { sleep } from '../../src/lib/sleep.ts';
+import { echoIn } from '../support/echo.ts';
 import { eventually } from '../support/lab.ts';
+import { publicCalls } from '../support/public-calls.ts';
 import { cloudForSuite, type Guest, type LabCloud } from '../support/tenant-lab.ts';
 
+const OUTSIDE = '198.51.100.10';
 const TIERS = 12;
 
 let lab: LabCloud;
@@ -31,13 +34,13 @@ function admin(command: string, params: Readonly<Record<string, string>> = {}): 
   return lab.cloud.as('admin')(command, params);
 }
 
-async function routers(): Promise<Router[]> {
-  const listed = rows(await admin('listRouters', { vpcid, listall: 'true' }), 'router') as unknown as Router[];
+async function routers(of: Readonly<Record<string, string>> = { vpcid }): Promise<Router[]> {
+  const listed = rows(await admin('listRouters', { ...of, listall: 'true' }), 'router') as unknown as Router[];
   return listed.map(({ id, hostname, state, redundantstate }) => ({ id, hostname, state, redundantstate }));
 }
 
-async function master(): Promise<Router> {
-  const found = (await routers()).filter(({ redundantstate }) => redundantstate === 'MASTER');
+async function master(of?: Readonly<Record<string, string>>): Promise<Router> {
+  const found = (await routers(of)).filter(({ redundantstate }) => redundantstate === 'MASTER');
   assert.equal(found.length, 1, JSON.stringify(await routers()));
   return found[0]!;
 }
@@ -146,6 +149,30 @@ suite('operation', () => {
       assert.notEqual(after.hostname, before.hostname);
       assert.equal(after.hostname, await holder());
     }
+  });
+
+  test('rebootRouter leaves alone what a network has open to outside, also by an address that leads inside', async () => {
+    const { tenant } = lab;
+    const echo = echoIn(lab.cloud);
+    const calls = publicCalls(tenant);
+    const networkid = await tenant.network('DefaultIsolatedNetworkOfferingWithSourceNatService', {
+      cidr: '10.5.0.0/24',
+    });
+    const guest = await tenant.instance('client', networkid, 'h2');
+    await calls.egress(networkid, { protocol: 'all' });
+    await calls.forward(await calls.sourceNat({ networkid }), guest, networkid, '2222', { inside: '22' });
+    await echo.serve('outside', 'outside', 80);
+    const held = await Promise.all(Array.from({ length: 8 }, () => echo.hold(guest, OUTSIDE, 80)));
+    for (const way of ['there', 'back']) {
+      const before = await master({ networkid });
+      await admin('rebootRouter', { id: before.id });
+      assert.notEqual((await master({ networkid })).hostname, before.hostname);
+      const alive = await Promise.all(held.map((one) => one.isAlive()));
+      assert.equal(alive.filter(Boolean).length, held.length, way);
+    }
+    await Promise.all(held.map((one) => one.end()));
+    await tenant.call('destroyVirtualMachine', { id: guest.id, expunge: 'true' });
+    await tenant.call('deleteNetwork', { id: networkid });
   });
 
   test('stopRouter has the other carry it and says Stopped; the last one is not stopped; startRouter takes it back', async () => {

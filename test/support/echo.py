@@ -64,9 +64,9 @@ def ask(host, port, protocol):
         print(f"nothing: {error}")
 
 
-def hold(host, port):
+def hold(host, port, source):
     """Keeps a connection, and prints "alive" each time it got back what it sent, "dead" when it did not within 0.3 s."""
-    client = socket.create_connection((host, port), 2)
+    client = socket.create_connection((host, port), 2, ("", source))
     client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     client.settimeout(0.3)
     print(client.recv(2048).decode().strip(), flush=True)
@@ -106,6 +106,6 @@ if __name__ == "__main__":
     elif what == "ask":
         ask(words[0], int(words[1]), words[2])
     elif what == "hold":
-        hold(words[0], int(words[1]))
+        hold(words[0], int(words[1]), int(words[2]))
     elif what == "stream":
         stream(words[0], int(words[1]), float(words[2]))

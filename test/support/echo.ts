@@ -36,7 +36,8 @@ export interface Echo {
   serve(where: Where, name: string, ...ports: readonly number[]): Promise<void>;
   /** One question, two seconds for its answer; undefined: none came. */
   ask(from: Where, host: string, port: number, protocol?: 'tcp' | 'udp'): Promise<Answer | undefined>;
-  hold(from: Where, host: string, port: number): Promise<Held>;
+  /** From a port of the system's choice, or this one. */
+  hold(from: Where, host: string, port: number, source?: number): Promise<Held>;
   /** Bytes a second that a TCP connection to a server carries there and back. */
   stream(from: Where, host: string, port: number, seconds: number): Promise<number>;
   /** One echo request of this machine's ping: guests' own all have the same number, which a shared address cannot tell apart. */
@@ -76,8 +77,8 @@ export function echoIn({ lab }: Pick<Cloud, 'lab'>): Echo {
       await start(python(where, 'serve', name, ...ports.map(String)));
     },
     ask: async (from, host, port, protocol = 'tcp') => answerOf(await said(from, 'ask', host, String(port), protocol)),
-    async hold(from, host, port) {
-      const client = await start(python(from, 'hold', host, String(port)));
+    async hold(from, host, port, source = 0) {
+      const client = await start(python(from, 'hold', host, String(port), String(source)));
       const { lines } = client;
       const answer = answerOf(lines[0]!);
       if (answer === undefined) throw new Error(`${host}:${port} says ${lines[0]}`);

@@ -73,7 +73,9 @@ export const createLoadBalancerRule = jobCommand({
   answer: object,
   params: z.object({
     name: param.text('Its name'),
-    algorithm: param.text('roundrobin, leastconn or source'),
+    algorithm: param.text(
+      'roundrobin, leastconn or source. Where OVN routes, roundrobin takes no turns: a hash of both ends of each connection chooses the member',
+    ),
     publicport: param.integer('Port outside'),
     privateport: param.integer('Port of the instances'),
     publicipid: param.ref('publicip', 'The public address').optional(),

@@ -35,7 +35,8 @@ const ruleParams = {
 
 export const createFirewallRule = jobCommand({
   name: 'createFirewallRule',
-  summary: 'Lets traffic in to a public address',
+  summary:
+    'Lets traffic in to a public address. Echo requests (ICMP) are answered at the router’s own address and by an instance with static NAT, not at addresses that only lead ports inside',
   roles: WRITERS,
   event: 'FIREWALL.OPEN',
   answer: object,

@@ -31,7 +31,9 @@ export const createLoadBalancer = jobCommand({
     name: param.text('Its name'),
     description: param.text('Its description', 4096).optional(),
     scheme: param.text('Internal'),
-    algorithm: param.text('roundrobin or source'),
+    algorithm: param.text(
+      'roundrobin or source. roundrobin takes no turns: a hash of both ends of each connection chooses the member',
+    ),
     networkid: param.ref('network', 'The network of the instances'),
     sourceipaddressnetworkid: param.ref('network', 'The network of its address: the same'),
     sourceipaddress: param
