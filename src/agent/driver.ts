@@ -22,6 +22,8 @@ export type Step = {
   | { readonly kind: 'remove'; readonly path: string }
   /** Starts a process that outlives the agent; it is up when its first child has made `up` in its own root. */
   | { readonly kind: 'start'; readonly argv: readonly string[]; readonly up: string; readonly console: string }
+  /** Waits until a program's unix socket answers `question` with a text that holds `expects`. */
+  | { readonly kind: 'await'; readonly socket: string; readonly question: string; readonly expects: string }
   /** Ends a process: asked first, then forced after `graceMs` (a second where it says nothing). */
   | { readonly kind: 'stop'; readonly pid: number; readonly graceMs?: number }
 );

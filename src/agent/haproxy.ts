@@ -23,13 +23,30 @@ export interface ProxyFile {
   readonly sections: readonly string[];
 }
 
+/** How to learn that a program serves what its file says. */
+export interface Ready {
+  readonly socket: string;
+  readonly question: string;
+  readonly expects: string;
+}
+
 /** Name of the table's group, and of the one process in it. */
 const MEMORY = 'memory';
 
-export function haproxyText({ socket, dropRoot, most, memory, sections }: ProxyFile): string {
+/** The file, and what a process that serves it answers when it is asked who it is: it takes a moment to take over from the one before. */
+export function haproxyFile(file: ProxyFile): { readonly content: string; readonly ready: Ready } {
+  const edition = createHash('sha256').update(textOf(file, '')).digest('hex').slice(0, 16);
+  return {
+    content: textOf(file, edition),
+    ready: { socket: file.socket, question: 'show info', expects: `description: ${edition}` },
+  };
+}
+
+function textOf({ socket, dropRoot, most, memory, sections }: ProxyFile, edition: string): string {
   return [
     '# Written by trunkline; changes are undone.',
     'global',
+    `  description ${edition}`,
     ...(dropRoot ? ['  user haproxy', '  group haproxy'] : []),
     // As many connections as the limit of open files allows, but no more than this: where that is very high it costs memory.
     `  fd-hard-limit ${most}`,

@@ -2,6 +2,7 @@
 // other share a process (`ip -batch`, one sysctl, one ovs-vsctl transaction), which is what makes an instance a matter of tens of milliseconds.
 import { spawn } from 'node:child_process';
 import { appendFile, mkdir, open, readFile, rename, rm, stat, access } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { dirname, join } from 'node:path';
 import { run } from '../lib/run.ts';
 import { sleep } from '../lib/sleep.ts';
@@ -11,6 +12,7 @@ import { writeWhole } from './file.ts';
 const MAX_LOG_BYTES = 1024 * 1024;
 const START_MS = 15_000;
 const STOP_MS = 1000;
+const ANSWER_MS = 10_000;
 
 /** The step as a line to type: `ip link set v1 up   # vm1's cable is down`. */
 export function lineOf(step: Step): string {
@@ -27,6 +29,8 @@ function commandOf(step: Step): readonly string[] {
       return ['install', '-m', step.mode.toString(8), '/dev/stdin', step.path];
     case 'remove':
       return ['rm', '-r', step.path];
+    case 'await':
+      return ['socat', '-', `UNIX-CONNECT:${step.socket}`];
     case 'stop':
       return ['kill', '-TERM', String(step.pid)];
   }
@@ -102,6 +106,8 @@ async function runGroup(group: readonly Step[]): Promise<void> {
       return rm(step.path, { recursive: true, force: true });
     case 'start':
       return start(step.argv, step.up, step.console);
+    case 'await':
+      return awaitAnswer(step.socket, step.question, step.expects);
     case 'stop':
       return stop(step.pid, step.graceMs ?? STOP_MS);
   }
@@ -176,6 +182,29 @@ function exists(path: string): Promise<boolean> {
     () => true,
     () => false,
   );
+}
+
+async function awaitAnswer(socket: string, question: string, expects: string): Promise<void> {
+  const until = Date.now() + ANSWER_MS;
+  for (;;) {
+    const said = await ask(socket, question).catch((error: unknown) => (error as Error).message);
+    if (said.includes(expects)) return;
+    if (Date.now() > until)
+      throw new Error(
+        `${socket} does not answer ${question} with ${expects} after ${ANSWER_MS} ms: ${said.slice(0, 300)}`,
+      );
+    await sleep(10);
+  }
+}
+
+/** What a program says on its unix socket to a line, until it hangs up. */
+async function ask(path: string, line: string): Promise<string> {
+  const socket = connect({ path, timeout: STOP_MS });
+  socket.once('timeout', () => socket.destroy(new Error(`${path} does not answer`)));
+  socket.end(`${line}\n`);
+  let said = '';
+  for await (const chunk of socket) said += String(chunk);
+  return said;
 }
 
 async function stop(pid: number, graceMs: number): Promise<void> {

@@ -1,6 +1,6 @@
 // The helper's balancers: one haproxy in its namespace, for all that OVN leads to it. Pure.
 import type { HelperSpec } from '../../protocol/helper.ts';
-import { haproxyText, listenLines } from '../haproxy.ts';
+import { haproxyFile, listenLines } from '../haproxy.ts';
 import type { Daemon } from '../router/daemon.ts';
 import { type HelperContext, folderOf, keyOf, netnsOf, proxyFile } from './names.ts';
 
@@ -18,7 +18,7 @@ export function proxyOf(spec: HelperSpec, context: HelperContext): Daemon {
   const { balancers = [] } = spec.jobs;
   const path = proxyFile(key, context);
   const folder = folderOf(key, context);
-  const content = haproxyText({
+  const { content, ready } = haproxyFile({
     socket: `${folder}/haproxy.sock`,
     dropRoot: context.canDropRoot,
     most: MOST,
@@ -43,6 +43,7 @@ export function proxyOf(spec: HelperSpec, context: HelperContext): Daemon {
       `${folder}/haproxy.pid`,
     ],
     signal: 'USR2',
+    ready,
   };
 }
 

@@ -46,7 +46,7 @@ class World {
       if (mark !== undefined) this.guests.find((guest) => String(guest.pid) === pid)?.run.delete(mark);
     } else if (step.kind === 'stop') this.guests = this.guests.filter((guest) => guest.pid !== step.pid);
     else if (step.kind === 'start') this.start(step.argv);
-    else this.run(step.argv);
+    else if (step.kind !== 'await') this.run(step.argv);
   }
 
   start(argv: readonly string[]): void {

@@ -2,6 +2,7 @@
 // their place and loaded. A file the program refuses leaves what runs as it is. At most one of each on a node.
 import { createHash } from 'node:crypto';
 import type { Step, Work } from '../driver.ts';
+import type { Ready } from '../haproxy.ts';
 
 export type DaemonName = 'keepalived' | 'dnsmasq' | 'haproxy' | 'conntrackd';
 
@@ -24,6 +25,8 @@ export interface Daemon {
   readonly output?: string;
   /** Makes it read its files again; undefined: only a restart does. */
   readonly signal: 'HUP' | 'USR2' | undefined;
+  /** How it says that it has; absent: it has as soon as it is told. */
+  readonly ready?: Ready;
   /** What it does here. */
   readonly purpose: string;
 }
@@ -53,7 +56,7 @@ export function planDaemon(daemon: Daemon, state: DaemonState, directory: string
 }
 
 function running(daemon: Daemon, files: readonly DaemonFile[], state: DaemonState, mark: string): Step[] {
-  const { name, purpose, signal } = daemon;
+  const { name, purpose, signal, ready } = daemon;
   const [main, ...more] = state.pids;
   const loaded = fingerprint(files);
   const before = (state.files.get(mark) ?? '').trim().split(' ');
@@ -79,7 +82,10 @@ function running(daemon: Daemon, files: readonly DaemonFile[], state: DaemonStat
       { kind: 'stop', pid: main, graceMs: GRACE_MS, reason: `${name} takes this change only at its start` },
       startStep(daemon, `${name}: ${purpose}`),
     );
-  else steps.push({ kind: 'run', argv: ['kill', `-${signal}`, String(main)], reason: `${name} reads its files again` });
+  else {
+    steps.push({ kind: 'run', argv: ['kill', `-${signal}`, String(main)], reason: `${name} reads its files again` });
+    if (ready !== undefined) steps.push({ kind: 'await', ...ready, reason: `${name} serves them`, routine: true });
+  }
   steps.push({
     kind: 'write',
     path: mark,

@@ -14,6 +14,7 @@ export function daemonsOf(specs: readonly RouterSpec[], context: RouterContext):
   const files = (text: string | undefined, file: Omit<DaemonFile, 'content'>): DaemonFile[] | undefined =>
     text === undefined ? undefined : [{ ...file, content: text }];
   const dnsmasq = dnsmasqFiles(specs, context);
+  const haproxy = haproxyConf(specs, context);
   return [
     {
       name: 'keepalived',
@@ -57,13 +58,14 @@ export function daemonsOf(specs: readonly RouterSpec[], context: RouterContext):
     {
       name: 'haproxy',
       purpose: 'balancers of connections',
-      files: files(haproxyConf(specs, context), {
+      files: files(haproxy?.content, {
         path: path('haproxy.conf'),
         check: ['haproxy', '-c', '-f'],
         load: 'signal',
       }),
       start: ['haproxy', '-W', '-D', '-f', path('haproxy.conf'), '-p', path('haproxy.pid')],
       signal: 'USR2',
+      ...(haproxy === undefined ? {} : { ready: haproxy.ready }),
     },
     {
       name: 'conntrackd',

@@ -33,7 +33,7 @@ const files: readonly { readonly 0: string; readonly 1: string | undefined; read
   ['dnsmasq.conf', dnsmasqFiles(specs, CONTEXT)?.conf, ['dnsmasq', '--test', '-C']],
   ['dnsmasq.hosts', dnsmasqFiles(specs, CONTEXT)?.hosts],
   ['dnsmasq.names', dnsmasqFiles(specs, CONTEXT)?.names],
-  ['haproxy.conf', haproxyConf(specs, { ...CONTEXT, canDropRoot: false }), ['haproxy', '-c', '-f']],
+  ['haproxy.conf', haproxyConf(specs, { ...CONTEXT, canDropRoot: false })?.content, ['haproxy', '-c', '-f']],
   ['conntrackd.conf', conntrackdConf(specs, CONTEXT)],
   ['takeover.txt', [...proxyFiles(specs, CONTEXT)].flat().join('\n') + dropFile(specs, CONTEXT)],
 ];
