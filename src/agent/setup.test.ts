@@ -72,9 +72,18 @@ test('planSetup() gives a router node kernel VLANs where the kernel has them, an
     directory: '/var/lib/trunkline-agent/router',
   });
   assert.equal(kernel['ovs'], undefined);
-  const ports = planSetup(options, { ...MACHINE, kernelVlans: false, bridges: { 'br-vlan': 'netdev' } }).config;
-  assert.equal((ports['router'] as { bridge: string }).bridge, 'br-vlan');
-  assert.throws(() => planSetup(options, { ...MACHINE, kernelVlans: false, bridges: {} }), /modprobe 8021q/);
+  const plain = { ...MACHINE, kernelVlans: false, bridges: { 'br-ex': 'system', 'br-vlan': 'netdev' } };
+  const ports = planSetup(options, { ...plain, insideBridge: 'br-vlan' }).config;
+  assert.equal(
+    (ports['router'] as { bridge: string }).bridge,
+    'br-vlan',
+    'the bridge that holds the card, not the first',
+  );
+  assert.equal(ports['datapath'], 'netdev');
+  assert.throws(
+    () => planSetup(options, plain),
+    /no bridge of Open vSwitch holds eth1 .* modprobe 8021q, or ovs-vsctl add-br br-vlan -- add-port br-vlan eth1/,
+  );
 });
 
 test('settingsOf() reads a map as ovs-vsctl prints it', () => {

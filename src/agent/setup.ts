@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { run, tryRun } from '../lib/run.ts';
 import { decodeToken } from '../protocol/document.ts';
+import { readAbilities } from './ability.ts';
 import { writeWhole } from './file.ts';
 
 export interface SetupOptions {
@@ -43,6 +44,8 @@ export interface Machine {
   readonly settings?: Readonly<Record<string, string>>;
   /** Bridges of Open vSwitch with their datapath: `system` (the kernel's) or `netdev`. */
   readonly bridges: Readonly<Record<string, string>>;
+  /** The bridge that holds a router node's inside card; undefined: none does. */
+  readonly insideBridge?: string;
   /** Whether the kernel makes VLAN sub-interfaces. */
   readonly kernelVlans: boolean;
 }
@@ -105,19 +108,19 @@ export function planSetup(options: SetupOptions, machine: Machine): Setup {
 
 function routerConfig(
   { inside, outside, state }: SetupOptions,
-  { kernelVlans, bridges }: Machine,
+  { kernelVlans, bridges, insideBridge }: Machine,
   ovs: object,
 ): Record<string, unknown> {
   if (inside === undefined || outside === undefined)
     throw new Error('a router node needs --inside (the card with the VLANs) and --outside (the card to the world)');
   const directory = join(state, 'router');
   if (kernelVlans) return { datapath: 'system', router: { inside, outside, vlans: 'kernel', directory } };
-  const [bridge] = Object.keys(bridges);
-  if (bridge === undefined)
+  if (insideBridge === undefined)
     throw new Error(
-      `this kernel has no 802.1Q and there is no Open vSwitch bridge with ${inside} in it: modprobe 8021q, or ovs-vsctl add-br br-vlan -- add-port br-vlan ${inside}`,
+      `this kernel makes no 802.1Q sub-interfaces, and no bridge of Open vSwitch holds ${inside} to make them instead: modprobe 8021q, or ovs-vsctl add-br br-vlan -- add-port br-vlan ${inside}, and join again`,
     );
-  return { ovs, datapath: 'netdev', router: { inside, outside, vlans: 'openvswitch', bridge, directory } };
+  const datapath = bridges[insideBridge] === 'netdev' ? 'netdev' : 'system';
+  return { ovs, datapath, router: { inside, outside, vlans: 'openvswitch', bridge: insideBridge, directory } };
 }
 
 /**
@@ -142,11 +145,9 @@ export async function setUp(file: string, options: SetupOptions): Promise<string
   return [...done, `wrote ${file}`];
 }
 
-async function lookAt({ underlayDevice, ovsRundir }: SetupOptions): Promise<Machine> {
-  const found = await tryRun(['ip', '-json', '-4', 'address', 'show', 'dev', underlayDevice]);
-  if (found.code !== 0) throw new Error(`there is no interface ${underlayDevice}: ${found.stderr.trim()}`);
-  const links = JSON.parse(found.stdout || '[]') as { addr_info?: { local?: string }[] }[];
-  const addresses = links.flatMap((link) => (link.addr_info ?? []).flatMap(({ local }) => local ?? []));
+async function lookAt({ underlayDevice, ovsRundir, inside, outside }: SetupOptions): Promise<Machine> {
+  const devices = [underlayDevice, inside, outside].flatMap((name) => name ?? []);
+  const [addresses = []] = await Promise.all(devices.map(addressesOf));
   const vsctl = (...argv: string[]): Promise<string | undefined> =>
     tryRun(['ovs-vsctl', `--db=unix:${join(ovsRundir, 'db.sock')}`, '--timeout=3', ...argv]).then(
       (result) => (result.code === 0 ? result.stdout.trim() : undefined),
@@ -155,13 +156,24 @@ async function lookAt({ underlayDevice, ovsRundir }: SetupOptions): Promise<Mach
   const ids = await vsctl('--format=json', 'get', 'Open_vSwitch', '.', 'external_ids');
   const bridges = ((await vsctl('list-br')) ?? '').split('\n').filter((name) => name !== '');
   const types = await Promise.all(bridges.map((name) => vsctl('get', 'Bridge', name, 'datapath_type')));
-  const vlan = await tryRun(['test', '-d', '/proc/net/vlan']);
+  const insideBridge = inside === undefined || ids === undefined ? undefined : await vsctl('port-to-br', inside);
+  // Tried, as the agent will: a kernel loads the module when it is asked for the first sub-interface.
+  const { vlan } = await readAbilities();
   return {
     addresses,
     ...(ids === undefined ? {} : { settings: settingsOf(ids) }),
     bridges: Object.fromEntries(bridges.map((name, index) => [name, types[index]?.replaceAll('"', '') || 'system'])),
-    kernelVlans: vlan.code === 0,
+    ...(insideBridge === undefined ? {} : { insideBridge }),
+    kernelVlans: vlan === true,
   };
+}
+
+/** IPv4 addresses of a device. Throws when there is none of that name. */
+async function addressesOf(device: string): Promise<string[]> {
+  const { code, stdout, stderr } = await tryRun(['ip', '-json', '-4', 'address', 'show', 'dev', device]);
+  if (code !== 0) throw new Error(`there is no interface ${device}: ${stderr.trim()}`);
+  const links = JSON.parse(stdout || '[]') as { addr_info?: { local?: string }[] }[];
+  return links.flatMap((link) => (link.addr_info ?? []).flatMap(({ local }) => local ?? []));
 }
 
 /** Reads `{key=value, other="v:w"}`, as ovs-vsctl prints a map. */

@@ -18,6 +18,7 @@ const PROGRAMS: Readonly<Record<string, readonly string[]>> = {
   dnsmasq: ['--version'],
   haproxy: ['-v'],
   conntrackd: ['-v'],
+  conntrack: ['--version'],
   arping: ['-V'],
   'arp-scan': ['--version'],
   virsh: ['--version'],

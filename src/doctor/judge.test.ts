@@ -20,6 +20,7 @@ const GOOD: Facts = {
     dnsmasq: 'Dnsmasq version 2.90',
     haproxy: 'HAProxy version 2.6.12',
     conntrackd: 'Connection tracking userspace daemon v1.4.7',
+    conntrack: 'conntrack v1.4.7 (conntrack-tools)',
     arping: 'arping from iputils 20221126',
     'arp-scan': 'arp-scan 1.10.0',
     virsh: '9.0.0',
@@ -142,4 +143,14 @@ test('judge() asks gateways for their wires and witnesses not, and both for rest
       .map((finding) => finding.about);
   assert.deepEqual(about('gateway'), ['ovn-bridge-mappings', 'ovn-ofctrl-wait-before-clear']);
   assert.deepEqual(about('witness'), ['ovn-ofctrl-wait-before-clear']);
+});
+
+test('judge() asks a router node for what it announces and ends connections with, which a hypervisor does without', () => {
+  const facts: Facts = { ...GOOD, programs: { ...GOOD.programs, arping: undefined, conntrack: undefined } };
+  const about = (role: 'hypervisor' | 'router'): string[] =>
+    judge(facts, [role])
+      .filter(({ grade }) => grade !== 'ok')
+      .map((finding) => finding.about);
+  assert.deepEqual(about('router'), ['conntrack', 'arping']);
+  assert.deepEqual(about('hypervisor'), []);
 });

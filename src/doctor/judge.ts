@@ -25,6 +25,7 @@ export function judge(facts: Facts, roles: readonly Role[]): Finding[] {
     ...(has('hypervisor') ? hypervisor(facts) : []),
     ...(has('gateway') ? gateway(facts) : []),
     ...(has('router') ? router(facts) : []),
+    ...(has('hypervisor') || has('router') ? [arping(facts, has('router'))] : []),
     ...(has('hypervisor') || has('gateway') || has('router') ? wire(facts) : []),
     clock(facts),
   ].flat();
@@ -105,7 +106,6 @@ function hypervisor(facts: Facts): Finding[] {
   return [
     feature(facts, 'namespaces', 'cannot', 'agents look into network namespaces', 'use a kernel with CONFIG_NET_NS'),
     virtualMachines(facts),
-    arping(facts),
     program(facts, 'arp-scan', 'arp-scan', 'scanNetwork asks the wire with it', 'less'),
   ];
 }
@@ -228,15 +228,20 @@ function virtualMachines({ kvm, virtualization, programs }: Facts): Finding {
   );
 }
 
-/** Debian has two programs of this name; the other one has no unsolicited ARP (S53). */
-function arping(facts: Facts): Finding {
+/** Debian has two programs of this name; the other one has no unsolicited ARP (S53). Router nodes announce with it. */
+function arping(facts: Facts, isRouter: boolean): Finding {
   const said = facts.programs['arping'];
+  if (said === undefined && isRouter)
+    return program(facts, 'arping', 'iputils-arping', 'it tells the outside which router has an address now', 'less');
   if (said === undefined || said.includes('iputils'))
     return ok('arping', said === undefined ? 'not here, and not needed: announcements are our own' : 'of iputils');
+  const who = isRouter
+    ? 'a router says with it which addresses it has'
+    : 'nothing of ours calls it, but recipes of this guide do';
   return {
     about: 'arping',
     grade: 'less',
-    text: 'this is the arping of the package `arping`, whose -U means something else; nothing of ours calls it, but recipes of this guide do',
+    text: `this is the arping of the package \`arping\`, whose -U means something else; ${who}`,
     remedy: 'apt-get install iputils-arping (it replaces the other)',
   };
 }
@@ -264,6 +269,7 @@ function router(facts: Facts): Finding[] {
     program(facts, 'dnsmasq', 'dnsmasq-base', 'it gives addresses and names', 'less'),
     program(facts, 'haproxy', 'haproxy', 'it balances TCP where the kernel has no IPVS', 'less'),
     program(facts, 'conntrackd', 'conntrackd', 'without it a takeover breaks translated connections', 'less'),
+    program(facts, 'conntrack', 'conntrack', 'it ends the connections of an address that is taken away', 'less'),
   ];
 }
 

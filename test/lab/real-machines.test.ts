@@ -1,8 +1,10 @@
-// Three machines installed from scratch by the guide's own lines: the server, two hypervisors, and the first network without a
-// router between them. Their folders and namespaces are their own; systemd is stood in for (it cannot run in a namespace).
+// Four machines installed from scratch by the guide's own lines: the server, two hypervisors, the first network without a router
+// between them, then a router node and a network with a way out. Their folders and namespaces are their own; systemd is stood in for
+// (it cannot run in a namespace).
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { test } from 'node:test';
+import { readAbilities } from '../../src/agent/ability.ts';
 import { run, tryRun } from '../../src/lib/run.ts';
 import { type BareMachine, bareMachine } from '../support/bare-machine.ts';
 import { guideBlocks } from '../support/guide.ts';
@@ -31,22 +33,27 @@ function cut(whole: string, text: string): [string, string] {
   return [whole.slice(0, end), whole.slice(end)];
 }
 
-test('the guide leads from bare machines to two instances that talk, and a backup brings the server back (H)', async (t) => {
+test('the guide leads from bare machines to instances that talk and get out, and a backup brings the server back (H)', async (t) => {
   const folder = mkdtempSync('/tmp/tl-bare-');
   afterwards(t, () => Promise.resolve(rmSync(folder, { recursive: true, force: true })));
   const bridge = `tlb${process.pid % 100_000}`;
   await run(['ip', 'link', 'add', bridge, 'type', 'bridge', 'forward_delay', '0']);
   afterwards(t, async () => void (await run(['ip', 'link', 'del', bridge])));
   await run(['ip', 'link', 'set', bridge, 'up']);
-  const machine = async (name: string, device: string): Promise<BareMachine> => {
-    const port = `${bridge}-${name}`.slice(-15);
-    const made = await bareMachine(t, folder, name, { device, port });
-    await run(['ip', 'link', 'set', port, 'master', bridge, 'up']);
-    afterwards(t, async () => void (await tryRun(['ip', 'link', 'del', port])));
+  const machine = async (name: string, ...devices: string[]): Promise<BareMachine> => {
+    const made = await bareMachine(t, folder, name);
+    for (const device of devices) {
+      const port = `${bridge}-${name}${device}`.slice(-15);
+      await made.plug(device, port);
+      afterwards(t, async () => void (await tryRun(['ip', 'link', 'del', port])));
+      await run(['ip', 'link', 'set', port, 'master', bridge, 'up']);
+    }
     return made;
   };
   const [mgmt, h1, h2] = [await machine('mg', 'eth0'), await machine('h1', 'eth1'), await machine('h2', 'eth1')];
+  const r1 = await machine('r1', 'eth0', 'eth1', 'eth2');
   await mgmt.sh('ip address add 192.0.2.1/24 dev eth0');
+  await r1.sh('ip address add 192.0.2.21/24 dev eth0');
 
   // The server, up to the tokens; its terminal stays open for the variables of the later lines.
   const [install, later] = cut(script('all', 'mgmt'), 'createJoinToken name=h2');
@@ -67,15 +74,20 @@ test('the guide leads from bare machines to two instances that talk, and a backu
   ]);
   assert.match(said, /external_ids:ovn-remote=tcp:192\.0\.2\.1:6642/);
   assert.match(said, /wrote \/etc\/trunkline\/agent\.json/);
-  const head = tokens
-    .split('\n')
-    .filter((line) => /^((call|id)\(\)|zone=)/.test(line))
-    .join('\n');
-  const up = async (): Promise<true | undefined> =>
-    (await mgmt.sh(`${head}\ncall listHosts state=Up`)).includes('"count": 2') ? true : undefined;
-  await eventually('both hypervisors are Up', up, 30_000);
+  /** Lines that were typed into the terminal before and hold on there. */
+  const typed = (line: RegExp): string =>
+    `${tokens}${later}`
+      .split('\n')
+      .filter((one) => line.test(one))
+      .join('\n');
+  const head = typed(/^(call|id)\(\)/);
+  const up = async (hosts: number): Promise<true | undefined> =>
+    (await mgmt.sh(`${head}\ncall listHosts state=Up`)).includes(`"count": ${hosts},`) ? true : undefined;
+  await eventually('both hypervisors are Up', () => up(2), 30_000);
 
-  await mgmt.sh(`${head}\n${later}`);
+  const [network, routed] = cut(later, 'createJoinToken name=r1');
+  const token3 = /"token": "([^"]+)"/.exec(await mgmt.sh(`${head}\n${typed(/^zone=/)}\n${network}`))?.[1];
+  assert.ok(token3);
   const listed = JSON.parse(await mgmt.sh(`${head}\ncall listVirtualMachines listall=true`)) as {
     virtualmachine: { id: string; hostname: string; state: string; nic: { ipaddress: string }[] }[];
   };
@@ -89,6 +101,23 @@ test('the guide leads from bare machines to two instances that talk, and a backu
   const ping = (): Promise<string> => inside(h1, one!.id, `ping -c 3 -i 0.2 -W 1 ${two!.nic[0]!.ipaddress}`);
   assert.match(await ping(), / 0% packet loss/);
 
+  // The router node; the provider's router, which knows nothing of networks behind it, is played by the server's machine.
+  await run(['ip', 'link', 'set', `${bridge}-r1eth2`, 'netns', String(mgmt.pid), 'name', 'world']);
+  await mgmt.sh('ip address add 203.0.113.1/24 dev world; ip link set world up');
+  const [doctor] = BLOCKS.filter(({ marks }) => marks['on'] === 'router-doctor');
+  const { stdout: visit } = await r1.try(['sh', '-c', doctor!.text]);
+  assert.doesNotMatch(visit, /CANNOT/);
+  const kernelVlans = (await readAbilities())['vlan'] === true;
+  await r1.sh(script('all', 'router', ...(kernelVlans ? [] : ['router-openvswitch'])), { TOKEN: token3 });
+  await eventually('the router node is Up', () => up(3), 30_000);
+  const made = await mgmt.sh(`${head}\n${typed(/^(zone|size|image)=/)}\n${routed}`);
+  assert.match(made, /"hostname": "r1"[^}]*"state": "Running"|"state": "Running"[^}]*"hostname": "r1"/s);
+  const guests = [...made.matchAll(/"virtualmachine": \{\s*"id": "([^"]+)"/g)].map((match) => match[1]!);
+  assert.equal(guests.length, 2, made);
+  const out = (host: BareMachine, id: string): Promise<string> => inside(host, id, 'ping -c 3 -i 0.2 -W 1 203.0.113.1');
+  for (const answers of await Promise.all([out(h1, guests[0]!), out(h2, guests[1]!)]))
+    assert.match(answers, / 0% packet loss/);
+
   // Backup, loss of the machine's state, restore: the nodes come back by themselves and packets flow all the while.
   await mgmt.sh(BACKUP!.text);
   await mgmt.sh('systemctl stop trunkline-server; mv /var/lib/trunkline /var/lib/trunkline.old');
@@ -96,11 +125,7 @@ test('the guide leads from bare machines to two instances that talk, and a backu
   await mgmt.sh(
     '/opt/trunkline/trunkline restore /root/trunkline-backup.tar --state /var/lib/trunkline; systemctl start trunkline-server',
   );
-  await eventually(
-    'the restored server answers with both hypervisors',
-    async () => up().catch(() => undefined),
-    30_000,
-  );
+  await eventually('the restored server answers with all nodes', async () => up(3).catch(() => undefined), 30_000);
   await mgmt.sh(`${head}\ncall stopVirtualMachine id=${two!.id}`);
   assert.match(await mgmt.sh(`${head}\ncall listVirtualMachines id=${two!.id}`), /"state": "Stopped"/);
 });

@@ -16,15 +16,12 @@ export interface BareMachine {
   /** Runs a shell line as root on the machine. Throws with what it said when it fails. */
   sh(line: string, environment?: Readonly<Record<string, string>>): Promise<string>;
   try(argv: readonly string[]): Promise<RunResult>;
+  /** Puts in a card, `device`, whose other end is `port` in the test's own namespace. */
+  plug(device: string, port: string): Promise<void>;
 }
 
-/** Starts a machine with one card, `device`, whose other end is `port` in the test's own namespace. */
-export async function bareMachine(
-  scope: Scope,
-  folder: string,
-  name: string,
-  card: { readonly device: string; readonly port: string },
-): Promise<BareMachine> {
+/** Starts a machine without a card. */
+export async function bareMachine(scope: Scope, folder: string, name: string): Promise<BareMachine> {
   const scratch = join(folder, name);
   mkdirSync(scratch);
   const argv = ['--mount', '--net', '--pid', '--uts', '--fork', '--kill-child', 'sh', join(HERE, 'start.sh')];
@@ -39,11 +36,8 @@ export async function bareMachine(
     return Number(stdout.trim().split(' ')[0]) || undefined;
   });
   await eventually(`${name} is up`, () => existsSync(`/proc/${pid}/root${scratch}/up`) || undefined);
-  await run(['ip', 'link', 'add', card.port, 'type', 'veth', 'peer', 'name', card.device, 'netns', String(pid)]);
   const enter = ['nsenter', '--target', String(pid), '--mount', '--net', '--pid', '--uts', '--'];
   const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
-  await run([...enter, 'ip', 'link', 'set', card.device, 'up']);
-  await run([...enter, 'ethtool', '-K', card.device, 'tx', 'off']);
   return {
     name,
     pid,
@@ -52,5 +46,10 @@ export async function bareMachine(
       return (await run([...enter, 'bash', '-euo', 'pipefail', '-c', line], { env, timeoutMs: 60_000 })).stdout;
     },
     try: (argvInside) => tryRun([...enter, ...argvInside], { env: { HOME: '/root', PATH }, timeoutMs: 20_000 }),
+    async plug(device, port) {
+      await run(['ip', 'link', 'add', port, 'type', 'veth', 'peer', 'name', device, 'netns', String(pid)]);
+      await run([...enter, 'ip', 'link', 'set', device, 'up']);
+      await run([...enter, 'ethtool', '-K', device, 'tx', 'off']);
+    },
   };
 }
