@@ -183,19 +183,42 @@ describe('balancers', () => {
     await answeredBy(byPort.port, EVERYBODY);
   });
 
+  /** How often the router has moved to another gateway. */
+  const moves = async (): Promise<number> =>
+    rows(await lab.cloud.as('admin')('listEvents', { type: 'ROUTER.TAKEOVER', listall: 'true' }), 'event').length;
+
+  /** On a machine without a free processor a gateway is now and then taken for dead, and what went through it ends: then once more. */
+  async function unlessMoved(work: () => Promise<void>): Promise<void> {
+    for (let turn = 1; ; turn++) {
+      const before = await moves();
+      try {
+        return await work();
+      } catch (error) {
+        const moved = async (): Promise<true | undefined> => ((await moves()) > before ? true : undefined);
+        const seen = await eventually('word of the gateways', moved, 3_000).catch(() => false);
+        if (turn === 3 || !seen) throw error;
+      }
+    }
+  }
+
   const lost = (lines: readonly string[]): readonly string[] => lines.filter((line) => line.includes('lost'));
 
   test('members come and go, and no connection ends; one that is stopped gets none until it is started', async () => {
     const { tenant, cloud } = lab;
-    const rules: readonly Rule[] = [await rule('roundrobin'), await rule('leastconn')];
     const gone = guests[2]!;
-    for (const { id, port } of rules) {
-      const held = await hold(cloud, OUTSIDE, address.ip, port, 9);
-      await remove(id, gone);
-      assert.deepEqual(names(await ask(port, 20)), ['web-h1', 'web-h2']);
-      assert.deepEqual(lost(await held.done()), [], 'those of the member that goes go on, too');
-      await assign(id, gone);
-      assert.deepEqual(names(await ask(port, 30)), EVERYBODY);
+    const rules: Rule[] = [];
+    for (const algorithm of ['roundrobin', 'leastconn']) {
+      await unlessMoved(async () => {
+        const one = await rule(algorithm);
+        const { id, port } = one;
+        const held = await hold(cloud, OUTSIDE, address.ip, port, 9);
+        await remove(id, gone);
+        assert.deepEqual(names(await ask(port, 20)), ['web-h1', 'web-h2']);
+        assert.deepEqual(lost(await held.done()), [], 'those of the member that goes go on, too');
+        await assign(id, gone);
+        assert.deepEqual(names(await ask(port, 30)), EVERYBODY);
+        rules.push(one);
+      });
     }
     await servers.get(gone.name)!.stop();
     await tenant.call('stopVirtualMachine', { id: gone.id });

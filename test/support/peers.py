@@ -7,7 +7,7 @@
     peers.py udp ADDRESS PORT COUNT     one datagram after the other, each from another port
     peers.py web ADDRESS PORT COUNT     one request after the other, with the cookies that were set: prints the answer's text
     peers.py path ADDRESS PORT PATH     one request, prints the answer's text
-    peers.py hold ADDRESS PORT COUNT    so many connections at once, a line each every 50 ms: prints "open" and who answers once all are, and
+    peers.py hold ADDRESS PORT COUNT    so many connections that stay open, a line each every 50 ms: prints "open" and who answers once all are, and
                                         when standard input ends for each how many lines came back, or why it was lost
     peers.py rate ADDRESS PORT SECONDS  prints connections per second, one after the other
     peers.py gap ADDRESS PORT SECONDS   a new connection every 50 ms: prints "open", and after the first that is answered of those begun when
@@ -162,9 +162,9 @@ def hold(address, port, count):
             opened.release()
 
     threads = [threading.Thread(target=one, args=(index,)) for index in range(count)]
+    # One after the other: of two that come at once, two threads of a balancer choose at once.
     for thread in threads:
         thread.start()
-    for _ in threads:
         opened.acquire()
     print("open " + " ".join(names), flush=True)
     for thread in threads:
