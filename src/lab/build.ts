@@ -1,5 +1,6 @@
 // Builds the lab inside its sandbox: namespaces, cables, databases, daemons, and the few settings that tie them together.
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { run } from '../lib/run.ts';
 import { sleep } from '../lib/sleep.ts';
@@ -44,7 +45,7 @@ export async function buildLab(
   const { nb, sb, northd } = centralDaemons(lab, topology);
   await Promise.all([supervisor.start(nb), supervisor.start(sb)]);
   const central = async (): Promise<void> => {
-    await Promise.all([appears(paths.nb), appears(paths.sb)]);
+    await Promise.all([listens(paths.nb), listens(paths.sb)]);
     await run(['ovn-nbctl', `--db=unix:${paths.nb}`, WAIT, 'init', '--', 'set', 'NB_Global', '.', ...NB_OPTIONS]);
     await supervisor.start(northd);
     step('OVN: databases and northd');
@@ -142,7 +143,7 @@ async function startOvs(
   const dir = labPaths(lab.state).node(node);
   const { database, vswitch } = ovsDaemons(lab, node);
   const socket = join(dir, 'db.sock');
-  await supervisor.start(database, () => appears(socket));
+  await supervisor.start(database, () => listens(socket));
   await run(['ovs-vsctl', `--db=unix:${socket}`, WAIT, '--retry', '--no-wait', '--', 'init', ...settings]);
   await supervisor.start(vswitch, async (pid) => {
     linkControlSocket(dir, pid);
@@ -240,8 +241,19 @@ function nodeAgent(lab: LabFile, node: string, underlay: Underlay): AgentFile {
   };
 }
 
-function appears(file: string): Promise<void> {
-  return until(file, () => Promise.resolve(existsSync(file)));
+/** Waits until somebody listens: an earlier run of the same state left its sockets, and a new one is there a moment before. */
+function listens(socket: string): Promise<void> {
+  return until(`a listener at ${socket}`, () => accepts(socket));
+}
+
+function accepts(socket: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = connect(socket, () => {
+      probe.destroy();
+      resolve(true);
+    });
+    probe.on('error', () => resolve(false));
+  });
 }
 
 async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
