@@ -1,13 +1,14 @@
 // What ./check shows of a test run: nothing of what passed, everything of what failed, a line of sums, and the files that took
 // longest where they took minutes. The sums go to the file that TRUNKLINE_COUNTS names too, one line a run, so that ./check can
-// add them up.
-import { appendFileSync } from 'node:fs';
+// add them up, and the files in which something failed to the one that TRUNKLINE_FAILED names.
+import { appendFileSync, writeFileSync } from 'node:fs';
 import type { TestEvent } from 'node:test/reporters';
 import { basename, relative } from 'node:path';
 
 /** A reporter for `node --test --test-reporter`. */
 export default async function* report(events: AsyncIterable<TestEvent>): AsyncGenerator<string> {
   const failed: string[] = [];
+  const files = new Set<string>();
   const slow: { name: string; seconds: number }[] = [];
   for await (const event of events) {
     if (event.type === 'test:fail') {
@@ -17,6 +18,7 @@ export default async function* report(events: AsyncIterable<TestEvent>): AsyncGe
       if (todo !== undefined || isEcho(details.error)) continue;
       const place = file === undefined ? '' : ` (${relative(process.cwd(), file)}:${line ?? 0})`;
       failed.push(name);
+      files.add(file ?? name);
       yield `\n  FAILED ${name}${place}\n${indent(describe(cause ?? details.error))}\n`;
     } else if (event.type === 'test:stderr') {
       yield indent(event.data.message.trimEnd()) + '\n';
@@ -34,6 +36,8 @@ export default async function* report(events: AsyncIterable<TestEvent>): AsyncGe
       if (event.data.duration_ms > 120_000) yield `  longest: ${longest(slow)}\n`;
     }
   }
+  const list = process.env['TRUNKLINE_FAILED'];
+  if (list !== undefined) writeFileSync(list, [...files].map((file) => `${file}\n`).join(''));
   if (failed.length > 0) yield `  failed: ${failed.join('; ')}\n`;
 }
 

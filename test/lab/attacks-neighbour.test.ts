@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { field, rows, text } from '../../src/demo/answer.ts';
+import { sleep } from '../../src/lib/sleep.ts';
 import { type Attack, attack, claim, onlyTwinsArrive, type Trial } from '../support/attack.ts';
 import { type Arp, arp, icmp6, type Ipv6, ip6, ipv6, linkLayer, TYPE } from '../support/frames.ts';
 import { BROADCAST, dhcp, ethernet, seenBy, send, udp } from '../support/packets.ts';
@@ -153,8 +154,12 @@ suite('attacks on who is where', () => {
     const greed = Array.from({ length: 200 }, (_, index) =>
       ask(index, index % 2 === 0 ? attacker.mac : hardware(index)),
     );
-    const offers = (await seenBy(lab.cloud.lab, attacker, () => send(lab.cloud.lab, attacker, ...greed))).flatMap(
-      ({ bytes }) => (bytes[23] === 17 && bytes.readUInt16BE(36) === 68 ? [[...bytes.subarray(58, 62)].join('.')] : []),
+    const asked = async (): Promise<void> => {
+      await send(lab.cloud.lab, attacker, ...greed);
+      await sleep(1000); // it is ovn-controller that answers, one after the other
+    };
+    const offers = (await seenBy(lab.cloud.lab, attacker, asked)).flatMap(({ bytes }) =>
+      bytes[23] === 17 && bytes.readUInt16BE(36) === 68 ? [[...bytes.subarray(58, 62)].join('.')] : [],
     );
     assert.deepEqual([...new Set(offers)], [attacker.address], 'and nothing for a borrowed MAC');
     const question = ethernet(
