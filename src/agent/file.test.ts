@@ -12,7 +12,8 @@ test('removeHalfWritten() removes what the dead left, and nothing of the living 
   t.after(() => rmSync(folder, { recursive: true }));
   const { pid: dead } = spawnSync('true');
   await writeWhole(join(folder, 'whole.json'), '{}');
-  for (const name of [`a.json.${dead}-1`, `b.json.${process.pid}-7`, 'c.txt']) writeFileSync(join(folder, name), '');
+  for (const name of [`a.json.${dead}-1`, `rules.nft.new.${dead}-2`, `b.json.${process.pid}-7`, 'c.txt'])
+    writeFileSync(join(folder, name), '');
   await removeHalfWritten(folder);
   assert.deepEqual(readdirSync(folder).toSorted(), [`b.json.${process.pid}-7`, 'c.txt', 'whole.json']);
 });

@@ -15,7 +15,7 @@ export async function writeWhole(path: string, content: string | Buffer, mode = 
 /** Removes what writers that were killed half-way left in a folder; those that still live finish theirs. */
 export async function removeHalfWritten(directory: string): Promise<void> {
   for (const name of await readdir(directory).catch(() => [] as string[])) {
-    const writer = /\.json\.(\d+)-\d+$/.exec(name)?.[1];
+    const writer = /\.(\d+)-\d+$/.exec(name)?.[1];
     if (writer !== undefined && !lives(Number(writer))) await rm(join(directory, name), { force: true });
   }
 }

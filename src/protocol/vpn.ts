@@ -104,6 +104,11 @@ export interface WireGuardSiteSpec extends SiteSpec {
   readonly presharedKey?: string;
 }
 
+/** What any kind of tunnel adds to a packet, at most: IPv4 20, UDP 8, ESP's header 8, its beginning 16, its proof 32, filled up to 18. */
+export const TUNNEL_OVERHEAD = 102;
+/** Bytes of a packet inside a tunnel, at both ends: the outer one, of 1,442, gets through most of the internet. */
+export const TUNNEL_MTU = 1442 - TUNNEL_OVERHEAD;
+
 /** How the reason of an Error begins where programs and tunnels are as they should be, and the gateway passes nothing on between them. */
 export const NOT_PASSED_ON = 'packets are not passed on';
 

@@ -1,5 +1,6 @@
 // What belongs to a VPN in a gateway helper is called after the VPN's id: a folder of its own, and a device where it has one.
 import { createHash } from 'node:crypto';
+import { TUNNEL_MTU, TUNNEL_OVERHEAD } from '../../protocol/vpn.ts';
 import { type HelperContext, folderOf } from './names.ts';
 
 /** Folder of strongSwan's, which serves all of a helper's IPsec. */
@@ -30,12 +31,7 @@ export function deviceOf(part: string, { node }: HelperContext): string {
   return `tv${createHash('sha256').update(`${node}/${part}`).digest('hex').slice(0, 10)}`;
 }
 
-/** What any kind adds to a packet, at most: IPv4 20, UDP 8, ESP's header 8, its beginning 16, its proof 32, filled up to 18. */
-const OVERHEAD = 102;
-/** Of an outer packet that gets through most of the internet, however much the nodes' own wires carry. */
-const COMMON_MTU = 1442;
-
-/** Bytes of a packet inside a tunnel; the same for all kinds. What clients are told is in commands/vpn/profile-text.ts. */
+/** Bytes of a packet inside a tunnel, where an outer one may have `mtu`; the same for all kinds. */
 export function tunnelMtu(mtu: number): number {
-  return Math.min(mtu, COMMON_MTU) - OVERHEAD;
+  return Math.min(TUNNEL_MTU, mtu - TUNNEL_OVERHEAD);
 }

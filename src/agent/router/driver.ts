@@ -7,6 +7,7 @@ import type { NodeDocument, RouterStatus } from '../../protocol/document.ts';
 import type { Abilities } from '../ability.ts';
 import type { AgentConfig, RouterConfig } from '../config.ts';
 import type { Driver, Plan } from '../driver.ts';
+import { removeHalfWritten } from '../file.ts';
 import { isOpen, isPrivileged } from '../privilege.ts';
 import { createArrivals, heldBy } from './arrival.ts';
 import { itemsOf } from './item.ts';
@@ -84,6 +85,7 @@ export function createRouterDriver(context: RouterContext, room: Pick<RouterRoom
     async look(document, now): Promise<Plan> {
       if (watcher === undefined && !room.signal.aborted) {
         await mkdir(context.directory, { recursive: true });
+        await removeHalfWritten(context.directory);
         watcher = watch(context.directory, { persistent: false }, (_event, name) => {
           if (name?.startsWith('state.') === true) room.bell.ring();
         });

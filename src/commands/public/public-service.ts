@@ -3,6 +3,7 @@
 import { refuse } from '../../api/error.ts';
 import { LINUX_ROUTER, type NetworkService, offers, routedBy, servicesOf } from '../../model/network-service.ts';
 import type { Tables } from '../../store/schema.ts';
+import { existing } from '../access.ts';
 import type { Room } from '../room.ts';
 
 type Network = Tables['network'];
@@ -32,11 +33,7 @@ export async function needVpcSourceNat(
   room: Room,
   vpc: Pick<Tables['vpc'], 'name' | 'offering'>,
 ): Promise<Tables['vpcoffering']> {
-  const offering = await room.db
-    .selectFrom('vpcoffering')
-    .selectAll()
-    .where('id', '=', vpc.offering)
-    .executeTakeFirstOrThrow();
+  const offering = await existing(room, 'vpcoffering', vpc.offering, 'vpcofferingid');
   if (offers(offering, 'SourceNat')) return offering;
   throw refuse(
     'parameter',

@@ -1,9 +1,7 @@
 // The files clients read: OpenVPN's and WireGuard's, and the pictures of the latter for phones. Pure. Everything in them is ours or
 // was read as a number, so no name can add a line.
 import { renderSVG, renderUnicodeCompact } from 'uqr';
-
-/** Bytes of a packet inside a tunnel: with what any kind adds it gets through most of the internet. The gateway's end has the same. */
-const TUNNEL_MTU = 1340;
+import { TUNNEL_MTU } from '../../protocol/vpn.ts';
 
 export interface OpenVpnProfile {
   readonly address: string;

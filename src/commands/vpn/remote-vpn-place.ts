@@ -3,6 +3,7 @@ import { refuse } from '../../api/error.ts';
 import type { Cidr } from '../../lib/ip.ts';
 import { offers } from '../../model/network-service.ts';
 import type { Tables } from '../../store/schema.ts';
+import { existing } from '../access.ts';
 import type { PublicIp } from '../public/public-ip-view.ts';
 import { isByOvn } from '../public/public-service.ts';
 import type { Room } from '../room.ts';
@@ -40,11 +41,7 @@ export function readKind(text: string | undefined): AccessKind {
 export async function placeOf(room: Room, address: PublicIp): Promise<Place & { readonly row?: Tables['network'] }> {
   if (address.vpc !== null) {
     const vpc = await room.db.selectFrom('vpc').selectAll().where('id', '=', address.vpc).executeTakeFirstOrThrow();
-    const offering = await room.db
-      .selectFrom('vpcoffering')
-      .selectAll()
-      .where('id', '=', vpc.offering)
-      .executeTakeFirstOrThrow();
+    const offering = await existing(room, 'vpcoffering', vpc.offering, 'vpcofferingid');
     if (!offers(offering, 'Vpn'))
       throw refuse(
         'parameter',

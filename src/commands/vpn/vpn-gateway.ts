@@ -9,7 +9,7 @@ import { offers } from '../../model/network-service.ts';
 import { WIREGUARD_SITE_PORT } from '../../model/vpn.ts';
 import { seal } from '../../store/seal.ts';
 import type { Tables } from '../../store/schema.ts';
-import { visible } from '../access.ts';
+import { existing, visible } from '../access.ts';
 import { namesOf, ownerFields, ownersOf } from '../join.ts';
 import { knownIds } from '../known.ts';
 import { ownedRows, ownerParams, page, pageParams } from '../list.ts';
@@ -95,11 +95,7 @@ export const createVpnGateway = jobCommand({
     if (want.ipaddressid !== undefined) await heldAddress(room, want.ipaddressid, 'ipaddressid');
     if (vpc.state !== 'Enabled')
       throw refuse('parameter', `Invalid VPC ${vpc.name} for site to site vpn gateway creation!: it is ${vpc.state}`);
-    const offering = await room.db
-      .selectFrom('vpcoffering')
-      .selectAll()
-      .where('id', '=', vpc.offering)
-      .executeTakeFirstOrThrow();
+    const offering = await existing(room, 'vpcoffering', vpc.offering, 'vpcofferingid');
     if (!offers(offering, 'Vpn'))
       throw refuse(
         'parameter',
