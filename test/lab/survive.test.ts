@@ -23,10 +23,13 @@ let cloud: Cloud;
 let sides: Side[];
 
 suite('survival', () => {
-  cloudForSuite(async (lab) => {
-    cloud = lab.cloud;
-    sides = await twoVpcs(lab);
-  });
+  cloudForSuite(
+    async (lab) => {
+      cloud = lab.cloud;
+      sides = await twoVpcs(lab);
+    },
+    { bystanders: true },
+  );
 
   test('pings lose nothing while the control plane dies, and the next change is made all the same', async () => {
     const pings = cloud.lab.exec(sides[0]!.instance, ['ping', '-c', '60', '-i', '0.2', '-W', '1', sides[1]!.address]);

@@ -8,21 +8,14 @@ import { type Tenant, tenantOf } from '../../src/demo/tenant.ts';
 import { chassisNodes } from '../../src/lab/topology.ts';
 import { labStatus } from '../../src/lab/status.ts';
 import { run } from '../../src/lib/run.ts';
+import { type Bystander, bystander } from '../support/bystanders.ts';
 import { eventually } from '../support/lab.ts';
 import { type Cell, whileProbing } from '../support/leak-probe.ts';
 import { newTenant } from '../support/more-tenants.ts';
-import { cloudForSuite, type Guest, type LabCloud } from '../support/tenant-lab.ts';
-
-interface Side extends Cell {
-  readonly tenant: Tenant;
-  /** 10.1.0.0/16 and 10.2.0.0/16. */
-  readonly vpcs: readonly [string, string];
-  /** Ids of the private gateways of both, on a VLAN. */
-  readonly gateways: readonly string[];
-}
+import { cloudForSuite, type LabCloud } from '../support/tenant-lab.ts';
 
 let lab: LabCloud;
-let sides: readonly Side[];
+let sides: readonly Bystander[];
 
 suite('isolation of tenants with equal addresses', () => {
   cloudForSuite(
@@ -33,7 +26,7 @@ suite('isolation of tenants with equal addresses', () => {
         await tenantOf(lab.cloud, 'globex-admin'),
         await newTenant(lab.cloud, 'initech'),
       ];
-      sides = await Promise.all(tenants.map((tenant, index) => side(tenant, `tenant${index + 1}`)));
+      sides = await Promise.all(tenants.map((tenant, index) => bystander(tenant, `tenant${index + 1}`)));
     },
     { topology: 'region' },
   );
@@ -107,28 +100,6 @@ suite('isolation of tenants with equal addresses', () => {
 
 function probing(during: () => Promise<unknown>): ReturnType<typeof whileProbing> {
   return whileProbing(lab.cloud, sides, during, { intervalMs: 200, patienceMs: 40_000 });
-}
-
-async function side(tenant: Tenant, name: string): Promise<Side> {
-  const wire = await tenant.privateNetwork('172.16.0.0/24', 'pool');
-  const made = await Promise.all(
-    [1, 2].map(async (number) => {
-      const vpcid = await tenant.vpc(`v${number}`, `10.${number}.0.0/16`);
-      const tier = await tenant.tier(vpcid, `10.${number}.1.1`, 'default_allow');
-      const gateway = await tenant.gateway(vpcid, wire, `172.16.0.${number}`, 'default_allow');
-      await tenant.route(vpcid, `10.${3 - number}.0.0/16`, `172.16.0.${3 - number}`);
-      return { vpcid, tier, gateway };
-    }),
-  );
-  const [first, second] = made;
-  const at = (label: string, tier: string, host: string, ipaddress: string): Promise<Guest> =>
-    tenant.instance(`${name}-${label}`, tier, host, { ipaddress });
-  const guests = await Promise.all([
-    at('a', first!.tier, 'h1', '10.1.1.10'),
-    at('b', first!.tier, 'h2', '10.1.1.11'),
-    at('c', second!.tier, 'h3', '10.2.1.10'),
-  ]);
-  return { tenant, name, guests, vpcs: [first!.vpcid, second!.vpcid], gateways: made.map(({ gateway }) => gateway) };
 }
 
 /** What a tenant does all day: a tier, an instance, another list, a route, and all of it away again. */

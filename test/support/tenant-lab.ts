@@ -7,6 +7,7 @@ import { type Cloud, startCloud } from '../../src/demo/cloud.ts';
 import { type Guest, type Tenant, tenantOf } from '../../src/demo/tenant.ts';
 import { createWire, type Wire } from '../../src/demo/wire.ts';
 import { topologyNamed } from '../../src/lab/start.ts';
+import { listenBeside } from './bystanders.ts';
 import { type Scope, afterwards, temporaryState } from './lab.ts';
 
 export { guestOf, PRIVATE, type Guest, type Tenant } from '../../src/demo/tenant.ts';
@@ -28,6 +29,8 @@ export interface SuiteOptions {
   readonly topology?: string;
   /** Plain machines besides those of the file, in its words. */
   readonly machines?: readonly object[];
+  /** Whether two tenants listen for each other's packets all the time. */
+  readonly bystanders?: boolean;
 }
 
 /**
@@ -38,12 +41,16 @@ export function cloudForSuite(begin: (lab: LabCloud) => Promise<void> | void, op
   const scope: Scope = { after };
   const state = temporaryState(scope);
   let cloud: Cloud | undefined;
+  let endBystanders: (() => Promise<unknown>) | undefined;
   before(async () => {
     const topologyFile = withMachines(topologyNamed(options.topology), options.machines ?? [], state);
     cloud = await startCloud({ state, port: 0, log: () => undefined, topologyFile });
-    await begin(await labCloud(cloud, options.account));
+    const lab = await labCloud(cloud, options.account);
+    await begin(lab);
+    if (options.bystanders === true) endBystanders = await listenBeside(lab);
   });
   afterwards(scope, async () => cloud?.stop());
+  afterwards(scope, async () => void (await endBystanders?.()));
 }
 
 function withMachines(file: string, more: readonly object[], state: string): string {
