@@ -73,6 +73,11 @@ export interface ListenOptions {
   readonly kept?: boolean;
   /** Most connections at once; absent: as many as there may be of all. Further ones wait. */
   readonly most?: number;
+  /**
+   * Whether connections are led to all members while each looks dead, instead of to none. Where a process has just begun, or its way to
+   * the members is new, the first look that fails is enough, and the next one comes an interval later.
+   */
+  readonly failOpen?: boolean;
   /** How members are looked at where nobody said. */
   readonly check?: Omit<NonNullable<BalancerSpec['check']>, 'path'>;
 }
@@ -80,7 +85,7 @@ export interface ListenOptions {
 /** One balancer. */
 export function listenLines(at: string, balancer: BalancerSpec, options: ListenOptions = {}): string[] {
   const { id, algorithm, members, cookie, proxy } = balancer;
-  const { kept = false, most, check: usual = DEFAULT_CHECK } = options;
+  const { kept = false, most, failOpen = false, check: usual = DEFAULT_CHECK } = options;
   const check: NonNullable<BalancerSpec['check']> = { ...usual, ...balancer.check };
   const every = ms(check.intervalSeconds);
   const soon = ms(Math.min(check.intervalSeconds, 0.1));
@@ -103,6 +108,13 @@ export function listenLines(at: string, balancer: BalancerSpec, options: ListenO
         ...(cookie?.kind === 'balancer' ? [`cookie ${valueOf(ip, port)}`] : []),
         ...(proxy === true ? ['send-proxy check-send-proxy'] : []),
       ].join(' '),
+    ),
+    ...(failOpen && members.length > 0 ? ['  option allbackups'] : []),
+    ...(failOpen ? members : []).map(({ ip, port }) =>
+      // The same members, at whom nobody looks; nobody is remembered to have been led there.
+      [`  server open-${ip}-${port} ${ip}:${port} backup non-stick`, ...(proxy === true ? ['send-proxy'] : [])].join(
+        ' ',
+      ),
     ),
   ];
 }

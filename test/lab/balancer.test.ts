@@ -130,11 +130,13 @@ describe('balancers', () => {
     const held = await hold(lab.cloud, OUTSIDE, address.ip, port, 2);
     assert.equal(names(held.names).length, 2);
     const free = EVERYBODY.filter((name) => !held.names.includes(name));
-    // Each is over before the next begins, so the third member has none each time. In turns, all three would get some.
-    for (let turn = 0; turn < 3; turn++) {
-      assert.deepEqual(names(await ask(port, 1)), free);
-      await sleep(300);
+    // The third member has none where the one before is over, as nearly all are by then. In turns, it would get three of nine.
+    const asked: string[] = [];
+    for (let turn = 0; turn < 9; turn++) {
+      asked.push(...(await ask(port, 1)));
+      await sleep(100);
     }
+    assert.ok((tally(asked).get(free[0]!) ?? 0) >= 6, asked.join(', '));
     await held.done();
   });
 
@@ -201,12 +203,13 @@ describe('balancers', () => {
     }
   }
 
-  /** The node that carries the public side of the tests' router. */
+  /** The node that carries the public side of the tests' router, the only one on that wire. */
   async function carrierOfRouter(): Promise<string> {
     const script =
-      'ovn-sbctl --bare --columns=name list chassis $(ovn-sbctl --bare --columns=chassis find port_binding type=chassisredirect logical_port!=cr-lrp-fabric-1)';
+      "port=$(ovn-nbctl --bare --columns=name,networks list logical_router_port | grep -B1 '^203\\.0\\.113\\.' | head -n1); " +
+      'ovn-sbctl --bare --columns=name list chassis $(ovn-sbctl --bare --columns=chassis find port_binding logical_port=cr-$port)';
     const { stdout } = await lab.cloud.lab.exec('central', ['sh', '-c', script]);
-    return stdout.trim().split('\n')[0]!;
+    return stdout.trim();
   }
 
   const lost = (lines: readonly string[]): readonly string[] => lines.filter((line) => line.includes('lost'));
@@ -293,7 +296,10 @@ describe('balancers', () => {
   });
 
   test('the helper goes with the router’s public side: a gateway that loses its power is missed for seconds at most', async (context) => {
-    const { port } = await rule('leastconn');
+    const { id, port } = await rule('leastconn');
+    // Looked at so seldom that nobody could wait for it: to a helper that waits on another gateway all members are out of reach.
+    const seldom = { intervaltime: '20', responsetimeout: '2', healthythreshold: '2', unhealthythreshold: '2' };
+    await lab.tenant.call('createLBHealthCheckPolicy', { lbruleid: id, ...seldom });
     const carrier = await carrierOfRouter();
     try {
       const gap = await gapDuring(lab.cloud, OUTSIDE, address.ip, port, 8, () =>
@@ -325,11 +331,13 @@ describe('balancers', () => {
     assert.deepEqual(lost(await beside.done()), []);
     const held = await hold(lab.cloud, OUTSIDE, address.ip, last.port, 6);
     await change(last.id);
-    const began = Date.now();
-    await sleep(500);
-    const ended = await held.done();
+    const ended = await held.gone();
     assert.equal(lost(ended).length, 6, 'nobody has them any more');
-    assert.ok(Date.now() - began < 3000, `both ends were told: ${ended.join(', ')}`);
+    assert.deepEqual(
+      ended.filter((line) => line.includes('timed out')),
+      [],
+      'they were told',
+    );
     await eventually('the namespaces of helpers are gone', async () => {
       const { stdout } = await lab.cloud.lab.exec('central', ['ls', '/run/netns']);
       return stdout.split('\n').every((name) => !name.startsWith('h-')) || undefined;

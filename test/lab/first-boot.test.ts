@@ -3,6 +3,8 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { after, suite, test } from 'node:test';
 import { field, rows, text } from '../../src/demo/answer.ts';
 import { insideArgv } from '../../src/lab/exec.ts';
@@ -117,9 +119,19 @@ suite('first boot', () => {
 
   test('the service goes on while the agent is away, and through its return', async () => {
     const answered = asking(web);
-    const { processes } = await labStatus(lab.cloud.state);
-    for (const { name, pid } of processes) if (name === 'agent' && pid !== undefined) process.kill(pid, 'SIGKILL');
-    await sleep(4000);
+    const agents = async (): Promise<number[]> =>
+      (await labStatus(lab.cloud.state)).processes.flatMap(({ name, pid }) =>
+        name === 'agent' && pid !== undefined ? [pid] : [],
+      );
+    const killed = await agents();
+    const since = Date.now();
+    for (const pid of killed) process.kill(pid, 'SIGKILL');
+    await until(async () => {
+      const now = await agents();
+      const hosts = rows(await lab.cloud.as('admin')('listHosts'), 'host');
+      const heard = hosts.every((host) => Date.parse(text(host, 'lastpinged')) > since + 1000);
+      return heard && now.length === killed.length && now.every((pid) => !killed.includes(pid));
+    });
     const { lost, asked } = await answered.stop();
     assert.ok(asked > 10, `${asked} questions`);
     assert.equal(lost, 0);
@@ -158,7 +170,9 @@ suite('first boot', () => {
     const drive = '/run/boot/drive';
     assert.equal(await say(guest, 'cat', `${drive}/cloudstack/metadata/vm-id.txt`), guest.id);
     assert.equal(JSON.parse(await say(guest, 'cat', `${drive}/openstack/latest/meta_data.json`)).hostname, 'lonely');
-    await sleep(2500);
+    // The password is forgotten once the node has told that the drive is made; what the node keeps has none any more then.
+    const kept = join(lab.cloud.state, 'lab', 'h1', 'agent', 'document.json');
+    await until(async () => !/"password":\{/.test(await readFile(kept, 'utf8')));
     await call('rebootVirtualMachine', { id: guest.id });
     assert.notEqual((await lab.exec(guest, 'test', '-e', `${drive}/cloudstack/password`)).code, 0);
     assert.match(await say(guest, 'cat', '/etc/shadow'), /^root:\$6\$/);

@@ -47,19 +47,29 @@ export function tally(lines: readonly string[]): Map<string, number> {
 /** Connections that stay open until they are asked for. Who has them is known as soon as all are open. */
 export interface Held {
   readonly names: readonly string[];
-  /** One line for each: name, and how many answers it had or why it was lost. */
+  /** Ends them. One line for each: name, and how many answers it had or why it was lost. */
   done(): Promise<string[]>;
+  /** The same, once all were lost; without an answer a connection is after ten seconds. */
+  gone(): Promise<string[]>;
 }
 
 export async function hold(cloud: Cloud, place: Place, address: string, port: number, count: number): Promise<Held> {
   const child = start(at(cloud, place, ['hold', address, ...[port, count].map(String)]));
   const said = collect(child);
   const line = await heard(child, 'open');
+  const names = line.split(' ').slice(1);
+  if (names.includes(''))
+    throw new Error(`of ${count} connections to ${address}:${port} some were not answered: ${line}`);
+  const each = (): string[] => said.filter((one) => one !== '' && !one.startsWith('open'));
   return {
-    names: line.split(' ').slice(1),
+    names,
     async done() {
       await told(child);
-      return said.filter((one) => one !== '' && !one.startsWith('open'));
+      return each();
+    },
+    async gone() {
+      await closed(child);
+      return each();
     },
   };
 }
@@ -87,11 +97,12 @@ function start([program, ...argv]: readonly string[]): ChildProcess {
 
 /** Tells a program by the end of its input to come to its own, and waits for it. */
 async function told(child: ChildProcess): Promise<void> {
-  const closed = new Promise<void>(
-    (resolve) => void (child.exitCode === null ? child.once('close', () => resolve()) : resolve()),
-  );
   child.stdin!.end();
-  await closed;
+  await closed(child);
+}
+
+function closed(child: ChildProcess): Promise<void> {
+  return new Promise((resolve) => void (child.exitCode === null ? child.once('close', () => resolve()) : resolve()));
 }
 
 function collect(child: ChildProcess): string[] {

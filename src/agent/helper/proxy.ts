@@ -24,7 +24,7 @@ export function proxyOf(spec: HelperSpec, context: HelperContext): Daemon {
     most: MOST,
     memory: MEMORY_PORT,
     sections: balancers.flatMap((one) =>
-      listenLines(`${addressOf(spec)}:${one.port}`, one, { kept: true, check: CHECK, most: MOST_EACH }),
+      listenLines(`${addressOf(spec)}:${one.port}`, one, { kept: true, failOpen: true, check: CHECK, most: MOST_EACH }),
     ),
   });
   return {
