@@ -3,10 +3,10 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { field, rows, text } from '../../src/demo/answer.ts';
-import { sleep } from '../../src/lib/sleep.ts';
 import { type Attack, attack, claim, onlyTwinsArrive, type Trial } from '../support/attack.ts';
 import { type Arp, arp, icmp6, type Ipv6, ip6, ipv6, linkLayer, TYPE } from '../support/frames.ts';
-import { BROADCAST, dhcp, ethernet, seenBy, send, udp } from '../support/packets.ts';
+import { eventually } from '../support/lab.ts';
+import { BROADCAST, dhcp, ethernet, type Frame, seenBy, send, udp } from '../support/packets.ts';
 import { cloudForSuite, type Guest, type LabCloud } from '../support/tenant-lab.ts';
 import { GATEWAY, type TwoTenants, twoTenants } from '../support/two-tenants.ts';
 
@@ -143,6 +143,7 @@ suite('attacks on who is where', () => {
 
   test('17: an instance that asks for two hundred addresses is offered its own, and the next one still gets its', async () => {
     const { attacker, own } = two;
+    const LAST = 0x800;
     const hardware = (index: number): string => `02:99:00:00:${hex(index >> 8)}:${hex(index & 255)}`;
     const ask = (index: number, from: string): Buffer =>
       ethernet(
@@ -154,9 +155,12 @@ suite('attacks on who is where', () => {
     const greed = Array.from({ length: 200 }, (_, index) =>
       ask(index, index % 2 === 0 ? attacker.mac : hardware(index)),
     );
-    const asked = async (): Promise<void> => {
-      await send(lab.cloud.lab, attacker, ...greed);
-      await sleep(1000); // it is ovn-controller that answers, one after the other
+    // It is ovn-controller that answers, one after the other: when it has answered the last question, it has all.
+    const answers = (frames: readonly Frame[], turn: number): Frame | undefined =>
+      frames.find(({ bytes }) => bytes[23] === 17 && bytes.readUInt32BE(46) === turn);
+    const asked = async (frames: readonly Frame[]): Promise<void> => {
+      await send(lab.cloud.lab, attacker, ...greed, ask(LAST, attacker.mac));
+      await eventually('an answer to the last', () => answers(frames, 0x1000 + LAST));
     };
     const offers = (await seenBy(lab.cloud.lab, attacker, asked)).flatMap(({ bytes }) =>
       bytes[23] === 17 && bytes.readUInt16BE(36) === 68 ? [[...bytes.subarray(58, 62)].join('.')] : [],
@@ -168,9 +172,11 @@ suite('attacks on who is where', () => {
       TYPE.ipv4,
       udp('0.0.0.0', 68, '255.255.255.255', 67, dhcp(1, 0xabcdef02, own.near.mac)),
     );
-    const heard = await seenBy(lab.cloud.lab, own.near, () => send(lab.cloud.lab, own.near, question));
-    const answer = heard.find(({ bytes }) => bytes[23] === 17 && bytes.readUInt32BE(46) === 0xabcdef02);
-    assert.equal([...(answer?.bytes.subarray(58, 62) ?? [])].join('.'), own.near.address);
+    const heard = await seenBy(lab.cloud.lab, own.near, async (frames) => {
+      await send(lab.cloud.lab, own.near, question);
+      await eventually('an answer', () => answers(frames, 0xabcdef02));
+    });
+    assert.equal([...(answers(heard, 0xabcdef02)?.bytes.subarray(58, 62) ?? [])].join('.'), own.near.address);
   });
 
   test('22: an address that moved is not taken back by who had it, nor by who never did', async () => {

@@ -39,20 +39,23 @@ export async function fits(lab: Lab, from: Guest, to: Guest, bytes: number): Pro
   return (await run(argv, { env: sandboxEnv() })).stdout.trim();
 }
 
+/** Something done while frames are listened for: it is given the list that grows with them. */
+export type Work = (heard: readonly Frame[]) => Promise<unknown>;
+
 /** The frames that came in at a guest's first card while `work` ran, and shortly after. */
-export function seenBy(lab: Lab, guest: Pick<Guest, 'id'>, work: () => Promise<unknown>): Promise<Frame[]> {
+export function seenBy(lab: Lab, guest: Pick<Guest, 'id'>, work: Work): Promise<Frame[]> {
   return listen(inside(lab, guest, ['listen', 'eth0', '20']), work);
 }
 
 /** The same at an interface of a lab node. */
-export function seenOn(state: string, node: string, device: string, work: () => Promise<unknown>): Promise<Frame[]> {
+export function seenOn(state: string, node: string, device: string, work: Work): Promise<Frame[]> {
   return listen(insideArgv(state, node, ['/usr/bin/python3', SCRIPT, 'listen', device, '20']), work);
 }
 
 /** Frames take a millisecond; what has not come by then was dropped. */
 const SHORTLY_MS = 300;
 
-async function listen([program, ...argv]: string[], work: () => Promise<unknown>): Promise<Frame[]> {
+async function listen([program, ...argv]: string[], work: Work): Promise<Frame[]> {
   const child = spawn(program!, argv, { env: sandboxEnv(), stdio: ['ignore', 'pipe', 'inherit'] });
   const frames: Frame[] = [];
   const ready = Promise.withResolvers<void>();
@@ -78,7 +81,7 @@ async function listen([program, ...argv]: string[], work: () => Promise<unknown>
   });
   try {
     await ready.promise;
-    await work();
+    await work(frames);
     await new Promise((resolve) => setTimeout(resolve, SHORTLY_MS));
   } finally {
     child.kill('SIGKILL');
