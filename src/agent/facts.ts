@@ -29,5 +29,15 @@ export async function readFacts(
     version: version(),
     abilities,
   };
-  return (ovs) => ({ ...fixed, hostname: ovs?.hostname ?? hostname(), ovs: ovs?.version ?? 'unknown' });
+  let wires: readonly string[] | undefined;
+  return (ovs) => {
+    // While Open vSwitch does not answer the node is where it was.
+    wires = ovs?.wires ?? wires;
+    return {
+      ...fixed,
+      hostname: ovs?.hostname ?? hostname(),
+      ovs: ovs?.version ?? 'unknown',
+      ...(wires === undefined ? {} : { wires }),
+    };
+  };
 }

@@ -73,6 +73,10 @@ test('createOvsClient() follows ports of br-int, rings at each change, and comes
   await reads(client, (ovs) => ovs.ports.get('v1')?.externalIds['ovn-installed'] === 'true');
   assert.equal(client.read().ports.has('v2'), false, 'ports of other bridges are not there');
 
+  await vsctl('set', 'Open_vSwitch', '.', 'external_ids:ovn-bridge-mappings="physnet2:br-gone, physnet1:br-other"');
+  await reads(client, ({ wires }) => wires.length > 0);
+  assert.deepEqual(client.read().wires, ['physnet1'], 'a bridge that is not there leads nowhere');
+
   await server.kill();
   for (let tries = 0; tries < 400 && answers(client); tries++) await sleep(5);
   assert.throws(() => client.read(), /does not answer/);

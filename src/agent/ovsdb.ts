@@ -14,6 +14,8 @@ export interface Ovs {
   readonly ports: ReadonlyMap<string, OvsPort>;
   /** MAC addresses of all interfaces, by name. */
   readonly macs: ReadonlyMap<string, string>;
+  /** Physical networks that OVN has a bridge to here, sorted: those of ovn-bridge-mappings whose bridge is there. */
+  readonly wires: readonly string[];
 }
 
 export interface OvsPort {
@@ -151,12 +153,18 @@ function look(tables: Tables): Ovs {
   const macs = new Map<string, string>();
   for (const row of tables.get('Interface')?.values() ?? [])
     if (typeof row['mac_in_use'] === 'string') macs.set(String(row['name']), row['mac_in_use']);
-  const hostname = map(root['external_ids'])['hostname'];
+  const settings = map(root['external_ids']);
+  const { hostname } = settings;
+  const bridges = new Set([...(tables.get('Bridge')?.values() ?? [])].map((row) => String(row['name'])));
   return {
     version: typeof root['ovs_version'] === 'string' ? root['ovs_version'] : 'unknown',
     hasBridge: bridge !== undefined,
     ports,
     macs,
+    wires: mappings(settings)
+      .filter(([, to]) => bridges.has(to))
+      .map(([name]) => name)
+      .toSorted(),
     ...(hostname === undefined ? {} : { hostname }),
   };
 }
@@ -175,6 +183,14 @@ function layoutOf(tables: Tables): OvsLayout {
     );
   }
   return { externalIds: map(root['external_ids']), bridges };
+}
+
+/** Pairs of physical network and bridge: `physnet1:br-ex,…` (ovn-controller(8), ovn-bridge-mappings). */
+export function mappings(externalIds: Readonly<Record<string, string>>): readonly (readonly [string, string])[] {
+  return (externalIds['ovn-bridge-mappings'] ?? '').split(',').flatMap((pair) => {
+    const [name, bridge] = pair.trim().split(':');
+    return name === undefined || bridge === undefined ? [] : [[name, bridge] as const];
+  });
 }
 
 /** -1 says that the switch could not take it (Open_vSwitch(5) Interface:ofport). */

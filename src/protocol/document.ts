@@ -272,6 +272,8 @@ export interface NodeFacts {
   readonly version: string;
   /** What the node can and cannot do, by name: `vlan`, `ipvs`, `kvm`, … A sentence where it cannot. */
   readonly abilities?: Readonly<Record<string, true | string>>;
+  /** Physical networks that OVN has a bridge to here; absent where there is no OVN, or nobody has asked it yet. */
+  readonly wires?: readonly string[];
 }
 
 /** Whether a node that last took generation `have` may take a document of generation `offered`. */

@@ -313,6 +313,7 @@ export const nodeReport: z.ZodType<NodeReport> = z.object({
     kernel: text,
     version: text,
     abilities: z.record(z.string().max(40), z.union([z.literal(true), text])).exactOptional(),
+    wires: z.array(z.string().max(255)).max(1000).exactOptional(),
   }),
   routers: z
     .array(

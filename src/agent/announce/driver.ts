@@ -2,7 +2,7 @@
 // an upstream that does not learn holds up nothing, but is said and asked again.
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Bell } from '../../lib/bell.ts';
+import { type Bell, createBell } from '../../lib/bell.ts';
 import type { Log } from '../../lib/log.ts';
 import { createMutex } from '../../lib/mutex.ts';
 import { run, tryRun } from '../../lib/run.ts';
@@ -75,8 +75,10 @@ export function createAnnouncer(config: OvsConfig, ovs: OvsClient, around: Surro
   const turns = Array.from({ length: AT_ONCE }, createMutex);
   let next = 0;
   let noWatch: string | undefined;
+  const plugged = createBell();
 
   async function look(document: NodeDocument, now: number): Promise<Plan> {
+    plugged.ring();
     if (!loaded) {
       for (const receipt of await readReceipts(config.state)) receipts.set(receiptKey(receipt), receipt);
       loaded = true;
@@ -276,8 +278,8 @@ export function createAnnouncer(config: OvsConfig, ovs: OvsClient, around: Surro
     }));
   }
 
-  announceGateways(config, ovs, (ports) => holdings.set(ports), signal, log).catch((error: unknown) =>
-    log.error({ err: (error as Error).message }, 'gateways are announced by OVN alone'),
+  announceGateways(config, ovs, { holds: (ports) => holdings.set(ports), plugged }, signal, log).catch(
+    (error: unknown) => log.error({ err: (error as Error).message }, 'gateways are announced by OVN alone'),
   );
   return { name: 'announcements', look };
 }

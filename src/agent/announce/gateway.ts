@@ -1,6 +1,7 @@
-// Announces the gateways that this node takes over, at once: into the bridge of their wire, from where OVN's frames come, so that the
+// Announces the gateways that this node takes over, and addresses that it answers for from now on, at once: into the bridge of their wire, from where OVN's frames come, so that the
 // bridge and the switches behind it learn the way.
 import { join } from 'node:path';
+import type { Bell } from '../../lib/bell.ts';
 import type { Log } from '../../lib/log.ts';
 import { tryRun } from '../../lib/run.ts';
 import { sleep } from '../../lib/sleep.ts';
@@ -10,7 +11,10 @@ import { announceNeighbour } from './frame6.ts';
 import { announceReply, announceRequest, tagged } from './frame.ts';
 import { type Claim, watchClaims } from './southbound.ts';
 
-/** Announced again after these, in milliseconds: OVN's own rules for the gateway are in place some tens of milliseconds after the claim. */
+/**
+ * Announced again after these, in milliseconds: OVN's own rules for the gateway are in place some tens of milliseconds after the claim, and on
+ * a hypervisor that has not met the wire before, the way to it is.
+ */
 const AGAIN_MS = [0, 30, 70, 200];
 
 /** The command that announces a gateway; undefined while OVN has not made the patch port of its wire here. */
@@ -29,11 +33,14 @@ export function gatewayArgv(claim: Claim, layout: OvsLayout, rundir: string): st
   return undefined;
 }
 
-/** Watches and announces until aborted; `holds` is told of all router ports that are here ({@link watchClaims}). */
+/**
+ * Watches and announces until aborted; `holds` is told of all router ports that are here ({@link watchClaims}), and `plugged` rung when an
+ * instance's port may have come or gone.
+ */
 export async function announceGateways(
   config: OvsConfig,
   ovs: OvsClient,
-  holds: (ports: ReadonlySet<string>) => void,
+  { holds, plugged }: { holds(ports: ReadonlySet<string>): void; readonly plugged: Bell },
   signal: AbortSignal,
   log: Log,
 ): Promise<void> {
@@ -60,12 +67,25 @@ export async function announceGateways(
         addresses: [...claim.addresses, ...(claim.addresses6 ?? [])],
         vlan: claim.vlan,
       },
-      'gateway taken over and announced',
+      'addresses announced that this node answers for now',
     );
   };
   const claimed = (claim: Claim): void =>
     void announce(claim).catch((error: unknown) =>
-      log.error({ port: claim.port, err: (error as Error).message }, 'a gateway was taken over and not announced'),
+      log.error(
+        { port: claim.port, err: (error as Error).message },
+        'a gateway or an address of it came here and was not announced',
+      ),
     );
-  await watchClaims(remotes, config.node, { claimed, holds }, signal, log);
+  await watchClaims(remotes, config.node, { claimed, holds, ready: () => readyPorts(ovs), plugged }, signal, log);
+}
+
+/** Logical ports that OVN has made ready here; none while Open vSwitch is away. */
+function readyPorts(ovs: OvsClient): ReadonlySet<string> {
+  try {
+    const ports = [...ovs.read().ports.values()].map(({ externalIds }) => externalIds);
+    return new Set(ports.flatMap((ids) => (ids['ovn-installed'] === 'true' ? (ids['iface-id'] ?? []) : [])));
+  } catch {
+    return new Set();
+  }
 }

@@ -1,13 +1,16 @@
-// OVN's southbound database, as far as the agent looks into it: which gateways this node takes over, at the moment it does, and what belongs
-// to each. OVN announces a gateway itself only a second after (measured on 23.03); until then the switches send to where it was.
+// OVN's southbound database, as far as the agent looks into it: which gateways this node takes over, at the moment it does, what belongs
+// to each, and which translated addresses are answered for here. OVN announces a gateway itself only a second after (measured on 23.03); until then the switches send to where it was.
 import { cidr6, contains6, formatIp6, parseCidr6 } from '../../lib/ip6.ts';
 import { connect, type Socket } from 'node:net';
 import { createBackoff } from '../../lib/backoff.ts';
+import type { Bell } from '../../lib/bell.ts';
 import type { Log } from '../../lib/log.ts';
 import { sleep } from '../../lib/sleep.ts';
 import { createSplitter } from '../ovsdb.ts';
+import { createTranslations, type Translated } from './translated.ts';
+import { mapOf, setOf, uuidOf, type Row, type Updates } from './value.ts';
 
-/** A gateway that was taken over: its addresses, and by which way it meets the wire. */
+/** What this node answers for from now on: a gateway that was taken over, or addresses of one; and by which way it meets the wire. */
 export interface Claim {
   /** Name of the router port. */
   readonly port: string;
@@ -21,7 +24,6 @@ export interface Claim {
   readonly vlan: number | undefined;
 }
 
-type Row = Readonly<Record<string, unknown>>;
 type Rpc = (method: string, params: readonly unknown[]) => Promise<unknown>;
 
 const DATABASE = 'OVN_Southbound';
@@ -41,10 +43,14 @@ export function endpointOf(
 
 /** Whom to tell what of gateways. */
 export interface ClaimListener {
-  /** For each gateway that comes here from now on, not for those that are here already. */
+  /** For each gateway and each translated address that comes here from now on, not for those that are here already. */
   claimed(claim: Claim): void;
   /** Names of all router ports that this node has now: at first, and whenever they change. Nothing is said while nobody knows. */
   holds(ports: ReadonlySet<string>): void;
+  /** Logical ports of instances that OVN has made ready here. */
+  ready(): ReadonlySet<string>;
+  /** Rung when others may be ready. */
+  readonly plugged: Bell;
 }
 
 /** Watches until aborted, and tells `listener` of the gateways of `chassis`. */
@@ -80,12 +86,14 @@ export async function watchClaims(
 async function session(
   socket: Socket,
   chassis: string,
-  { claimed, holds }: ClaimListener,
+  { claimed, holds, ready, plugged }: ClaimListener,
   signal: AbortSignal,
 ): Promise<void> {
   const split = createSplitter();
   const open = new Map<number, { resolve(value: unknown): void; reject(reason: Error): void }>();
   const gateways = createGateways();
+  const translations = createTranslations();
+  const over = new AbortController();
   const end = Promise.withResolvers<void>();
   const stop = (): void => void socket.destroy();
   signal.addEventListener('abort', stop);
@@ -96,13 +104,26 @@ async function session(
     socket.write(JSON.stringify({ id, method, params }));
     return promise;
   };
+  // When the connection has gone, the next one finds it in place.
+  const tell = (port: string, of: (claim: Claim) => Claim): void =>
+    void claimOf(port, rpc).then(
+      (claim) => claim !== undefined && claimed(of(claim)),
+      () => undefined,
+    );
+  const arrived = (came: readonly string[]): void => {
+    const held = gateways.held();
+    const instances = ready();
+    const isHere = (at: string): boolean => (at.startsWith('cr-') ? held.has(at.slice(3)) : instances.has(at));
+    // A gateway that came is told with all it has.
+    const fresh = translations.arrivals(isHere).filter(({ at, port }) => at !== `cr-${port}` || !came.includes(port));
+    for (const [mac, some] of Map.groupBy(fresh, (one) => one.mac))
+      tell(some[0]!.port, (claim) => only(claim, mac, some));
+  };
   const look = (changes: unknown): void => {
-    for (const port of gateways.take(changes)) {
-      claimOf(port, rpc).then(
-        (claim) => claim !== undefined && claimed(claim),
-        () => undefined, // the connection has gone: the next one finds it in place
-      );
-    }
+    const came = gateways.take(changes);
+    translations.take(changes);
+    for (const port of came) tell(port, (claim) => claim);
+    arrived(came);
     holds(gateways.held());
   };
   socket.setEncoding('utf8');
@@ -129,12 +150,24 @@ async function session(
       'gateways',
       {
         Chassis: [{ columns: ['name'], where: [['name', '==', chassis]] }],
-        Port_Binding: [{ columns: ['chassis', 'options'], where: [['type', '==', 'chassisredirect']] }],
+        Port_Binding: [
+          {
+            columns: ['chassis', 'options', 'nat_addresses'],
+            where: [
+              ['type', '==', 'chassisredirect'],
+              ['nat_addresses', '!=', ['set', []]],
+            ],
+          },
+        ],
       },
     ]);
     await Promise.race([monitor.then(look), end.promise]);
+    void (async () => {
+      while (await plugged.wait(undefined, over.signal)) arrived([]);
+    })();
     await end.promise;
   } finally {
+    over.abort();
     signal.removeEventListener('abort', stop);
     for (const { reject } of open.values()) reject(new Error('the connection has gone'));
     socket.destroy();
@@ -152,7 +185,7 @@ export function createGateways(): { take(changes: unknown): string[]; held(): Re
         [...holders.values()].flatMap(({ port, holder }) => (holder !== undefined && holder === own ? [port] : [])),
       ),
     take(changes) {
-      const tables = changes as Readonly<Record<string, Readonly<Record<string, Readonly<Record<string, Row>>>>>>;
+      const tables = changes as Updates;
       for (const [uuid, change] of Object.entries(tables['Chassis'] ?? {}))
         own = change['delete'] === undefined ? uuid : own === uuid ? undefined : own;
       const came: string[] = [];
@@ -193,6 +226,11 @@ async function claimOf(port: string, rpc: Rpc): Promise<Claim | undefined> {
   return localnet === undefined ? undefined : readClaim(port, own, peer, localnet);
 }
 
+/** Of a claim some addresses alone, that have a MAC of their own. */
+function only({ port, localnet, vlan }: Claim, mac: string, some: readonly Translated[]): Claim {
+  return { port, mac, addresses: some.map(({ ip }) => ip), localnet, vlan };
+}
+
 const LINK_LOCAL = cidr6('fe80::/10');
 
 /** Puts a claim together from the rows of the router port, of the switch's side of it, and of the switch's localnet port. */
@@ -219,17 +257,4 @@ export function readClaim(port: string, own: Row, peer: Row, localnet: Row): Cla
     localnet: String(localnet['logical_port']),
     vlan,
   };
-}
-
-function uuidOf(value: unknown): string | undefined {
-  return Array.isArray(value) && value[0] === 'uuid' ? String(value[1]) : undefined;
-}
-
-function setOf(value: unknown): string[] {
-  if (typeof value === 'string') return [value];
-  return Array.isArray(value) && value[0] === 'set' ? (value[1] as string[]) : [];
-}
-
-function mapOf(value: unknown): Readonly<Record<string, string>> {
-  return Array.isArray(value) && value[0] === 'map' ? Object.fromEntries(value[1] as [string, string][]) : {};
 }

@@ -65,7 +65,7 @@ class World {
       domains,
       records,
       consoles,
-      ovs: { version: '3.1.0', hasBridge: true, ports, macs: new Map() },
+      ovs: { version: '3.1.0', hasBridge: true, ports, macs: new Map(), wires: [] },
       disks: new Set<string>(),
       peers: new Map([[ID, peer]]),
       tries: tried === undefined ? new Map() : new Map([[ID, { at: tried, said: '' }]]),

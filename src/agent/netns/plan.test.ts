@@ -23,7 +23,7 @@ class World {
   pid = 100;
 
   actual(): Actual {
-    const ovs = { version: '3.1.0', hasBridge: true, ports: this.ports, macs: new Map() };
+    const ovs = { version: '3.1.0', hasBridge: true, ports: this.ports, macs: new Map(), wires: [] };
     return structuredClone({
       records: this.records,
       namespaces: this.namespaces,

@@ -7,13 +7,13 @@ import type { NodeDocument, ProbeSpec, ScanReport, ScanSpec } from '../../protoc
 import { type AnnounceContext, sendArgv } from '../announce/plan.ts';
 import type { OvsConfig } from '../config.ts';
 import type { Driver } from '../driver.ts';
-import type { OvsClient, OvsLayout } from '../ovsdb.ts';
+import { mappings, type OvsClient, type OvsLayout } from '../ovsdb.ts';
 import { fitting, handArgv, readHosts, scanArgv, scanMs } from './argv.ts';
 import { probe } from './probe.ts';
 
 /** The bridge that leads to a physical network, by ovn-bridge-mappings (`physnet1:br-ex,…`); undefined where the node has none. */
 export function bridgeOf(layout: OvsLayout, physicalNetwork: string | undefined): string | undefined {
-  const pairs = (layout.externalIds['ovn-bridge-mappings'] ?? '').split(',').map((pair) => pair.trim().split(':'));
+  const pairs = mappings(layout.externalIds);
   const found = physicalNetwork === undefined ? pairs[0] : pairs.find(([name]) => name === physicalNetwork);
   return found?.[1];
 }

@@ -81,7 +81,7 @@ class World {
       notes: new Map(notes.map((note) => [note.id, note])),
       namespaces: this.namespaces,
       links: this.links,
-      ovs: { version: '', hasBridge: true, ports: this.ports, macs: new Map() },
+      ovs: { version: '', hasBridge: true, ports: this.ports, macs: new Map(), wires: [] },
       responders: this.responders.map(({ pid, version, config: digest, open = [] }) => ({
         pid,
         version,
