@@ -4,6 +4,7 @@ import { cidr, covers, formatCidr } from '../lib/ip.ts';
 import type { GuestNetwork, Tier } from '../model/intent.ts';
 import type { PublicAddress, PublicSide } from '../model/public-side.ts';
 import type { DesiredRow } from './desired.ts';
+import type { Distributed } from './distributed-nat.ts';
 import { HELPER_ADDRESS } from './helper-leg.ts';
 import { lowestRowId, routerPortName, row, rowId } from './names.ts';
 import type { PublicLeg, PublicPlace } from './public-leg.ts';
@@ -25,7 +26,9 @@ export function natRows(
   side: PublicSide,
   networks: readonly (Tier | GuestNetwork)[],
   place: PublicPlace,
+  distributed: readonly Distributed[],
 ): readonly DesiredRow[] {
+  const atInstance = new Map(distributed.map((one) => [one.address, one]));
   if (side.mode === 'ROUTED') return place.legs.flatMap((leg) => ownAddresses(unit, leg, networks));
   return place.legs.flatMap((leg) => [
     ...leg.addresses
@@ -34,7 +37,9 @@ export function natRows(
         const ports = portsLeft(address, side.firewall);
         return networks.flatMap((network) => sourceNat(unit, routerId, leg, address, network, ports));
       }),
-    ...leg.addresses.flatMap((address) => (address.staticNat === undefined ? [] : [staticNat(unit, leg, address)])),
+    ...leg.addresses.flatMap((address) =>
+      address.staticNat === undefined ? [] : [staticNat(unit, leg, address, atInstance.get(address))],
+    ),
     ...(leg.main && !leg.addresses[0]!.sourceNat ? [ownAddress(unit, leg)] : []),
   ]);
 }
@@ -85,9 +90,20 @@ function sourceNat(
 export const staticAddresses = ({ addresses }: PublicLeg): readonly string[] =>
   addresses.filter(({ staticNat: inside }) => inside !== undefined).map(({ ip }) => ip);
 
-/** ovn-nb(5) NAT.type: an address that is only its instance's, in both directions. */
-function staticNat(unit: string, leg: PublicLeg, { id, ip, staticNat: inside }: PublicAddress): DesiredRow {
-  const columns = { type: 'dnat_and_snat', external_ip: ip, logical_ip: inside!, gateway_port: [legRowId(leg)] };
+/** ovn-nb(5) NAT.type: an address that is only its instance's, in both directions; with port and MAC it is translated where the port is. */
+function staticNat(
+  unit: string,
+  leg: PublicLeg,
+  { id, ip, staticNat: inside }: PublicAddress,
+  distributed: Distributed | undefined,
+): DesiredRow {
+  const columns = {
+    type: 'dnat_and_snat',
+    external_ip: ip,
+    logical_ip: inside!,
+    gateway_port: [legRowId(leg)],
+    ...(distributed === undefined ? {} : { logical_port: [distributed.nic.id], external_mac: [distributed.mac] }),
+  };
   return row('NAT', rowId('NAT', id), { id, unit }, columns);
 }
 

@@ -4,6 +4,7 @@ import { formatCidr } from '../lib/ip.ts';
 import type { Fabric, GuestNetwork, Tier } from '../model/intent.ts';
 import { balancingOf } from './balancer.ts';
 import type { DesiredRow } from './desired.ts';
+import { distributedOn, turnedRound } from './distributed-nat.ts';
 import type { Rules } from './filter.ts';
 import { aheadOfGateways, behindGateways } from './gateway-list.ts';
 import { HELPER_ADDRESS, helperGuard, withHelper } from './helper-leg.ts';
@@ -66,6 +67,8 @@ export function publicPart(
   const balancing = balancingOf(unit, owner.id, side, networks, fabric, traffic);
   const forwards = forwardRows(unit, side);
   const loadBalancers = [...forwards.map(({ uuid }) => uuid), ...balancing.ids];
+  const distributed = place.legs.flatMap((leg) => distributedOn(leg, place.legs, side, networks, fabric));
+  const inside = turnedRound(unit, distributed);
   const legs = [
     ...place.legs.map((leg) => legOf(leg, place)),
     ...uplinkLeg(place),
@@ -84,7 +87,7 @@ export function publicPart(
         ...(balancing.leg === undefined ? [] : helperGuard(unit, routing)),
       ],
       nat: [
-        ...natRows(unit, owner.id, side, networks, place),
+        ...natRows(unit, owner.id, side, networks, place, distributed),
         ...vpnNat(unit, owner.id, vpns, place.legs),
         ...(balancing.leg === undefined || vpns.some(({ address }) => address === HELPER_ADDRESS)
           ? []
@@ -92,8 +95,8 @@ export function publicPart(
       ],
       load_balancer: loadBalancers,
     },
-    rows: [...forwards, ...balancing.rows],
-    loadBalancers,
+    rows: [...forwards, ...balancing.rows, ...inside],
+    loadBalancers: [...loadBalancers, ...inside.map(({ uuid }) => uuid)],
   };
 }
 

@@ -2,7 +2,8 @@
 // all routers together: each owner's part is remembered, so that a change costs what changed.
 import type { Fabric, Intent } from '../model/intent.ts';
 import type { DesiredRow, DesiredUnit } from './desired.ts';
-import type { Part } from './kind.ts';
+import { distributedOn } from './distributed-nat.ts';
+import { hostsOf, type Part } from './kind.ts';
 import {
   localnetName,
   networkKey,
@@ -23,6 +24,8 @@ interface Share {
   readonly wire: PublicWire;
   readonly ports: readonly DesiredRow[];
   readonly acls: readonly DesiredRow[];
+  /** Hypervisors that meet the wire for an instance of theirs. */
+  readonly chassis: readonly string[];
 }
 
 /** The parts of all public wires of an intent. */
@@ -47,10 +50,12 @@ export function publicWires(): (intent: Intent) => readonly Part[] {
 
 function sharesIn(owner: PublicOwner, fabric: Fabric): readonly Share[] {
   const { legs, uplink } = publicPlaceOf(owner.id, owner.publicSide, fabric);
+  const networks = 'tiers' in owner ? owner.tiers : [owner];
   const shares = legs.map((leg) => {
     const unit = wireKey(leg.wire.id);
     return {
       wire: leg.wire,
+      chassis: hostsOf(distributedOn(leg, legs, owner.publicSide!, networks, fabric).map(({ nic }) => nic)),
       ports: [switchSide(unit, owner, leg)],
       acls: [
         ...publicFilter(unit, owner, leg),
@@ -61,7 +66,7 @@ function sharesIn(owner: PublicOwner, fabric: Fabric): readonly Share[] {
   if (uplink === undefined || legs.some(({ id }) => id === uplink.id)) return shares;
   const unit = wireKey(uplink.wire.id);
   const acls = uplinkFilter(unit, owner, uplink, true);
-  return [...shares, { wire: uplink.wire, ports: [switchSide(unit, owner, uplink)], acls }];
+  return [...shares, { wire: uplink.wire, ports: [switchSide(unit, owner, uplink)], acls, chassis: [] }];
 }
 
 function partOf(shares: readonly Share[]): Part {
@@ -72,7 +77,8 @@ function partOf(shares: readonly Share[]): Part {
   const name = switchName(wire.id);
   const columns = { name, ports: ports.map(({ uuid }) => uuid), acls: acls.map(({ uuid }) => uuid) };
   const own = row('Logical_Switch', rowId('Logical_Switch', name), { id: wire.id, unit: key }, columns);
-  return { key, rows: [own, ...ports, ...acls], findings: [], chassis: wire.chassis, shares: [] };
+  const chassis = [...wire.chassis, ...shares.flatMap((share) => share.chassis)];
+  return { key, rows: [own, ...ports, ...acls], findings: [], chassis, shares: [] };
 }
 
 /** Keys of the units whose routers meet on a public wire; none for units of other kinds. What becomes of the wire concerns them. */

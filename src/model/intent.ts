@@ -285,6 +285,8 @@ export interface Chassis {
   readonly kind: Exclude<NodeKind, 'router'>;
   /** In maintenance, or about to be: carries router ports only if nobody else can. */
   readonly leaving?: true;
+  /** Names of the physical networks it says it has a bridge to, sorted. Absent: it has not said. */
+  readonly wires?: readonly string[];
 }
 
 /** What all units share and rarely changes: who runs OVN and how large underlay packets may be. */
@@ -293,6 +295,8 @@ export interface Fabric {
   readonly chassis: readonly Chassis[];
   /** MTU of the network between the hypervisors, in bytes. */
   readonly underlayMtu: number;
+  /** Static NAT is done on the instance's hypervisor where it can be; absent: always at the gateway. */
+  readonly distributedNat?: true;
 }
 
 /** The whole intent at one generation. Maps are by id, in ascending order of id; units keep identity while unchanged. */

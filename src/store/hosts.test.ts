@@ -124,6 +124,21 @@ test('recordReport() takes a new tunnel address as a change of intent, but never
   assert.equal((await state.host('h1')).underlayip, '192.0.2.77');
 });
 
+test('recordReport() takes other physical networks as a change of intent, and the same ones not', async () => {
+  await using state = await open();
+  const report = (at: number, wires?: readonly string[]): Promise<void> =>
+    recordReport(state.store, 'h1', JSON.stringify({ underlayIp: '192.0.2.1', cpus: at, wires }), later(at));
+  await report(0);
+  const before = await state.generation();
+  await report(1);
+  assert.equal(await state.generation(), before);
+  await report(2, ['physnet1']);
+  await report(3, ['physnet1']);
+  assert.equal(await state.generation(), before + 1);
+  await report(4, []);
+  assert.equal(await state.generation(), before + 2);
+});
+
 test('markDown() marks those that fell silent, once, and a report brings them back', async () => {
   await using state = await open();
   await recordReport(state.store, 'h1', facts('192.0.2.1'), NOON);

@@ -2,6 +2,7 @@
 // Apart from the commands because the reconciler calls it, and because most reports must not become a new generation.
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { parseIp } from '../lib/ip.ts';
+import { wiresOf } from './intent-units.ts';
 import type { Store } from './open.ts';
 import type { HostTable } from './schema/zone.ts';
 
@@ -47,8 +48,8 @@ export async function isCurrent(store: Store, node: string, serial: string): Pro
 }
 
 /**
- * Takes a node's report: it is Up, or in Alert for a while, and these are its facts (JSON of NodeFacts). Only a new state or a new tunnel address is a
- * change of intent; the rest is written beside it, and nothing at all when the last report said the same a moment ago.
+ * Takes a node's report: it is Up, or in Alert for a while, and these are its facts (JSON of NodeFacts). Only a new state, a new tunnel address or other physical
+ * networks are a change of intent; the rest is written beside it, and nothing at all when the last report said the same a moment ago.
  */
 export async function recordReport(store: Store, node: string, facts: string, now = new Date()): Promise<void> {
   const host = await store.db.selectFrom('host').selectAll().where('name', '=', node).executeTakeFirst();
@@ -57,7 +58,7 @@ export async function recordReport(store: Store, node: string, facts: string, no
     const lastseen = now.toISOString();
     const underlayip = await newUnderlay(tx.db, host, facts);
     const state = stateOnReturn(host);
-    if (host.state !== state || underlayip !== host.underlayip) {
+    if (host.state !== state || underlayip !== host.underlayip || wiresIn(facts) !== wiresIn(host.facts)) {
       await tx.update('host', host.id, { state, underlayip, facts, lastseen });
     } else {
       await tx.db.updateTable('host').set({ facts, lastseen }).where('id', '=', host.id).execute();
@@ -108,6 +109,11 @@ export async function markDown(store: Store, olderThanMs: number, now = new Date
 function isFresh(host: HostTable, facts: string, now: Date): boolean {
   if ((host.state !== 'Up' && host.state !== 'Alert') || host.facts !== facts || host.lastseen === null) return false;
   return now.getTime() - Date.parse(host.lastseen) < SEEN_EVERY_MS;
+}
+
+/** The physical networks of a report, as text that is equal for equal ones. */
+function wiresIn(facts: string | null): string {
+  return JSON.stringify(wiresOf(facts));
 }
 
 /** The tunnel address a node says it has, unless it is none or another node's: a node speaks for itself only. */

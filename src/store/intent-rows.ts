@@ -8,7 +8,7 @@ import type { IntentTable, Tables } from './schema.ts';
 const COLUMNS = {
   zone: ['id', 'name', 'dns1', 'dns2'],
   physicalnetwork: ['id', 'name'],
-  host: ['id', 'name', 'underlayip', 'serial', 'kind', 'state', 'resourcestate'],
+  host: ['id', 'name', 'underlayip', 'serial', 'kind', 'state', 'resourcestate', 'facts'],
   vpc: ['id', 'name', 'account', 'zone', 'cidr', 'networkdomain', 'offering', 'gatewayturn', 'gatewayavoid'],
   network: [
     'id',

@@ -41,7 +41,13 @@ const LEAVING: ReadonlySet<string> = new Set(['PrepareForMaintenance', 'Maintena
 /** States of a host that carries nothing, or failed to a moment ago: what comes back to it is to come when it is ready. */
 const FAILED: ReadonlySet<string> = new Set(['Down', 'Alert']);
 
-export function fabricUnit(rows: Rows, underlayMtu: number): Fabric {
+/** Settings that the intent follows. */
+export interface Settings {
+  readonly underlayMtu: number;
+  readonly distributedNat: boolean;
+}
+
+export function fabricUnit(rows: Rows, { underlayMtu, distributedNat }: Settings): Fabric {
   const chassis = [...rows.host.all()]
     .filter((host) => host.serial !== null && host.kind !== 'router')
     .map((host): Chassis => ({
@@ -49,9 +55,16 @@ export function fabricUnit(rows: Rows, underlayMtu: number): Fabric {
       underlayIp: host.underlayip,
       kind: host.kind as Chassis['kind'],
       ...(LEAVING.has(host.resourcestate) || FAILED.has(host.state) ? { leaving: true } : {}),
+      ...wiresOf(host.facts),
     }))
     .toSorted((a, b) => (a.name < b.name ? -1 : 1));
-  return { chassis, underlayMtu };
+  return { chassis, underlayMtu, ...(distributedNat ? { distributedNat: true } : {}) };
+}
+
+/** The physical networks a node said it has, in its last report (JSON of NodeFacts). */
+export function wiresOf(facts: string | null): { readonly wires?: readonly string[] } {
+  const { wires } = facts === null ? {} : (JSON.parse(facts) as { readonly wires?: readonly string[] });
+  return wires === undefined ? {} : { wires };
 }
 
 /** A VPC with all that hangs on its router. Private networks come from `privateNetwork`, so that all VPCs share one object. */

@@ -225,6 +225,36 @@ async function compare(store: Store, cache: ReturnType<typeof createIntentCache>
   return intent;
 }
 
+test('refresh() follows what nodes say of their wires, and the setting for static NAT', async () => {
+  await using opened = await DATABASES[0]!.open();
+  const { store } = opened;
+  const host = hostRow('h1');
+  await store.write(addWorld);
+  await store.write((tx) => tx.insert('host', host));
+  const cache = createIntentCache(store);
+  const fabric = async (): Promise<unknown> => {
+    const { distributedNat, chassis } = (await cache.refresh()).intent.fabric;
+    return [distributedNat, chassis[0]?.wires];
+  };
+  assert.deepEqual(await fabric(), [undefined, undefined]);
+  await store.write((tx) => tx.update('host', host.id, { facts: JSON.stringify({ wires: ['physnet1'] }) }));
+  assert.deepEqual(await fabric(), [undefined, ['physnet1']]);
+  const row = {
+    name: 'network.static.nat.distributed',
+    value: 'true',
+    category: '',
+    description: '',
+    defaultvalue: '',
+  };
+  await store.write(async ({ db }) => {
+    await db
+      .insertInto('configuration')
+      .values({ ...row, isdynamic: 1 })
+      .execute();
+  });
+  assert.deepEqual(await fabric(), [true, ['physnet1']]);
+});
+
 test('a full load of 1,000 VPCs with 5,000 tiers and 10,000 instances takes well under a second, a change milliseconds', async () => {
   await using opened = await DATABASES[0]!.open();
   const { store } = opened;

@@ -2,12 +2,12 @@
 // touched stay the same objects, which is what the compiler's memory lives from.
 import type { GuestNetwork, Host, Intent, PrivateNetwork, UnitKey, Vpc } from '../model/intent.ts';
 import type { Switch } from '../model/switch.ts';
-import { fabricUnit, hostUnit, networkUnit, vpcUnit } from './intent-units.ts';
+import { fabricUnit, hostUnit, networkUnit, vpcUnit, type Settings } from './intent-units.ts';
 import { type Row, type Rows, type Touched, completeOfferings, loadRows, rereadRows } from './intent-rows.ts';
 import type { Db, Store } from './open.ts';
 import { switchUnit } from './switch-unit.ts';
 import type { IntentTable } from './schema.ts';
-import { readNumber } from './setting.ts';
+import { readNumber, readSetting } from './setting.ts';
 import { unitsOf } from './touched-units.ts';
 
 export interface Refreshed {
@@ -31,9 +31,12 @@ export interface IntentCache {
 /** Configuration that says how large packets between the hypervisors may be, and its value where there is no such row. */
 const MTU_SETTING = 'network.underlay.mtu';
 const DEFAULT_MTU = 1500;
+/** Configuration that says whether hypervisors meet public wires for instances of their own. */
+const NAT_SETTING = 'network.static.nat.distributed';
 
 interface State {
   readonly rows: Rows;
+  readonly settings: Settings;
   readonly intent: Intent;
 }
 
@@ -76,24 +79,28 @@ async function generationOf(db: Db): Promise<number> {
   return row.value;
 }
 
-async function mtuOfUnderlay(db: Db): Promise<number> {
-  return (await readNumber(db, MTU_SETTING, DEFAULT_MTU)) || DEFAULT_MTU;
+async function readSettings(db: Db): Promise<Settings> {
+  const underlayMtu = (await readNumber(db, MTU_SETTING, DEFAULT_MTU)) || DEFAULT_MTU;
+  return { underlayMtu, distributedNat: (await readSetting(db, NAT_SETTING)) === 'true' };
 }
 
 async function loadIntent(db: Db): Promise<State> {
   const generation = await generationOf(db);
-  const underlayMtu = await mtuOfUnderlay(db);
+  const settings = await readSettings(db);
+  const { underlayMtu } = settings;
   const rows = await loadRows(db);
   const networks = mapOf([...rows.network.all()].filter(standsAlone), (row) => networkUnit(rows, row));
   const vpcs = mapOf(rows.vpc.all(), (row) => vpcUnit(rows, row, privateNetworks(networks)));
   const hosts = mapOf([...rows.host.all()].filter(hasJoined), (row) => hostUnit(rows, row, underlayMtu));
-  const switches = mapOf(rows.switch.all(), (row) => switchUnit(rows, row));
-  return { rows, intent: { generation, fabric: fabricUnit(rows, underlayMtu), vpcs, networks, hosts, switches } };
+  const switches = mapOf(rows.switch.all(), (row) => switchUnit(rows, row, settings));
+  const fabric = fabricUnit(rows, settings);
+  return { rows, settings, intent: { generation, fabric, vpcs, networks, hosts, switches } };
 }
 
-async function nextIntent(db: Db, { rows, intent }: State): Promise<{ next: State; dirty: Map<number, Set<UnitKey>> }> {
+async function nextIntent(db: Db, state: State): Promise<{ next: State; dirty: Map<number, Set<UnitKey>> }> {
+  const { rows, intent } = state;
   const generation = await generationOf(db);
-  const underlayMtu = await mtuOfUnderlay(db);
+  const settings = await readSettings(db);
   const changes = await db
     .selectFrom('change')
     .selectAll()
@@ -108,10 +115,13 @@ async function nextIntent(db: Db, { rows, intent }: State): Promise<{ next: Stat
     dirty.set(change.generation, set);
   }
   const stale = new Set([...units.values()].flatMap((set) => [...set]));
-  const newMtu = underlayMtu !== intent.fabric.underlayMtu;
+  const newMtu = settings.underlayMtu !== state.settings.underlayMtu;
+  const newNat = settings.distributedNat !== state.settings.distributedNat;
   if (newMtu) for (const host of rows.host.all()) stale.add(`host:${host.id}`);
-  if (stale.size === 0 && !newMtu) return { next: { rows, intent: { ...intent, generation } }, dirty };
-  return { next: { rows, intent: rebuilt(rows, intent, generation, underlayMtu, stale) }, dirty };
+  if (newNat) for (const row of rows.switch.all()) stale.add(`switch:${row.id}`);
+  if (stale.size === 0 && !newMtu && !newNat)
+    return { next: { rows, settings, intent: { ...intent, generation } }, dirty };
+  return { next: { rows, settings, intent: rebuilt(rows, intent, generation, settings, stale) }, dirty };
 }
 
 /** Reads again what was touched; gives for each `table/id` the units it was in and is in. */
@@ -149,7 +159,7 @@ function rebuilt(
   rows: Rows,
   intent: Intent,
   generation: number,
-  underlayMtu: number,
+  settings: Settings,
   stale: ReadonlySet<UnitKey>,
 ): Intent {
   const idsOf = (kind: string): string[] =>
@@ -169,13 +179,13 @@ function rebuilt(
   });
   const hosts = replaced(intent.hosts, idsOf('host:'), (id) => {
     const row = rows.host.get(id);
-    return row === undefined || !hasJoined(row) ? undefined : hostUnit(rows, row, underlayMtu);
+    return row === undefined || !hasJoined(row) ? undefined : hostUnit(rows, row, settings.underlayMtu);
   });
   const switches = replaced(intent.switches, idsOf('switch:'), (id) => {
     const row = rows.switch.get(id);
-    return row === undefined ? undefined : switchUnit(rows, row);
+    return row === undefined ? undefined : switchUnit(rows, row, settings);
   });
-  const fabric = fabricUnit(rows, underlayMtu);
+  const fabric = fabricUnit(rows, settings);
   const sameFabric = JSON.stringify(fabric) === JSON.stringify(intent.fabric);
   return { generation, fabric: sameFabric ? intent.fabric : fabric, vpcs, networks, hosts, switches };
 }

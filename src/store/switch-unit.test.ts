@@ -207,6 +207,23 @@ test('a gateway node’s cable carries what OVN routes for and public VLANs', as
   assert.equal(unit.ports.find(({ name }) => name === 'gw1-eth0')?.behind, 'gateway gw1');
 });
 
+test('a hypervisor’s cable carries public VLANs while static NAT may be done there', async () => {
+  await using world = await openWorld();
+  await world.store.write((tx) => tx.insert('publicrange', rangeRow({ vlan: 700 })));
+  const at = async (value: string): Promise<number[] | undefined> => {
+    const row = { name: 'network.static.nat.distributed', value, category: '', description: '', defaultvalue: '' };
+    await world.store.write(async ({ db }) => {
+      await db
+        .insertInto('configuration')
+        .values({ ...row, isdynamic: 1 })
+        .onConflict((on) => on.column('name').doUpdateSet({ value }))
+        .execute();
+    });
+    return tagged(await world.unit(), 'h1-eth0');
+  };
+  assert.deepEqual([await at('false'), await at('true'), await at('false')], [[], [700], []]);
+});
+
 test('a router node’s cable carries the networks it has a leg in', async () => {
   await using world = await openWorld();
   const node = hostRow('r1', { kind: 'router' });

@@ -1,13 +1,19 @@
 // From rows to the unit of a physical switch: which VLANs each of its ports must carry, and on whose account. Pure.
 import type { PortVlan, Switch, SwitchPort } from '../model/switch.ts';
-import { needsEveryHypervisor } from './intent-units.ts';
+import { needsEveryHypervisor, type Settings } from './intent-units.ts';
 import type { Row, Rows } from './intent-rows.ts';
 
 /** A switch with the ports that are ours to set or to compare; free access ports we manage are set to the native VLAN. */
-export function switchUnit(rows: Rows, row: Row<'switch'>): Switch {
+export function switchUnit(
+  rows: Rows,
+  row: Row<'switch'>,
+  { distributedNat }: Pick<Settings, 'distributedNat'>,
+): Switch {
   const everywhere = rows.network.by('physicalnetwork', row.physicalnetwork).filter(hasVlan);
   const routed = everywhere.filter((network) => needsEveryHypervisor(rows, network)).map(({ id }) => id);
-  const ports = rows.switchport.by('switch', row.id).flatMap((port) => portOf(rows, row, port, routed));
+  const ports = rows.switchport
+    .by('switch', row.id)
+    .flatMap((port) => portOf(rows, row, port, { routed, distributedNat }));
   return {
     id: row.id,
     name: row.name,
@@ -22,7 +28,19 @@ export function switchUnit(rows: Rows, row: Row<'switch'>): Switch {
   };
 }
 
-function portOf(rows: Rows, row: Row<'switch'>, port: Row<'switchport'>, routed: readonly string[]): SwitchPort[] {
+/** What goes for all ports of a switch. */
+interface Everywhere {
+  /** Ids of networks that OVN has router ports on. */
+  readonly routed: readonly string[];
+  readonly distributedNat: boolean;
+}
+
+function portOf(
+  rows: Rows,
+  row: Row<'switch'>,
+  port: Row<'switchport'>,
+  { routed, distributedNat }: Everywhere,
+): SwitchPort[] {
   const { id, name } = port;
   const mode = port.managed === 1 ? 'set' : 'check';
   const vlans = (networks: readonly string[]): PortVlan[] => vlansOf(rows, row.physicalnetwork, networks);
@@ -47,7 +65,9 @@ function portOf(rows: Rows, row: Row<'switch'>, port: Row<'switchport'>, routed:
   const host = port.host === null ? undefined : rows.host.get(port.host);
   if (host === undefined || !CABLES.includes(port.role)) return [];
   const tagged = vlans([...networksAt(rows, host.id), ...(hasOvn(host) ? routed : [])]);
-  const outside = publicVlans(rows, row, host).filter(({ vlan }) => tagged.every((each) => each.vlan !== vlan));
+  const outside = publicVlans(rows, row, host, distributedNat).filter(({ vlan }) =>
+    tagged.every((each) => each.vlan !== vlan),
+  );
   return [{ id, name, mode, behind: `${host.kind} ${host.name}`, trunk: true, tagged: [...tagged, ...outside] }];
 }
 
@@ -59,9 +79,14 @@ function hasOvn({ kind }: Row<'host'>): boolean {
   return kind === 'hypervisor' || kind === 'gateway';
 }
 
-/** VLANs of public addresses, which a gateway node is there for. */
-function publicVlans(rows: Rows, { physicalnetwork }: Row<'switch'>, { kind }: Row<'host'>): PortVlan[] {
-  if (kind !== 'gateway') return [];
+/** VLANs of public addresses, which a gateway node is there for; hypervisors meet them for instances of their own where they may. */
+function publicVlans(
+  rows: Rows,
+  { physicalnetwork }: Row<'switch'>,
+  { kind }: Row<'host'>,
+  distributedNat: boolean,
+): PortVlan[] {
+  if (kind !== 'gateway' && !(distributedNat && kind === 'hypervisor')) return [];
   const ranges = rows.publicrange.by('physicalnetwork', physicalnetwork).filter(({ network }) => network === null);
   const vlans = new Set(ranges.map(({ vlan }) => vlan).filter((vlan) => vlan !== null));
   return [...vlans].map((vlan) => ({ vlan, networks: ['public addresses'] }));

@@ -2,15 +2,22 @@
 // machine happens to nodes by their names, and ends again.
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import { suite, test } from 'node:test';
+import { suite, test, type TestContext } from 'node:test';
 import { rows, text } from '../../src/demo/answer.ts';
 import { CHECKOUT, PROGRAM } from '../../src/lab/layout.ts';
 import { formatStatus, labStatus } from '../../src/lab/status.ts';
 import { run, tryRun } from '../../src/lib/run.ts';
+import { echoIn } from '../support/echo.ts';
 import { eventually } from '../support/lab.ts';
+import { BROADCAST, arpReply, ethernet, seenOn, send, udp } from '../support/packets.ts';
+import { openPublic, publicCalls } from '../support/public-calls.ts';
 import { cloudForSuite, type Guest, type LabCloud } from '../support/tenant-lab.ts';
 
+const OUTSIDE = '198.51.100.10';
+
 let lab: LabCloud;
+let vpcid = '';
+let tier = '';
 /** On h1 and h2. */
 let guests: readonly [Guest, Guest];
 
@@ -22,7 +29,9 @@ suite('a region', () => {
   cloudForSuite(
     async (started) => {
       lab = started;
-      const tier = await lab.tenant.tier(await lab.tenant.vpc('shop', '10.1.0.0/16'), '10.1.1.1', 'default_allow');
+      await openPublic(lab, 10, 20);
+      vpcid = await lab.tenant.vpc('shop', '10.1.0.0/16');
+      tier = await lab.tenant.tier(vpcid, '10.1.1.1', 'default_allow');
       guests = [await lab.tenant.instance('one', tier, 'h1'), await lab.tenant.instance('two', tier, 'h2')];
     },
     { topology: 'region' },
@@ -118,6 +127,100 @@ suite('a region', () => {
     await reachAgain();
   });
 
+  test('static NAT at the hypervisor: past the gateways, with its instance wherever that goes, and at the gateway where it must be', async (t) => {
+    const { cloud, wire } = lab;
+    const operator = cloud.as('admin');
+    const distribute = (value: string): Promise<object> =>
+      operator('updateConfiguration', { name: 'network.static.nat.distributed', value });
+    const [one, two] = guests;
+    const echo = echoIn(cloud);
+    const calls = publicCalls(lab.tenant);
+    await distribute('true');
+    const [own, address] = [await calls.sourceNat({ vpcid }), await calls.address({ vpcid })];
+    await Promise.all([
+      echo.serve('outside', 'outside', 80),
+      echo.serve(one, 'one', 22000),
+      echo.serve(two, 'two', 22000),
+    ]);
+    await calls.staticNat(address, one, tier);
+    const at = (): Promise<string | undefined> => wire.neighbour('upstream', address.ip);
+    const asked = async (from: string | Guest, host: string, port: number): Promise<string> => {
+      const answer = await echo.ask(from, host, port);
+      return answer === undefined ? 'nobody' : `${answer.name} saw ${answer.from}`;
+    };
+    await eventually('static NAT', async () => (await asked('outside', address.ip, 22000)) !== 'nobody' || undefined);
+    const untranslated = await seenOn(cloud.state, 'upstream', 'eth0', async () => {
+      assert.deepEqual(
+        [
+          await asked('outside', address.ip, 22000),
+          await asked(one, OUTSIDE, 80),
+          await asked(two, OUTSIDE, 80),
+          await asked(two, address.ip, 22000),
+          await asked(one, address.ip, 22000),
+        ],
+        [
+          `one saw ${OUTSIDE}`,
+          `outside saw ${address.ip}`,
+          `outside saw ${own.ip}`,
+          `one saw ${two.address}`,
+          `one saw ${address.ip}`,
+        ],
+      );
+      const mac = (await at())!;
+      assert.notEqual(mac, await wire.neighbour('upstream', own.ip));
+      const said = Buffer.from('in the name of another');
+      await send(
+        cloud.lab,
+        two,
+        ethernet(BROADCAST, mac, 0x0806, arpReply(mac, address.ip, BROADCAST, address.ip)),
+        ethernet(mac, two.mac, 0x0800, udp(address.ip, 9, OUTSIDE, 9, said)),
+        ethernet(await gatewayMac(two), two.mac, 0x0800, udp(address.ip, 9, OUTSIDE, 9, said)),
+        ethernet(await gatewayMac(two), two.mac, 0x0800, udp(one.address, 9, OUTSIDE, 9, said)),
+      );
+      // Whoever is on the wire finds no way past the address.
+      await wire.route('upstream', '10.1.0.0/16', address.ip);
+      for (const guest of guests) assert.ok(!(await wire.pingFrom('upstream', guest.address)));
+      await cloud.lab.exec('upstream', ['ip', 'route', 'del', '10.1.0.0/16']);
+      assert.equal(await at(), mac);
+      const held = await echo.hold('outside', address.ip, 22000);
+      const dark = await wire.outage('outside', address.ip, () =>
+        Promise.all(['gw1', 'gw2'].map((node) => cloud.lab.perform('power-off', node))),
+      );
+      t.diagnostic(`all gateways without power: ${dark.lost} of ${dark.sent} pings lost, ${Math.round(dark.gapMs)} ms`);
+      assert.ok(dark.recovered && dark.gapMs < 2000, JSON.stringify(dark));
+      assert.ok(await held.isAlive());
+      await held.end();
+      assert.deepEqual(
+        [await asked('outside', address.ip, 22000), await asked(one, OUTSIDE, 80), await asked(two, address.ip, 22000)],
+        [`one saw ${OUTSIDE}`, `outside saw ${address.ip}`, `one saw ${two.address}`],
+      );
+      assert.equal(await asked(two, OUTSIDE, 80), 'nobody', 'everybody else leaves by a gateway');
+      await Promise.all(['gw1', 'gw2'].map((node) => cloud.lab.perform('power-on', node)));
+      await migrated(t, address.ip, mac);
+      await eventually('a gateway', async () => (await asked(two, OUTSIDE, 80)) !== 'nobody' || undefined, 30_000);
+      await echo.serve(one, 'one', 22000);
+    });
+    const sources = untranslated.map(({ bytes }) => sourceOf(bytes)).filter((source) => source.startsWith('10.'));
+    assert.deepEqual(sources, [], 'nothing meets the wire under an address of its inside');
+
+    const second = await calls.address({ vpcid });
+    const central = await wire.outage('outside', address.ip, async () => {
+      const rule = await calls.forward(second, one, tier, '2222', { inside: '22000' });
+      await eventually('the gateway answering for it', async () => {
+        await wire.pingFrom('upstream', address.ip);
+        return (await at()) === (await wire.neighbour('upstream', own.ip)) || undefined;
+      });
+      assert.deepEqual(await echo.ask('outside', second.ip, 2222), { name: 'one', from: OUTSIDE, port: 22000 });
+      await lab.tenant.call('deletePortForwardingRule', { id: rule });
+    });
+    t.diagnostic(`to the gateway and back for a forward: ${central.lost} of ${central.sent} pings lost`);
+    assert.ok(central.recovered && central.gapMs < 2000, JSON.stringify(central));
+    await Promise.all([calls.release(second), calls.release(address)]);
+    assert.equal(await asked('outside', address.ip, 22000), 'nobody');
+    assert.equal(await asked(one, OUTSIDE, 80), `outside saw ${own.ip}`);
+    await distribute('false');
+  });
+
   test('gateways, machines and the switch have power, too', async () => {
     for (const [node, from, to] of [
       ['gw1', 'gw2', '192.0.2.31'],
@@ -154,6 +257,33 @@ suite('a region', () => {
     assert.match(formatStatus(await labStatus(state)), /^ +gw2 +gateway +up /m);
   });
 });
+
+/** The first instance moves to another hypervisor, and its public address with it. */
+async function migrated(t: TestContext, address: string, mac: string): Promise<void> {
+  const operator = lab.cloud.as('admin');
+  const hostid = text(rows(await operator('listHosts', { name: 'h3' }), 'host')[0], 'id');
+  const moved = Promise.withResolvers<void>();
+  const inside = lab.wire.outage(guests[1], guests[0].address, () => moved.promise);
+  const outside = await lab.wire.outage('outside', address, async () => {
+    await operator('migrateVirtualMachine', { virtualmachineid: guests[0].id, hostid });
+    moved.resolve();
+  });
+  const { gapMs } = await inside;
+  t.diagnostic(`moved to h3: ${Math.round(gapMs)} ms away for its tier, ${Math.round(outside.gapMs)} for the world`);
+  assert.ok(outside.recovered, JSON.stringify(outside));
+  assert.equal(await lab.wire.neighbour('upstream', address), mac, 'the address keeps its MAC');
+}
+
+/** The MAC of its tier's gateway, as a guest knows it. */
+async function gatewayMac(guest: Guest): Promise<string> {
+  await lab.exec(guest, 'ping', '-c', '1', '-W', '1', '10.1.1.1');
+  return (await lab.wire.neighbour(guest, '10.1.1.1'))!;
+}
+
+/** Of an IPv4 packet; empty for other frames. */
+function sourceOf(frame: Buffer): string {
+  return frame.readUInt16BE(12) === 0x0800 ? frame.subarray(26, 30).join('.') : '';
+}
 
 /** A node's condition, and the state that its switch daemon is in. */
 async function standing(node: string): Promise<string[]> {

@@ -40,6 +40,18 @@ test('updateConfiguration changes what can be changed, and keeps its kind', asyn
   );
 });
 
+test('updateConfiguration has the network look again where it follows a setting, and nowhere else', async () => {
+  let looked = 0;
+  cloud.store.write.onChange(() => looked++);
+  const name = 'network.static.nat.distributed';
+  assert.equal(await value(name), 'false');
+  await update(name, 'true');
+  assert.deepEqual([await value(name), looked], ['true', 1]);
+  await assert.rejects(update(name, 'yes'), refused(431, /must be true or false; got yes/));
+  await update('incorrect.login.attempts.allowed', '4');
+  assert.equal(looked, 1);
+});
+
 test('updateConfiguration takes one of the words a setting has, and nothing for a part of the cloud', async () => {
   await assert.rejects(
     update('router.redundantstate.dialect', 'foo'),

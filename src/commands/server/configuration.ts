@@ -42,6 +42,13 @@ export const CONFIGURATIONS: readonly ConfigurationTable[] = [
     'Secondary addresses a network interface can have',
     1,
   ),
+  setting(
+    'network.static.nat.distributed',
+    'false',
+    'Network',
+    'Whether static NAT of instances on overlays is done on their hypervisor, past the gateway nodes, where that has the physical network: its switch ports must carry the VLANs of public addresses',
+    1,
+  ),
   setting('network.scan.interval', '60', 'Network', 'Seconds between two scans of a network', 1),
   setting('network.underlay.mtu', '1500', 'Network', 'Bytes of an IP packet that fit between the hypervisors', 1),
   setting('job.expire.minutes', '1440', 'Advanced', 'Minutes after which a finished job is forgotten', 1),
@@ -194,9 +201,14 @@ export const updateConfiguration = writeCommand({
     if (row.isdynamic === 0) throw refuse('parameter', `${row.name} cannot be changed: ${row.description}`);
     checkValue(row, want.value);
     await room.db.updateTable('configuration').set({ value: want.value }).where('name', '=', row.name).execute();
+    // A setting is no row of the intent: the network follows it when it is looked at again.
+    if (FOLLOWED.has(row.name)) await room.tx.generation();
     return { configuration: showConfigurations([{ ...row, value: want.value }])[0] };
   },
 });
+
+/** Settings that the network follows. */
+const FOLLOWED: ReadonlySet<string> = new Set(['network.underlay.mtu', 'network.static.nat.distributed']);
 
 /** Settings that are one word of a few. */
 const WORDS: ReadonlyMap<string, readonly string[]> = new Map([

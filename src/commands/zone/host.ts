@@ -115,6 +115,7 @@ function versionsOf(facts: Partial<NodeFacts>): Record<string, string> {
     ovn: facts.ovn,
     kernel: facts.kernel,
     hostname: facts.hostname,
+    physicalnetworks: facts.wires?.join(','),
   });
 }
 
