@@ -1,29 +1,16 @@
 // The loop over a real store and real OVN databases: jobs end when their targets have the change, and when the engine is away too long.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { newId } from '../lib/id.ts';
 import { silentLog } from '../lib/log.ts';
 import { createNorthbound } from '../ovn/northbound.ts';
 import { startOvsdbServer, until } from '../ovn/ovsdb-server.test-support.ts';
 import { createIntentCache } from '../store/load.ts';
-import type { Store } from '../store/open.ts';
+import { addJob } from '../store/job.test-support.ts';
+import { addWorld, hostRow, instanceRow } from '../store/row.test-support.ts';
+import type { Tables } from '../store/schema.ts';
 import { DATABASES } from '../store/store.test-support.ts';
+import type { NodeReport } from '../protocol/document.ts';
 import { createReconciler } from './loop.ts';
-
-async function job(store: Store): Promise<string> {
-  const id = newId();
-  const created = new Date().toISOString();
-  await store.write(async (tx) => {
-    const generation = await tx.generation();
-    const about = { view: null, instancetype: null, instanceid: null, result: null, completed: null };
-    const who = { user: 'u', account: 'a', domain: 'd', cmd: 'createVPC', request: 'r' };
-    await tx.db
-      .insertInto('job')
-      .values({ id, ...who, ...about, status: 0, resultcode: 0, generation, created })
-      .execute();
-  });
-  return id;
-}
 
 test('a job fails after its limit while OVN is away, and the next one is done once OVN is there', async () => {
   await using opened = await DATABASES[0]!.open();
@@ -38,15 +25,69 @@ test('a job fails after its limit while OVN is away, and the next one is done on
     northbound.start().catch(() => undefined);
     const status = async (id: string): Promise<{ status: number; result: string | null }> =>
       store.db.selectFrom('job').select(['status', 'result']).where('id', '=', id).executeTakeFirstOrThrow();
-    const lost = await job(store);
+    const lost = (await addJob(store, null)).id;
     await until(async () => (await status(lost)).status === 2, 'the job failing');
     assert.match((await status(lost)).result!, /waiting for the network engine/);
     assert.notEqual(reconciler.status().firstError, undefined);
     await nb.start();
     await until(() => reconciler.status().firstError === undefined, 'a pass that succeeds');
-    const done = await job(store);
+    const done = (await addJob(store, null)).id;
     await until(async () => (await status(done)).status !== 0, 'the job ending');
     assert.equal((await status(done)).status, 1);
+  } finally {
+    await reconciler.close();
+    northbound.close();
+    await nb.close();
+    await sb.close();
+  }
+});
+
+test('what waits for a host that died is realized when the host is deleted, and the instance runs elsewhere', async () => {
+  await using opened = await DATABASES[0]!.open();
+  const { store } = opened;
+  const [nb, sb] = [await startOvsdbServer('ovn-nb'), await startOvsdbServer('ovn-sb')];
+  const northbound = createNorthbound({ nb: nb.remote, sb: sb.remote, log: silentLog() });
+  const cache = createIntentCache(store);
+  const reconciler = createReconciler({ store, cache, northbound, log: silentLog() });
+  const [h1, h2] = [hostRow('h1'), hostRow('h2')];
+  const instance = instanceRow('i-1-VM', h1.id);
+  await store.write(async (tx) => {
+    await addWorld(tx);
+    await tx.insert('host', h1);
+    await tx.insert('host', h2);
+    await tx.insert('instance', instance);
+  });
+  const report = (node: string): NodeReport => ({
+    node,
+    generation: reconciler.documents.get(node)!.generation,
+    instances: [{ id: instance.id, power: 'running' }],
+    facts: { hostname: node, underlayIp: '192.0.2.1', cpus: 1, memoryMb: 1, ovs: '', ovn: '', kernel: '', version: '' },
+  });
+  const state = async (): Promise<string> =>
+    (await store.db.selectFrom('instance').select('state').where('id', '=', instance.id).executeTakeFirstOrThrow())
+      .state;
+  try {
+    reconciler.start();
+    await northbound.start();
+    await until(() => reconciler.documents.get('h1') !== undefined, 'documents');
+    for (const node of ['h1', 'h2']) reconciler.report(report(node));
+    await until(() => reconciler.status().waiting === 0, 'nothing waiting');
+    // h1 is silent from here on: its instance is stopped, and started on h2.
+    await store.write((tx) => tx.update('host', h1.id, { state: 'Down' }));
+    const changed = async (state: string, row: Partial<Tables['instance']>): Promise<void> =>
+      store.write(async (tx) => {
+        await tx.update('instance', instance.id, row);
+        const entering = { generation: await tx.generation(), kind: 'instance', id: instance.id, state };
+        await tx.db.insertInto('transition').values(entering).execute();
+      });
+    await changed('Stopped', { host: null, state: 'Stopping', power: 'stopped' });
+    await changed('Running', { host: h2.id, lasthost: h2.id, state: 'Starting', power: 'running' });
+    await until(() => reconciler.documents.get('h2')!.instances.length === 1, 'h2 being told');
+    reconciler.report(report('h2'));
+    await until(() => reconciler.status().waiting > 0, 'the change waiting for h1');
+    await store.write((tx) => tx.remove('host', h1.id));
+    await until(async () => (await state()) === 'Running', 'the instance running');
+    await until(() => reconciler.status().waiting === 0, 'nothing waiting');
   } finally {
     await reconciler.close();
     northbound.close();

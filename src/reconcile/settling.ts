@@ -9,6 +9,7 @@ import { type Pending, type RouteState, failJobs, pending, settle } from '../sto
 import { helperErrors } from './helper-documents.ts';
 import { routerErrors } from './router-errors.ts';
 import type { Switches } from './switches.ts';
+import { stillThere } from './targets.ts';
 import { type Awaited, type Targets, type World, judge } from './waiting.ts';
 
 export interface SettlingOptions {
@@ -64,7 +65,9 @@ export function createSettling(options: SettlingOptions): Settling {
   /** `emptying`: hosts that jobs want empty, and what is left on them. */
   function worldOf({ intent, refused, faults }: Made, emptying: ReadonlyMap<string, string>): World {
     const routing = new Map([...routerErrors(intent, reports), ...helperErrors(intent, reports), ...faults]);
-    const down = new Set([...intent.hosts.values()].filter((host) => host.down === true).map(({ name }) => name));
+    const down = new Map(
+      [...intent.hosts.values()].filter((host) => host.down === true).map((host) => [host.name, host]),
+    );
     const questions = questionsOf(intent);
     return {
       realizedAt: options.realizedAt,
@@ -73,8 +76,10 @@ export function createSettling(options: SettlingOptions): Settling {
       isDown: (node) => down.has(node),
       switchStanding: (id) => options.switches?.standing(id),
       errorOfInstance(id) {
-        for (const report of reports.values()) {
-          const error = report.instances.find((instance) => instance.id === id)?.error;
+        for (const { node, instances } of reports.values()) {
+          // What a silent node said last of one that has left it is not how it is.
+          if (down.get(node)?.instances.some((instance) => instance.id === id) === false) continue;
+          const error = instances.find((instance) => instance.id === id)?.error;
           if (error !== undefined) return error;
         }
         return undefined;
@@ -85,16 +90,25 @@ export function createSettling(options: SettlingOptions): Settling {
     };
   }
 
+  /** A host that was deleted says nothing any more, and one that joins under its name has said nothing yet. */
+  function forgetDeleted({ hosts }: Intent): void {
+    const names = new Set([...hosts.values()].map(({ name }) => name));
+    for (const node of reports.keys()) if (!names.has(node)) reports.delete(node);
+  }
+
   async function judgeAll(made: Made): Promise<{ waiting: Pending[]; realized: Pending[]; without: Without }> {
     const waiting = (await pending(store)).filter(({ generation }) => generation <= made.intent.generation);
     const toEmpty = waiting.some(({ jobs }) => jobs.some(({ cmd }) => cmd === EMPTY_HOST));
+    forgetDeleted(made.intent);
     const world = worldOf(made, toEmpty ? await maintenanceOf(store.db) : NOTHING);
     const realized: Pending[] = [];
     const without = new Map<number, readonly string[]>();
     const confirm: number[] = [];
+    const left = stillThere(made.intent);
     for (const entry of waiting) {
       const { generation } = entry;
-      const target = awaited.get(generation) ?? { units: new Set(), targets: made.everybody(), nbCfg: made.barrier };
+      const known = awaited.get(generation) ?? { units: new Set(), targets: made.everybody(), nbCfg: made.barrier };
+      const target = { ...known, targets: left(known.targets) };
       awaited.set(generation, target);
       const about = entry.jobs.flatMap(({ about: id }) => (id === null ? [] : [id]));
       const verdict = judge(target, world, about);

@@ -65,3 +65,16 @@ export function everybody(places: Omit<Places, 'was' | 'before'>): Targets {
   const switches = [...intent.switches.keys()].map((id) => `switch:${id}`);
   return targetsOf([...now.units.keys(), ...hosts, ...switches], 0, { ...places, was: intent });
 }
+
+/** Keeps of targets those that are still there: a host that was deleted owes nobody anything. */
+export function stillThere({ fabric, hosts }: Intent): (targets: Targets) => Targets {
+  const joined = new Set(fabric.chassis.map(({ name }) => name));
+  const known = new Set([...hosts.values()].map(({ name }) => name));
+  return (targets) => {
+    const chassis = targets.chassis.intersection(joined);
+    const nodes = new Map([...targets.nodes].filter(([node]) => known.has(node)));
+    return chassis.size === targets.chassis.size && nodes.size === targets.nodes.size
+      ? targets
+      : { ...targets, chassis, nodes };
+  };
+}

@@ -1,0 +1,25 @@
+// A job for tests of who ends it.
+import { newId } from '../lib/id.ts';
+import type { Store } from './open.ts';
+
+/** A job about an instance that waits for a new generation. */
+export async function addJob(store: Store, instance: string | null): Promise<{ id: string; generation: number }> {
+  const id = newId();
+  const who = { user: 'u', account: 'a', domain: 'd', cmd: 'startVirtualMachine', request: 'r' };
+  const about = { view: null, instancetype: null, instanceid: instance, result: null, completed: null };
+  const generation = await store.write(async (tx) => {
+    const reached = await tx.generation();
+    const row = {
+      id,
+      ...who,
+      ...about,
+      status: 0,
+      resultcode: 0,
+      generation: reached,
+      created: new Date().toISOString(),
+    };
+    await tx.db.insertInto('job').values(row).execute();
+    return reached;
+  });
+  return { id, generation };
+}
