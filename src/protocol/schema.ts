@@ -212,61 +212,53 @@ const router = z.object({
 
 const named = z.object({ name: hostname, ip: ip4.exactOptional(), ip6: ip6.exactOptional() });
 
-const services = z.object({
-  networks: z
-    .array(
-      z.object({
-        id,
-        name: z.string().max(255),
-        ip: ip4,
-        cidr: cidr4,
-        mac,
-        mtu: z.int().min(68).max(65535),
-        dns: z.object({ scope: id, resolvers: z.array(ip4).max(8) }).exactOptional(),
-        userData: z.boolean(),
-        cards: z.array(z.object({ ip: ip4, instance: id })).max(100_000),
-      }),
-    )
-    .max(10_000),
-  scopes: z.array(
+const service = z.object({
+  id,
+  name: z.string().max(255),
+  ip: ip4,
+  cidr: cidr4,
+  mac,
+  mtu: z.int().min(68).max(65535),
+  dns: z.object({ scope: id, resolvers: z.array(ip4).max(8) }).exactOptional(),
+  userData: z.boolean(),
+  cards: z.array(z.object({ ip: ip4, instance: id })).max(100_000),
+});
+
+const scope = z.object({
+  id,
+  networks: z.array(
     z.object({
       id,
-      networks: z.array(
-        z.object({
-          id,
-          domain: domainName,
-          gateway: ip4.exactOptional(),
-          service: ip4.exactOptional(),
-          hosts: z.array(named).max(100_000),
-        }),
-      ),
+      domain: domainName,
+      gateway: ip4.exactOptional(),
+      service: ip4.exactOptional(),
+      hosts: z.array(named).max(100_000),
     }),
   ),
 });
 
+const peer = z.object({ name: nodeName, underlayIp: ip4 });
+
+const scan = z.object({
+  id,
+  cidr: cidr4,
+  vlan,
+  // Only looked up, never an argument.
+  physicalNetwork: z.string().max(255).exactOptional(),
+  probe: z.object({ nicId: id, mac, from: ip4, via: ip4, target: ip4 }).exactOptional(),
+});
+
 /** Parts of a document by themselves: the server looks at each before it sends any. */
-export const documentParts = { instance, router, helper } as const;
+export const documentParts = { instance, peer, router, service, scope, scan, helper } as const;
 
 export const nodeDocument: z.ZodType<NodeDocument> = z.object({
   node: nodeName,
   generation,
   instances: z.array(instance).max(10_000),
-  peers: z.array(z.object({ name: nodeName, underlayIp: ip4 })).max(10_000),
+  peers: z.array(peer).max(10_000),
   routers: z.array(router).max(4094).exactOptional(),
-  services: services.exactOptional(),
-  scans: z
-    .array(
-      z.object({
-        id,
-        cidr: cidr4,
-        vlan,
-        // Only looked up, never an argument.
-        physicalNetwork: z.string().max(255).exactOptional(),
-        probe: z.object({ nicId: id, mac, from: ip4, via: ip4, target: ip4 }).exactOptional(),
-      }),
-    )
-    .max(MAX_SCANS)
-    .exactOptional(),
+  services: z.object({ networks: z.array(service).max(10_000), scopes: z.array(scope) }).exactOptional(),
+  scans: z.array(scan).max(MAX_SCANS).exactOptional(),
   helpers: z.array(helper).max(10_000).exactOptional(),
 });
 

@@ -49,8 +49,9 @@ test('update() gives a document a new generation only when its content changed',
 
 test('update() asks a node no more at once than it takes, and the rest later', () => {
   const documents = createDocuments();
+  const idOf = (n: number): string => `10000000-0000-4000-8000-${`${n}`.padStart(12, '0')}`;
   const scan = (n: number): Host['scans'][number] => ({
-    id: `s${n}`,
+    id: idOf(n),
     networkId: 'n',
     cidr: '10.1.1.0/24',
     vlan: 9,
@@ -60,7 +61,7 @@ test('update() asks a node no more at once than it takes, and the rest later', (
   documents.update(intent(1, [{ ...host('h1'), scans }]));
   assert.equal(documents.get('h1')?.scans?.length, MAX_SCANS);
   documents.update(intent(2, [{ ...host('h1'), scans: scans.slice(MAX_SCANS) }]));
-  assert.equal(documents.get('h1')?.scans?.[0]?.id, `s${MAX_SCANS}`);
+  assert.equal(documents.get('h1')?.scans?.[0]?.id, idOf(MAX_SCANS));
 });
 
 test('update() names a node its peers, not itself', () => {

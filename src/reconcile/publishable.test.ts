@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { InstanceSpec, NodeDocument } from '../protocol/document.ts';
 import type { HelperSpec } from '../protocol/helper.ts';
+import type { NameScope, ServiceSpec } from '../protocol/services.ts';
 import { nodeDocument } from '../protocol/schema.ts';
 import { publishable } from './publishable.ts';
 
@@ -82,4 +83,65 @@ test('publishable() gives a sound body back as it is', () => {
   const whole: Body = { peers: [], instances: [instance(1, { firstBoot: firstBoot(2) })], helpers: [helper(2)] };
   const { body, faults } = publishable('h1', whole, undefined);
   assert.deepEqual([body, faults.size], [whole, 0]);
+});
+
+const served = (n: number, mtu: number): ServiceSpec => ({
+  id: id(n),
+  name: `net${n}`,
+  ip: '10.1.1.2',
+  cidr: '10.1.1.0/24',
+  mac: '02:00:00:00:00:01',
+  mtu,
+  dns: { scope: id(n), resolvers: [] },
+  userData: true,
+  cards: [],
+});
+
+const scope = (n: number, name: string): NameScope => ({
+  id: id(n),
+  networks: [{ id: id(n), domain: 'x.example', hosts: [{ name, ip: '10.1.1.9' }] }],
+});
+
+test('publishable() leaves out the one network whose services the node would refuse, and the one scope of names', () => {
+  const whole: Body = {
+    peers: [],
+    instances: [],
+    services: { networks: [served(1, 60), served(2, 1442)], scopes: [scope(1, 'vm1'), scope(2, 'a\nb')] },
+  };
+  assert.equal(takes(whole), false, 'the node would refuse all of it');
+  const { body, faults } = publishable('h1', whole, undefined);
+  assert.equal(takes(body), true);
+  assert.deepEqual(body.services, { networks: [served(2, 1442)], scopes: [scope(1, 'vm1')] });
+  assert.match(faults.get(id(1))!, /^node h1 would refuse the services of network 1.* in its document: mtu: /);
+  assert.match(faults.get(id(2))!, /^node h1 would refuse the names of 1.* in its document: networks\.0\.hosts/);
+  const before: Body = {
+    ...whole,
+    services: { networks: [served(1, 1442)], scopes: [scope(2, 'vm2')] },
+  };
+  const { services } = publishable('h1', whole, before).body;
+  assert.deepEqual(
+    services,
+    { networks: [served(1, 1442), served(2, 1442)], scopes: [scope(1, 'vm1'), scope(2, 'vm2')] },
+    'as the node has it',
+  );
+});
+
+test('publishable() leaves out a scan and a neighbour that the node would refuse', () => {
+  const scan = (n: number, vlan: number): NonNullable<Body['scans']>[number] => ({
+    id: id(n),
+    cidr: '10.1.1.0/24',
+    vlan,
+  });
+  const whole: Body = {
+    instances: [],
+    peers: [
+      { name: 'h2', underlayIp: 'none' },
+      { name: 'h3', underlayIp: '192.0.2.3' },
+    ],
+    scans: [scan(1, 5000), scan(2, 500)],
+  };
+  assert.equal(takes(whole), false, 'the node would refuse all of it');
+  const { body, faults } = publishable('h1', whole, undefined);
+  assert.deepEqual(body, { instances: [], peers: [{ name: 'h3', underlayIp: '192.0.2.3' }], scans: [scan(2, 500)] });
+  assert.deepEqual([...faults.keys()].toSorted(), [id(1), 'h2'].toSorted());
 });

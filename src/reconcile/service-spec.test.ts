@@ -6,12 +6,8 @@ import { createDocuments } from './documents.ts';
 import { servicesOf } from './service-spec.ts';
 
 // What a node would not take as an id is not sent to it.
-const [I1, I2, N1, N2] = [1, 2, 3, 4].map((n) => `10000000-0000-4000-8000-00000000000${n}`) as [
-  string,
-  string,
-  string,
-  string,
-];
+const id = (n: number): string => `10000000-0000-4000-8000-00000000000${n}`;
+const [I1, I2, N1, N2, VPC, FRONT, BACK] = [id(1), id(2), id(3), id(4), id(5), id(6), id(7)];
 
 const service = (ip: string): NonNullable<Tier['service']> => ({
   ip,
@@ -39,7 +35,7 @@ function tier(id: string, third: number, nics: readonly Nic[]): Tier {
     kind: 'tier',
     id,
     name: id,
-    vpcId: 'vpc',
+    vpcId: VPC,
     accountId: 'a',
     cidr: `10.1.${third}.0/24`,
     gateway: `10.1.${third}.1`,
@@ -97,7 +93,7 @@ const host = (name: string, instances: readonly Instance[]): Host => ({
 });
 
 const vpc = (tiers: readonly Tier[], more: Partial<Vpc> = {}): Vpc => ({
-  id: 'vpc',
+  id: VPC,
   name: 'v',
   accountId: 'a',
   cidr: '10.1.0.0/16',
@@ -120,10 +116,10 @@ function intent(generation: number, one: Vpc, hosts: readonly Host[], networks: 
   };
 }
 
-const front = tier('front', 1, [nic(N1, 'web', '10.1.1.2', 'h1')]);
-const back = tier('back', 2, [nic(N2, 'db', '10.1.2.2', 'h2')]);
-const h1 = host('h1', [instance(I1, N1, 'front', '10.1.1.2')]);
-const h2 = host('h2', [instance(I2, N2, 'back', '10.1.2.2')]);
+const front = tier(FRONT, 1, [nic(N1, 'web', '10.1.1.2', 'h1')]);
+const back = tier(BACK, 2, [nic(N2, 'db', '10.1.2.2', 'h2')]);
+const h1 = host('h1', [instance(I1, N1, FRONT, '10.1.1.2')]);
+const h2 = host('h2', [instance(I2, N2, BACK, '10.1.2.2')]);
 
 test('update() has a node serve the networks of its cards, with the names of the whole VPC', () => {
   const documents = createDocuments((sealed) => `open-${sealed}`);
@@ -131,7 +127,7 @@ test('update() has a node serve the networks of its cards, with the names of the
   const { services, instances } = documents.get('h1')!;
   assert.deepEqual(
     services?.networks.map(({ id, ip, mtu }) => [id, ip, mtu]),
-    [['front', '10.1.1.254', 1442]],
+    [[FRONT, '10.1.1.254', 1442]],
   );
   assert.deepEqual(services?.networks[0]?.cards, [{ ip: '10.1.1.2', instance: I1 }]);
   assert.deepEqual(
@@ -149,13 +145,13 @@ test('update() tells every node that serves a VPC of a new name, though nothing 
   const documents = createDocuments();
   documents.update(intent(1, vpc([front, back]), [h1, h2]));
   assert.deepEqual(documents.update(intent(2, vpc([front, back]), [h1, h2])), []);
-  const more = tier('back', 2, [...back.nics, nic('n3', 'cache', '10.1.2.3', 'h2')]);
+  const more = tier(BACK, 2, [...back.nics, nic('n3', 'cache', '10.1.2.3', 'h2')]);
   assert.deepEqual(documents.update(intent(3, vpc([front, more]), [h1, h2])), ['h1', 'h2']);
 });
 
 test('update() serves an instance that moves at both its hosts', () => {
   const documents = createDocuments();
-  const moving = tier('front', 1, [nic(N1, 'web', '10.1.1.2', 'h2', 'h1')]);
+  const moving = tier(FRONT, 1, [nic(N1, 'web', '10.1.1.2', 'h2', 'h1')]);
   documents.update(intent(1, vpc([moving]), [h1, host('h2', [...h1.instances])]));
   for (const name of ['h1', 'h2']) assert.equal(documents.get(name)?.services?.networks[0]?.cards.length, 1);
 });

@@ -84,7 +84,7 @@ export function createSettling(options: SettlingOptions): Settling {
         }
         return undefined;
       },
-      openQuestion: (id) => questions.get(id) ?? emptying.get(id),
+      openQuestion: (id) => faults.get(id) ?? questions.get(id) ?? emptying.get(id),
       errorOfRouter: (id) => routing.get(id),
       refusalOf: (unit) => refused.get(unit),
     };

@@ -66,3 +66,14 @@ test('updateConfiguration takes one of the words a setting has, and nothing for 
   );
   assert.equal(await configured(cloud.store.db, 'expunge.delay'), '86400');
 });
+
+test('updateConfiguration takes only an MTU that networks can have: every node would refuse what follows from another', async () => {
+  for (const bytes of ['0', '125', '1279', '9217', '70000'])
+    await assert.rejects(
+      update('network.underlay.mtu', bytes),
+      refused(431, new RegExp(`^network.underlay.mtu must be 1280 to 9216: .*; got ${bytes}$`)),
+    );
+  assert.equal(await configured(cloud.store.db, 'network.underlay.mtu'), '1500');
+  for (const bytes of ['1280', '9216', '1558']) await update('network.underlay.mtu', bytes);
+  assert.equal(await configured(cloud.store.db, 'network.underlay.mtu'), '1558');
+});

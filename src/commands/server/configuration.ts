@@ -215,12 +215,23 @@ const WORDS: ReadonlyMap<string, readonly string[]> = new Map([
   ['router.redundantstate.dialect', ['cosmic', 'cloudstack']],
 ]);
 
+/** Settings that are a number within bounds, and why. */
+const BOUNDS: ReadonlyMap<string, { readonly from: number; readonly to: number; readonly why: string }> = new Map([
+  [
+    'network.underlay.mtu',
+    { from: 1280, to: 9216, why: 'IPv6 needs 1280 bytes on every wire, and no switch carries more than 9216' },
+  ],
+]);
+
 /** A setting keeps the kind of its default: a number stays a number. */
 function checkValue({ name, defaultvalue }: ConfigurationTable, value: string): void {
   if (/^\d+$/.test(defaultvalue) && !/^\d{1,9}$/.test(value))
     throw refuse('parameter', `${name} must be a whole number, such as ${defaultvalue}; got ${value}`);
   if (defaultvalue === '-1' && !/^(-1|\d{1,9})$/.test(value))
     throw refuse('parameter', `${name} must be a whole number, or -1 for any number; got ${value}`);
+  const bounds = BOUNDS.get(name);
+  if (bounds !== undefined && !(Number(value) >= bounds.from && Number(value) <= bounds.to))
+    throw refuse('parameter', `${name} must be ${bounds.from} to ${bounds.to}: ${bounds.why}; got ${value}`);
   if (name === 'network.vlan.reserved' || name === 'network.vlan.tenants') {
     const parsed = parseVlanRanges(value);
     if ('problem' in parsed) throw refuse('parameter', parsed.problem);
