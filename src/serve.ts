@@ -8,7 +8,7 @@ import { bootstrap } from './commands/server/bootstrap.ts';
 import { createRegistry } from './commands/index.ts';
 import { expungeOverdue } from './commands/instance/instance-destroy.ts';
 import { createAccounts } from './commands/account/session.ts';
-import { emptyHosts } from './commands/zone/host-evacuation.ts';
+import { createEvacuation } from './commands/zone/host-evacuation.ts';
 import { createLog } from './lib/log.ts';
 import { serveMetrics } from './metrics.ts';
 import { createNorthbound } from './ovn/northbound.ts';
@@ -177,8 +177,9 @@ export async function serve(options: ServeOptions): Promise<void> {
       (error: unknown) => log.error({ err: error }, 'could not look for what is wrong with gateway nodes'),
     );
   }, FINDINGS_EVERY_MS);
+  const evacuation = createEvacuation(store, log);
   const empty = setInterval(() => {
-    emptyHosts(store, log).then(
+    evacuation.look().then(
       (names) => {
         for (const node of names) log.info({ node }, 'host is empty and in Maintenance');
       },

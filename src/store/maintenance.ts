@@ -80,7 +80,10 @@ export async function namesOfUnits(db: Db, claims: readonly { readonly unit: str
 }
 
 /** The same as a sentence; undefined when nothing is left. */
-export function sentenceOf(host: Pick<Host, 'name'>, { carried, instances, routed }: Left): string | undefined {
+export function sentenceOf(
+  { name, state }: Pick<Host, 'name' | 'state'>,
+  { carried, instances, routed }: Left,
+): string | undefined {
   const parts = [
     ...(carried.length === 0 ? [] : [`carries the way out of ${firstOf(carried)}`]),
     ...(routed.length === 0 ? [] : [`is the master router of ${firstOf(routed)}`]),
@@ -88,7 +91,12 @@ export function sentenceOf(host: Pick<Host, 'name'>, { carried, instances, route
       ? []
       : [`has ${instances.length} instances: ${firstOf(instances.map(({ hostname }) => hostname))}`]),
   ];
-  return parts.length === 0 ? undefined : `host ${host.name} still ${parts.join(', ')}`;
+  if (parts.length === 0) return undefined;
+  const silent =
+    state === 'Up' || instances.length === 0
+      ? ''
+      : `; it is ${state}, and only a host that answers can hand over instances: start its agent, or stop them`;
+  return `host ${name} still ${parts.join(', ')}${silent}`;
 }
 
 function firstOf(names: readonly string[]): string {

@@ -1,14 +1,18 @@
 // Hosts taken out of use: what is refused, what moves and in which order, and when a host is said to be empty.
 import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { addHosts, addRouters } from '../../../test/support/hosts.ts';
-import { silentLog } from '../../lib/log.ts';
+import { newId } from '../../lib/id.ts';
+import { createLog, silentLog } from '../../lib/log.ts';
 import { recordClaims } from '../../store/gateway-claims.ts';
 import { maintenanceOf } from '../../store/maintenance.ts';
 import { type NetworkCloud, openCloud } from '../network/network.test-support.ts';
-import { emptyHosts } from './host-evacuation.ts';
+import { createEvacuation } from './host-evacuation.ts';
 
-const step = (cloud: NetworkCloud): Promise<string[]> => emptyHosts(cloud.store, silentLog());
+const step = (cloud: NetworkCloud): Promise<string[]> => createEvacuation(cloud.store, silentLog()).look();
 
 async function stateOf(cloud: NetworkCloud, name: string): Promise<unknown> {
   return (await cloud.list('admin', 'listHosts', { name }))[0]?.['resourcestate'];
@@ -149,3 +153,85 @@ test('deleteHost refuses a gateway that carries something, and forgets what a de
   assert.equal(vpc.gatewayavoid, 'x');
   assert.deepEqual(await cloud.store.db.selectFrom('gatewayclaim').selectAll().execute(), []);
 });
+
+/** hv1, which is being emptied, with instances called web1, web2, … */
+async function emptying(
+  cloud: NetworkCloud,
+  count: number,
+): Promise<{ host: string; other: string; instances: string[] }> {
+  const [host, other] = await addHosts(cloud.store, 2);
+  const vpc = await cloud.vpc('acme-admin', 'blue', '10.1.0.0/16');
+  const network = await cloud.tier('acme-admin', vpc, '10.1.1.0/24');
+  const instances: string[] = [];
+  for (let n = 1; n <= count; n++) {
+    const owner = { account: 'acme-admin', domainid: String(network['domainid']) };
+    instances.push(await cloud.deploy('admin', String(network['id']), { hostid: host!, name: `web${n}`, ...owner }));
+  }
+  await cloud.callAs('admin', 'prepareHostForMaintenance', { id: host! });
+  return { host: host!, other: other!, instances };
+}
+
+async function statesOf(cloud: NetworkCloud): Promise<string[]> {
+  const rows = await cloud.store.db.selectFrom('instance').select('state').orderBy('hostname').execute();
+  return rows.map(({ state }) => state);
+}
+
+test('a host that dies while it is being emptied hands over nothing more, and that is told', async () => {
+  await using cloud = await openCloud();
+  const { host } = await emptying(cloud, 2);
+  await cloud.store.write((tx) => tx.update('host', host, { state: 'Down' }));
+  assert.deepEqual(await step(cloud), []);
+  assert.deepEqual(await statesOf(cloud), ['Running', 'Running']);
+  const text = [...(await maintenanceOf(cloud.store.db)).values()].join();
+  assert.match(text, /^host hv1 still has 2 instances: web1, web2; it is Down, and only a host that answers can hand/);
+  await cloud.store.write((tx) => tx.update('host', host, { state: 'Up' }));
+  assert.deepEqual(await step(cloud), []);
+  assert.deepEqual(await statesOf(cloud), ['Migrating', 'Migrating'], 'it answers again');
+});
+
+test('instances that can go nowhere are logged once for each reason, and hold up nobody', async () => {
+  await using cloud = await openCloud();
+  const { other, instances } = await emptying(cloud, 5);
+  const stuck = instances.slice(0, 4);
+  await together(cloud, stuck);
+  const folder = mkdtempSync(join(tmpdir(), 'trunkline-evacuation-'));
+  const file = join(folder, 'log');
+  const said = (): string[] =>
+    readFileSync(file, 'utf8')
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => JSON.parse(line) as { reason: string })
+      .map(({ reason }) => reason);
+  const evacuation = createEvacuation(cloud.store, createLog('test', 'warn', file));
+  for (let n = 0; n < 3; n++) assert.deepEqual(await evacuation.look(), []);
+  assert.deepEqual(await statesOf(cloud), ['Running', 'Running', 'Running', 'Running', 'Migrating']);
+  assert.equal(said().length, 4);
+  assert.match(said()[0]!, /^Unable to find a host to migrate web1 to: .*hv2 is Up, Enabled \(/);
+  await cloud.store.write((tx) => tx.update('host', other, { state: 'Down' }));
+  for (let n = 0; n < 3; n++) await evacuation.look();
+  assert.deepEqual([said().length, said()[7]!.includes('hv2 is Down')], [8, true], 'another reason is told, too');
+  rmSync(folder, { recursive: true });
+});
+
+/** Has instances run on one host, and nowhere else while one of them is there. */
+async function together(cloud: NetworkCloud, instances: readonly string[]): Promise<void> {
+  const created = new Date().toISOString();
+  const owner = await cloud.store.db
+    .selectFrom('instance')
+    .select(['account', 'domain'])
+    .where('id', '=', instances[0]!)
+    .executeTakeFirstOrThrow();
+  const group = newId();
+  await cloud.store.write(async (tx) => {
+    const type = 'host affinity';
+    await tx.db
+      .insertInto('affinitygroup')
+      .values({ id: group, name: 'g', description: '', type, ...owner, created })
+      .execute();
+    for (const instance of instances)
+      await tx.db
+        .insertInto('affinitymember')
+        .values({ id: newId(), affinitygroup: group, instance, created })
+        .execute();
+  });
+}
