@@ -43,11 +43,14 @@ export const SETTING_OF: Readonly<Record<ResourceKind, string>> = {
 
 const NONE = sql`select '' as account, '' as domain, 0 as n where 1 = 0`;
 
-/** For each kind a query of account, domain and amount. What is destroyed and waits to be expunged does not count, as in CloudStack. */
+/**
+ * For each kind a query of account, domain and amount. What is destroyed and waits to be expunged does not count, as in CloudStack; data
+ * disks of such an instance do, since they stay when it goes.
+ */
 const USE: Readonly<Record<ResourceKind, RawBuilder<unknown>>> = {
   user_vm: sql`select account, domain, 1 as n from instance where destroyed is null`,
   public_ip: sql`select account, domain, 1 as n from publicip where state in ('Allocating', 'Allocated')`,
-  volume: sql`select v.account, v.domain, 1 as n from volume v left join instance i on i.id = v.instance where i.destroyed is null`,
+  volume: sql`select v.account, v.domain, 1 as n from volume v left join instance i on i.id = v.instance where v.type = 'DATA' or i.destroyed is null`,
   snapshot: NONE,
   template: sql`select account, domain, 1 as n from template where removed = 0`,
   project: NONE,
@@ -56,7 +59,7 @@ const USE: Readonly<Record<ResourceKind, RawBuilder<unknown>>> = {
   cpu: sql`select i.account, i.domain, o.cpunumber as n from instance i join serviceoffering o on o.id = i.serviceoffering where i.destroyed is null`,
   memory: sql`select i.account, i.domain, o.memory as n from instance i join serviceoffering o on o.id = i.serviceoffering where i.destroyed is null`,
   // In GiB, each disk rounded up.
-  primary_storage: sql`select v.account, v.domain, (v.size + 1073741823) / 1073741824 as n from volume v left join instance i on i.id = v.instance where i.destroyed is null`,
+  primary_storage: sql`select v.account, v.domain, (v.size + 1073741823) / 1073741824 as n from volume v left join instance i on i.id = v.instance where v.type = 'DATA' or i.destroyed is null`,
   secondary_storage: sql`select account, domain, (size + 1073741823) / 1073741824 as n from template where removed = 0`,
 };
 
@@ -184,17 +187,23 @@ function tooMany(
   );
 }
 
-/** What an instance takes of its account's limits. */
+/** What an instance takes of its account's limits, with all its disks or only those that go with it. */
 export async function takenBy(
   { db }: Room,
   instance: Pick<Tables['instance'], 'id' | 'serviceoffering'>,
+  types: readonly string[] = ['ROOT', 'DATA'],
 ): Promise<Readonly<Partial<Record<ResourceKind, number>>>> {
   const offering = await db
     .selectFrom('serviceoffering')
     .select(['cpunumber', 'memory'])
     .where('id', '=', instance.serviceoffering)
     .executeTakeFirstOrThrow();
-  const disks = await db.selectFrom('volume').select('size').where('instance', '=', instance.id).execute();
+  const disks = await db
+    .selectFrom('volume')
+    .select('size')
+    .where('instance', '=', instance.id)
+    .where('type', 'in', [...types])
+    .execute();
   const storage = disks.reduce((sum, { size }) => sum + Math.ceil(size / 1_073_741_824), 0);
   return {
     user_vm: 1,

@@ -71,6 +71,46 @@ test('instances, CPUs, memory and volumes are limited, at deployment, recovery a
   );
 });
 
+test('an instance that is being destroyed cannot be started beside its successor', async () => {
+  await using cloud = await openCloud();
+  const network = await cloud.network('acme-admin');
+  await limit(cloud, 0, 1, 'acme-admin');
+  const { id } = await deploy(cloud, 'acme-admin', network);
+  await cloud.settle();
+  await cloud.callAs('acme-admin', 'destroyVirtualMachine', { id });
+  await assert.rejects(
+    cloud.callAs('acme-admin', 'startVirtualMachine', { id }),
+    refused(431, /^Unable to start instance .* in state Stopping: it is being destroyed; recover it then$/),
+  );
+  await deploy(cloud, 'acme-admin', network);
+  await cloud.settle();
+  const states = await cloud.store.db.selectFrom('instance').select('state').orderBy('id').execute();
+  assert.deepEqual(states.map(({ state }) => state).toSorted(), ['Destroyed', 'Running']);
+});
+
+test('the data disks of a destroyed instance count, and its root disk when it is recovered', async () => {
+  await using cloud = await openCloud();
+  const offering = await cloud.store.db
+    .selectFrom('diskoffering')
+    .select('id')
+    .where('iscustomized', '=', 1)
+    .executeTakeFirstOrThrow();
+  const disk = { diskofferingid: offering.id, size: '2' };
+  const { id } = await deploy(cloud, 'acme-admin', await cloud.network('acme-admin'), disk);
+  await cloud.doAs('acme-admin', 'destroyVirtualMachine', { id });
+  const another = () => cloud.doAs('acme-admin', 'createVolume', { name: 'more', zoneid: cloud.zone, ...disk });
+  await limit(cloud, 2, 1, 'acme-admin');
+  await assert.rejects(another(), exceeded('volume', 'account name=acme-admin'), 'it is there still, and stays');
+  await limit(cloud, 2, 2, 'acme-admin');
+  await another();
+  await assert.rejects(
+    cloud.callAs('acme-admin', 'recoverVirtualMachine', { id }),
+    exceeded('volume', 'account name=acme-admin'),
+  );
+  await limit(cloud, 2, 3, 'acme-admin');
+  await cloud.callAs('acme-admin', 'recoverVirtualMachine', { id });
+});
+
 test('a domain’s limit counts all accounts of it and below, and does not tell what others have', async () => {
   await using cloud = await openCloud();
   await deploy(cloud, 'acme-admin', await cloud.network('acme-admin'));

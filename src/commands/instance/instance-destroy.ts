@@ -87,7 +87,7 @@ export const recoverVirtualMachine = writeCommand({
       );
     }
     await checkHostnameFree(room, instance.hostname, await networksOf(room, instance.id), instance.id);
-    await checkLimits(room, instance, await takenBy(room, instance));
+    await checkLimits(room, instance, await takenBy(room, instance, ['ROOT']));
     // On the network nothing changes: destroyed or stopped, it runs nowhere.
     await room.tx.db
       .updateTable('instance')

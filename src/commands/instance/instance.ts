@@ -55,6 +55,8 @@ export const startVirtualMachine = jobCommand({
       return answer;
     }
     if (instance.state === 'Destroyed') throw wrongState('start', instance, 'recover it first');
+    // It counts for nobody's limits from the moment it is given up.
+    if (instance.destroyed !== null) throw wrongState('start', instance, 'it is being destroyed; recover it then');
     const zone = await existing(room, 'zone', instance.zone, 'zoneid');
     const affinity = await affinityOf(room, await groupsOf(room, instance.id), instance.id);
     const host = await placeInstance(room, zone, want.hostid, {
