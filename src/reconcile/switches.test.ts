@@ -103,6 +103,7 @@ test('a switch that says yes and does nothing is named with the port by the chan
     /^switch sw, port p1, since 20.*its untagged VLAN is VLAN 999, wanted VLAN 150 \(office\)$/,
   );
   assert.match((await here.row()).error ?? '', /said yes and did not do it/);
+  assert.deepEqual(new Set(loop.steps), new Set(['set p1', 'set p2']), 'what was typed there is recorded all the same');
 });
 
 test('a change that asks nothing new of a switch waits for nothing there, however broken it is', async () => {

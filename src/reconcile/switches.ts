@@ -34,7 +34,7 @@ export interface SwitchesOptions {
   readonly store: Store;
   readonly review: ReviewSwitch;
   readonly log: Log;
-  /** Called with each step that was run, for the log an engineer reads. */
+  /** Called with each step that was run, also where something went wrong then, for the log an engineer reads. */
   readonly onStep?: (step: { readonly argv: readonly string[]; readonly reason: string }) => void;
   /** Milliseconds between looks; default: the setting switch.review.interval. */
   readonly intervalMs?: number;
@@ -191,14 +191,14 @@ export function createSwitches(options: SwitchesOptions): Switches {
     const apply = wanted.apply && !signal.aborted;
     const settled = entry.reached >= generation;
     const { report, steps } = await review(document, { apply, log, signal });
+    const told = document.driver === 'instructions' || !apply;
+    if (!told) for (const step of steps) options.onStep?.(step);
     if (signal.aborted) return true;
     if (report.actual !== undefined) {
       entry.actual = report.actual;
       if (apply) await keep(entry, released(wanted, entry.carried, report.actual));
     }
     const lines = steps.map(lineOf);
-    const told = document.driver === 'instructions' || !apply;
-    if (!told && report.error === undefined) for (const step of steps) options.onStep?.(step);
     const ports = portStandings(document, report, apply);
     entry.reached = Math.max(entry.reached, report.generation);
     const { actual, error } = report;

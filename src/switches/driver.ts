@@ -28,4 +28,12 @@ export interface SwitchSession {
 }
 
 /** A switch that cannot be spoken to, refuses, or lies. The message has no name of the switch: the review puts it in front. */
-export class SwitchFault extends Error {}
+export class SwitchFault extends Error {
+  /** Of a run: how many of the changes' steps it has carried out all the same. Undefined where nobody knows: it may have been all. */
+  readonly ran: number | undefined;
+
+  constructor(message: string, { ran, ...options }: ErrorOptions & { readonly ran?: number | undefined } = {}) {
+    super(message, options);
+    this.ran = ran;
+  }
+}

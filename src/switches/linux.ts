@@ -29,6 +29,7 @@ export const linuxDriver: SwitchDriver = {
       if (failed < 0) return answers;
       throw new SwitchFault(
         `"${lineOf(commands[failed]!)}" failed there: ${said || `exit status ${answers[failed]?.code}`}`,
+        { ran: failed },
       );
     };
     return {

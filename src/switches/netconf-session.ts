@@ -96,7 +96,8 @@ export async function openNetconf(channel: ChildProcess): Promise<NetconfSession
     const errors = reply.children.filter(
       (each) => each.name === 'rpc-error' && child(each, 'error-severity')?.text !== 'warning',
     );
-    if (errors.length > 0) throw new SwitchFault(`${name} was refused: ${errors.map(errorText).join('; ')}`);
+    if (errors.length > 0)
+      throw new SwitchFault(`${name} was refused: ${errors.map(errorText).join('; ')}`, { ran: 0 });
     return reply;
   }
 

@@ -148,7 +148,8 @@ test('a switch that says yes and does not do it is found out by the second read'
 });
 
 test('what the switch refuses is told in its words, and nothing of it is done', async () => {
-  const { report } = await review(sw([access('eth1', 666), access('eth2', 1234)]));
+  const { report, steps } = await review(sw([access('eth1', 666), access('eth2', 1234)]));
+  assert.deepEqual(steps, [], 'nothing ran');
   assert.match(
     report.error!,
     /^switch sw1 \(netconf, 127\.0\.0\.1:\d+\): setting ports: (commit|edit-config) was refused: VLAN 666 is reserved/,
@@ -164,7 +165,8 @@ test('what the switch refuses is told in its words, and nothing of it is done', 
 test("somebody else's half-made edit or lock is not swept away: the report says who is in the way", async () => {
   const other = await session();
   await other.request('<lock><target><candidate/></target></lock>');
-  const { report } = await review(sw([access('eth1', 1234)]));
+  const { report, steps } = await review(sw([access('eth1', 1234)]));
+  assert.deepEqual(steps, []);
   assert.match(report.error!, /setting ports: lock was refused: .*(session \d+|lock)/);
   await other.close();
   assert.equal((await review(sw([access('eth1', 1234)]))).report.error, undefined);

@@ -3,6 +3,7 @@
 import { SWITCH_OPTIONS } from '../protocol/switch-options.ts';
 import { type SwitchDriver, SwitchFault } from './driver.ts';
 import { type NetconfSession, openNetconf } from './netconf-session.ts';
+import type { PortChange } from './plan.ts';
 import { editOf, FILTER, portsOf, stepOf } from './openconfig.ts';
 import { optionsOf } from './options.ts';
 import { openSsh } from './ssh.ts';
@@ -24,31 +25,38 @@ export const netconfDriver: SwitchDriver = {
     const session = await openNetconf(link.subsystem('netconf'));
     let locked = false;
     let unconfirmed = false;
+    const prepare = async (changes: readonly PortChange[]): Promise<void> => {
+      if (!session.can('candidate'))
+        throw new SwitchFault(
+          'it has no candidate configuration, without which a change cannot be tried out and undone',
+        );
+      // Refused while somebody else holds it or has left something uncommitted in it. Not running as well: netconfd 2.13 would not
+      // roll back a configuration that is locked.
+      await session.request(element('lock', {}, target('candidate')));
+      locked = true;
+      await session.request(
+        element(
+          'edit-config',
+          {},
+          target('candidate'),
+          element('error-option', {}, session.can('rollback-on-error') ? 'rollback-on-error' : 'stop-on-error'),
+          element('config', {}, editOf(changes, document.nativeVlan)),
+        ),
+      );
+      if (validate && session.can('validate'))
+        await session.request(element('validate', {}, element('source', {}, '<candidate/>')));
+    };
     return {
       async read() {
         const reply = await session.request(element('get', {}, element('filter', { type: 'subtree' }, FILTER)));
         return { ports: portsOf(child(reply, 'data')), neighbours: [], macs: [] };
       },
       async run(changes) {
-        if (!session.can('candidate'))
-          throw new SwitchFault(
-            'it has no candidate configuration, without which a change cannot be tried out and undone',
-          );
-        // Refused while somebody else holds it or has left something uncommitted in it. Not running as well: netconfd 2.13 would not
-        // roll back a configuration that is locked.
-        await session.request(element('lock', {}, target('candidate')));
-        locked = true;
-        await session.request(
-          element(
-            'edit-config',
-            {},
-            target('candidate'),
-            element('error-option', {}, session.can('rollback-on-error') ? 'rollback-on-error' : 'stop-on-error'),
-            element('config', {}, editOf(changes, document.nativeVlan)),
-          ),
-        );
-        if (validate && session.can('validate'))
-          await session.request(element('validate', {}, element('source', {}, '<candidate/>')));
+        await prepare(changes).catch((error: unknown) => {
+          const why = error instanceof Error ? error.message : String(error);
+          // Whatever is in the candidate, it was not committed.
+          throw new SwitchFault(why, { cause: error, ran: 0 });
+        });
         unconfirmed = session.can('confirmed-commit');
         await session.request(
           unconfirmed

@@ -182,7 +182,8 @@ test(
   { timeout: 20_000 },
   async () => {
     await ovs.stopDaemon();
-    const { report } = await review(sw([access('p1', 77)], { options: { bridge: 'sw' } }));
+    const { report, steps } = await review(sw([access('p1', 77)], { options: { bridge: 'sw' } }));
+    assert.equal(steps.length, 1, 'it is in the database, and will be done');
     assert.match(report.error!, /setting ports: ovs-vsctl had no answer within 10 s/);
     assert.equal(report.generation, 0);
   },

@@ -124,5 +124,9 @@ async function answer(argv: readonly string[], signal: AbortSignal): Promise<str
   const said = (result.stderr || result.stdout).trim().split('\n').at(-1) ?? '';
   if ((result.code === null && /Alarm clock/.test(said)) || result.code === 142)
     throw new SwitchFault(`${argv[0]} had no answer within ${ANSWER_MS / 1000} s`);
-  throw new SwitchFault(`${argv[0]} said: ${said.replace(/^.*?\|(?:WARN|ERR)\|/, '') || `exit status ${result.code}`}`);
+  // All goes in one transaction: what is refused is refused whole.
+  throw new SwitchFault(
+    `${argv[0]} said: ${said.replace(/^.*?\|(?:WARN|ERR)\|/, '') || `exit status ${result.code}`}`,
+    { ran: 0 },
+  );
 }

@@ -21,7 +21,7 @@ export interface ReviewOptions {
 
 export interface Review {
   readonly report: SwitchReport;
-  /** Those that were run; with `apply: false` those that would be. */
+  /** Those that were run, or may have been where the switch was lost; with `apply: false` those that would be. */
   readonly steps: readonly SwitchStep[];
 }
 
@@ -61,8 +61,12 @@ async function review(
   const plan = planSwitch(document, before);
   const steps = plan.changes.flatMap((change) => driver.commandsFor(document, change));
   if (plan.changes.length === 0 || !apply) return { report: settled(document, before, plan), steps };
+  let ran = steps;
   try {
-    await doing('setting ports', session.run(plan.changes));
+    await doing('setting ports', session.run(plan.changes)).catch((error: unknown) => {
+      ran = steps.slice(0, error instanceof SwitchFault ? error.ran : undefined);
+      throw error;
+    });
     log.info({ switch: document.name, ports: plan.changes.map((change) => change.spec.name) }, 'ports set');
     const after = await doing('reading back', session.read());
     const rest = planSwitch(document, after);
@@ -76,7 +80,7 @@ async function review(
     return { report: settled(document, after, rest, told), steps };
   } catch (error) {
     const { findings } = plan;
-    return { report: reportOf(document, { error: sentence(document, error), findings, actual: before }), steps };
+    return { report: reportOf(document, { error: sentence(document, error), findings, actual: before }), steps: ran };
   }
 }
 
@@ -110,7 +114,10 @@ async function doing<T>(what: string, work: Promise<T>): Promise<T> {
     return await work;
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    throw new SwitchFault(`${what}: ${why}`, { cause: error });
+    throw new SwitchFault(`${what}: ${why}`, {
+      cause: error,
+      ran: error instanceof SwitchFault ? error.ran : undefined,
+    });
   }
 }
 
