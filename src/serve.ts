@@ -18,17 +18,14 @@ import { openPki } from './reconcile/pki.ts';
 import { createReturning } from './reconcile/returning.ts';
 import { createSwitches } from './reconcile/switches.ts';
 import { createVpnWatch } from './reconcile/vpn-watch.ts';
+import { recordAll } from './record-report.ts';
 import { type Credential, type ServerState, openServerState } from './server-state.ts';
 import { recordClaims } from './store/gateway-claims.ts';
 import { tellGatewayFindings } from './store/gateway-findings.ts';
-import { acceptJoin, isCurrent, markDown, recordReport } from './store/hosts.ts';
+import { acceptJoin, isCurrent, markDown } from './store/hosts.ts';
 import { createIntentCache } from './store/load.ts';
 import { type Store, openStore } from './store/open.ts';
-import { recordReceipts } from './store/receipts.ts';
-import { recordRouterStates } from './store/router-states.ts';
-import { recordScans } from './store/scans.ts';
 import { renewVpns } from './vpn-renewal.ts';
-import { forgetPasswords } from './store/taken-password.ts';
 import { reviewSwitch } from './switches/review.ts';
 
 export interface ServeOptions {
@@ -87,12 +84,7 @@ export async function serve(options: ServeOptions): Promise<void> {
       isCurrent: (node, serial) => isCurrent(store, node, serial),
       async report(report) {
         reconciler.report(report);
-        await recordReport(store, report.node, JSON.stringify(report.facts));
-        await recordRouterStates(store, report.node, report.routers ?? []);
-        await recordReceipts(store, report.node, report.receipts ?? []);
-        await recordScans(store, report.node, report.scans ?? []);
-        await vpns.heard(report.node, reconciler.vpnsOf(report));
-        await forgetPasswords(store, report.node, report.taken ?? []);
+        await recordAll(store, vpns, report, reconciler.vpnsOf);
       },
     },
     log,
