@@ -14,7 +14,8 @@ import type { NodeReport } from '../protocol/document.ts';
 import type { VpnStatus } from '../protocol/vpn.ts';
 import type { IntentCache } from '../store/load.ts';
 import type { Store } from '../store/open.ts';
-import { type RouteState, sweep } from '../store/settle.ts';
+import type { RouteState } from '../store/settle.ts';
+import { sweep } from '../store/sweep.ts';
 import { unseal } from '../store/seal.ts';
 import { createDocuments, type Documents } from './documents.ts';
 import { createLeaves } from './helper-leave.ts';
@@ -39,8 +40,6 @@ export interface ReconcileOptions {
   readonly jobLimitMs?: number;
   /** Milliseconds between full passes (default 60,000). */
   readonly fullPassMs?: number;
-  /** Milliseconds a settled job can be asked for (default one day). */
-  readonly jobKeepMs?: number;
 }
 
 /** What anyone may read of the loop: the fifth line of the reconcile contract. */
@@ -78,7 +77,6 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
   const { store, cache, northbound, log } = options;
   const jobLimitMs = options.jobLimitMs ?? 60_000;
   const fullPassMs = options.fullPassMs ?? 60_000;
-  const jobKeepMs = options.jobKeepMs ?? 86_400_000;
   const bell = createBell();
   const stop = new AbortController();
   const backoff = createBackoff(200, 5_000);
@@ -169,7 +167,7 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
       lastFull = Date.now();
       if (before !== undefined && applied.writes > 0 && applied.drift.length === 0 && fresh.dirty.size === 0)
         status.surprises++;
-      await sweep(store, jobKeepMs, intent.generation);
+      await sweep(store, intent.generation);
     }
     status.writes += applied.writes;
     status.drift += applied.drift.length;

@@ -83,25 +83,6 @@ export async function failJobs(store: Store, jobIds: readonly string[], text: st
   });
 }
 
-/** How long receipts of moves and finished scans are kept: 30 days. */
-const RECEIPT_MS = 30 * 86_400_000;
-
-/**
- * Removes what nobody asks for any more: settled jobs after `jobMs`, change notes that every cache has seen, old receipts and scans.
- */
-export async function sweep(store: Store, jobMs: number, seenGeneration: number): Promise<void> {
-  const before = new Date(Date.now() - jobMs).toISOString();
-  await store.write(async (tx) => {
-    await tx.db.deleteFrom('job').where('status', '!=', 0).where('completed', '<', before).execute();
-    await tx.db.deleteFrom('change').where('generation', '<', seenGeneration).execute();
-    await tx.db.deleteFrom('session').where('expires', '<', new Date().toISOString()).execute();
-    const old = new Date(Date.now() - RECEIPT_MS).toISOString();
-    await tx.db.deleteFrom('receipt').where('created', '<', old).execute();
-    await tx.db.deleteFrom('sighting').where('last', '<', old).execute();
-    await tx.db.deleteFrom('scan').where('state', '!=', 'Requested').where('finished', '<', old).execute();
-  });
-}
-
 async function enterStates(tx: Tx, generations: readonly number[]): Promise<void> {
   // In order of generation: a row that was started and stopped meanwhile ends in the state asked for last.
   const rows = await tx.db

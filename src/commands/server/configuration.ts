@@ -53,6 +53,7 @@ export const CONFIGURATIONS: readonly ConfigurationTable[] = [
   setting('network.underlay.mtu', '1500', 'Network', 'Bytes of an IP packet that fit between the hypervisors', 1),
   setting('job.expire.minutes', '1440', 'Advanced', 'Minutes after which a finished job is forgotten', 1),
   setting('job.cancel.threshold.minutes', '60', 'Advanced', 'Minutes after which a job nobody finished fails', 1),
+  setting('event.purge.delay', '90', 'Advanced', 'Days after which an event is forgotten; 0 for never', 1),
   setting('network.gc.interval', '600', 'Advanced', 'Kept for clients; networks are tidied up at once', 0),
   setting('network.gc.wait', '600', 'Advanced', 'Kept for clients; networks are tidied up at once', 0),
   setting('expunge.delay', '86400', 'Advanced', 'Seconds from destroying an instance to expunging it', 1),

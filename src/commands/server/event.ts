@@ -1,4 +1,5 @@
-// Events: what was asked for, by whom, and how it went. Written in the change they tell of; nobody can edit or delete them.
+// Events: what was asked for, by whom, and how it went. Written in the change they tell of; nobody can edit or delete them, and
+// time does after event.purge.delay days (store/sweep.ts).
 import { z } from 'zod';
 import { EVERYBODY, type Registry } from '../../api/command.ts';
 import * as field from '../../api/field.ts';
