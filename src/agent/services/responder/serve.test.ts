@@ -4,13 +4,16 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { get } from 'node:http';
 import { type AddressInfo, connect, createServer, type Server } from 'node:net';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import type { GuestSpec, ServedNetwork } from './config.ts';
 import { createForwarder, framed, framesOf } from './forward.ts';
 import { RCODE } from './message.ts';
 import { namesOf } from './names.ts';
 import { query } from './query.test-support.ts';
-import type { Passwords } from './passwords.ts';
+import { createPasswords, type Passwords } from './passwords.ts';
 import { serve } from './serve.ts';
 import type { Sockets } from './sockets.ts';
 
@@ -38,7 +41,12 @@ interface Ports {
   readonly passwords: number;
 }
 
-async function served(t: TestContext, knows = network): Promise<Ports> {
+interface Around {
+  readonly passwords?: Passwords;
+  readonly failed?: (what: string) => void;
+}
+
+async function served(t: TestContext, knows = network, around: Around = {}): Promise<Ports> {
   const listen = async (): Promise<Server> => {
     const server = createServer().listen(0, '127.0.0.1');
     await once(server, 'listening');
@@ -59,7 +67,8 @@ async function served(t: TestContext, knows = network): Promise<Ports> {
     { namesTcp, metadata, passwords },
     () => ({ network: knows, names, guestAt }),
     createForwarder(1),
-    store,
+    around.passwords ?? store,
+    around.failed,
   );
   t.after(() => serving.close());
   const portOf = (server: Server): number => (server.address() as AddressInfo).port;
@@ -99,6 +108,21 @@ test('serve() gives a password until it is taken, then no more', async (t) => {
   assert.equal(await say('saved_password'), 'saved_password');
   assert.equal(await say('send_my_password'), 'saved_password');
   assert.equal(await say('please'), 'bad_request');
+});
+
+test('serve() says that it failed where a password cannot be noted as taken, and tells of it once and without the password', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'responder-'));
+  t.after(() => rm(directory, { recursive: true }));
+  const told: string[] = [];
+  const failed = (what: string): void => void told.push(what);
+  // There is no folder for its notes.
+  const { passwords } = await served(t, network, { passwords: createPasswords(directory), failed });
+  const say = (word: string): Promise<[number, string]> => ask(passwords, '/', { DomU_Request: word });
+  for (let turn = 0; turn < 3; turn++) assert.deepEqual(await say('saved_password'), [500, 'bad_request']);
+  assert.deepEqual(await say('send_my_password'), [200, 'Secret12'], 'it was not noted, so it is still given');
+  assert.equal(told.length, 1);
+  assert.match(told[0]!, /^a password could not be given, or not be noted as taken: ENOENT: .*taken.10000000-/);
+  assert.doesNotMatch(told[0]!, /Secret12/);
 });
 
 test('serve() answers names by TCP, also to who has said all he has to say', async (t) => {

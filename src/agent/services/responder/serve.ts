@@ -35,13 +35,24 @@ const CONNECTIONS = 256;
 const CONNECTIONS_EACH = 16;
 const CONNECTION_MS = 15_000;
 
-/** Answers until closed. `knows`: the network as it is now; undefined once it is not served any more. */
+/**
+ * Answers until closed. `knows`: the network as it is now; undefined once it is not served any more. `failed` hears what could not be
+ * answered and why, each once until something else fails.
+ */
 export function serve(
   sockets: Sockets,
   knows: () => Knowledge | undefined,
   forwarder: Forwarder,
   passwords: Passwords,
+  failed: (what: string) => void = (what) => void process.stderr.write(`services: ${what}\n`),
 ): Serving {
+  let said = '';
+  const fault = (what: string, error: unknown): void => {
+    const text = `${what}: ${error instanceof Error ? error.message : String(error)}`;
+    // A guest asks again and again.
+    if (text !== said) failed(text);
+    said = text;
+  };
   const limit = createSharedLimit(NAMES.all, NAMES.each);
   const toldLimit = createSharedLimit(TOLD.all, TOLD.each);
   const slots = createSlots(FORWARDED, FORWARDED_EACH);
@@ -74,9 +85,11 @@ export function serve(
   }
 
   sockets.names?.on('message', (packet, { address, port }) => {
-    void answer(packet, address, 'udp').then((reply) => {
-      if (reply !== undefined && !closed) sockets.names?.send(reply, port, address, () => undefined);
-    });
+    void answer(packet, address, 'udp')
+      .catch((error: unknown) => fault('a name could not be answered', error))
+      .then((reply) => {
+        if (reply instanceof Buffer && !closed) sockets.names?.send(reply, port, address, () => undefined);
+      });
   });
   sockets.names?.on('error', () => undefined);
   accept(sockets.namesTcp, (socket) => {
@@ -84,12 +97,14 @@ export function serve(
     let [open, ended] = [0, false];
     const take = framesOf((packet) => {
       open++;
-      void answer(packet, from, 'tcp').then((reply) => {
-        open--;
-        if (reply === undefined) socket.destroy();
-        else if (socket.writable) socket.write(framed(reply));
-        if (ended && open === 0) socket.end();
-      });
+      void answer(packet, from, 'tcp')
+        .catch((error: unknown) => fault('a name could not be answered', error))
+        .then((reply) => {
+          open--;
+          if (!(reply instanceof Buffer)) socket.destroy();
+          else if (socket.writable) socket.write(framed(reply));
+          if (ended && open === 0) socket.end();
+        });
     });
     socket.on('data', take);
     socket.on('end', () => {
@@ -106,7 +121,13 @@ export function serve(
   });
   accept(sockets.metadata, (socket) => told.emit('connection', socket));
   const secret = createServer({ keepAlive: false }, (request, response) => {
-    void password(request).then((reply) => tell(response, reply));
+    void password(request)
+      .catch((error: unknown): Told => {
+        fault('a password could not be given, or not be noted as taken', error);
+        // A word that no guest takes for its password, however careless its script.
+        return { status: 500, body: 'bad_request' };
+      })
+      .then((reply) => tell(response, reply));
   });
   accept(sockets.passwords, (socket) => secret.emit('connection', socket));
 
