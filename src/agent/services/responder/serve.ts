@@ -34,10 +34,11 @@ const FORWARDED_EACH = 25;
 const CONNECTIONS = 256;
 const CONNECTIONS_EACH = 16;
 const CONNECTION_MS = 15_000;
+const COMPLAINT_MS = 60_000;
 
 /**
  * Answers until closed. `knows`: the network as it is now; undefined once it is not served any more. `failed` hears what could not be
- * answered and why, each once until something else fails.
+ * answered and why, once a minute at most.
  */
 export function serve(
   sockets: Sockets,
@@ -46,12 +47,12 @@ export function serve(
   passwords: Passwords,
   failed: (what: string) => void = (what) => void process.stderr.write(`services: ${what}\n`),
 ): Serving {
-  let said = '';
+  let complained = -Infinity;
   const fault = (what: string, error: unknown): void => {
-    const text = `${what}: ${error instanceof Error ? error.message : String(error)}`;
-    // A guest asks again and again.
-    if (text !== said) failed(text);
-    said = text;
+    // Guests ask again and again.
+    if (performance.now() - complained < COMPLAINT_MS) return;
+    complained = performance.now();
+    failed(`${what}: ${error instanceof Error ? error.message : String(error)}`);
   };
   const limit = createSharedLimit(NAMES.all, NAMES.each);
   const toldLimit = createSharedLimit(TOLD.all, TOLD.each);
