@@ -115,9 +115,8 @@ test('two agents wait for their tokens, join, and each makes its own document tr
   assert.match(reports.get('h1')!.facts.ovs, /^[0-9]|unknown/);
 
   documents.set('h1', documentOf('h1', 5));
-  const since = performance.now();
-  await until(() => realized('h1') === 5, 'the next document');
-  assert.ok(performance.now() - since < 500, 'without waiting for a poll to end');
+  // A poll ends after 25 s only.
+  await until(() => realized('h1') === 5, 'the next document, without waiting for a poll to end');
 
   // The server goes and comes back: the agents go on.
   await channel.close();
