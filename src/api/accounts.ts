@@ -20,6 +20,15 @@ export interface LoginWant {
   readonly domainid: string | undefined;
 }
 
+/** `/`, empty, `/acme/west`, `acme/west` and `ROOT/acme/west` as the path of a domain, in lower case. */
+export function pathOfDomain(typed: string): string {
+  const parts = typed
+    .toLowerCase()
+    .split('/')
+    .filter((part) => part !== '');
+  return (parts[0] === 'root' ? parts : ['root', ...parts]).join('/');
+}
+
 export interface Login {
   readonly caller: Caller;
   /** Value of the cookie JSESSIONID. */

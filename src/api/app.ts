@@ -10,6 +10,7 @@ import { type Wire, decode, printable } from './decode.ts';
 import { type Format, type Reply, failure, internal, success } from './envelope.ts';
 import { Refusal, refuse } from './error.ts';
 import { mayUse, unavailable } from './list-apis.ts';
+import { createLoginLimit } from './login-limit.ts';
 import { checkParameters } from './parameters.ts';
 import { type Incoming, bodyOf } from './request-body.ts';
 import { type SessionReply, closeSession, cookieOf, openSession } from './session.ts';
@@ -39,6 +40,7 @@ interface Course {
   error?: unknown;
 }
 
+/** Wrong signatures for one key from one address. */
 const FAILURES = 10;
 const FAILURE_WINDOW_MS = 60_000;
 
@@ -46,6 +48,7 @@ const FAILURE_WINDOW_MS = 60_000;
 export function createApp({ registry, accounts, log, onRequest }: AppOptions): Hono<{ Bindings: HttpBindings }> {
   const app = new Hono<{ Bindings: HttpBindings }>();
   const throttle = createThrottle(FAILURES, FAILURE_WINDOW_MS);
+  const logins = createLoginLimit();
 
   async function answer(
     request: Request,
@@ -98,7 +101,7 @@ export function createApp({ registry, accounts, log, onRequest }: AppOptions): H
     // A password in a query string would end up in logs and histories.
     if (method !== 'POST') throw refuse('methodNotAllowed', 'Please use HTTP POST to authenticate using this API');
     const { want } = checkParameters(command, wire);
-    const opened = await openSession(accounts, throttle, want, course.address);
+    const opened = await openSession(accounts, logins, want, course.address);
     course.caller = opened.login.caller;
     return opened;
   }

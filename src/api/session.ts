@@ -5,8 +5,8 @@ import type { Accounts, Login } from './accounts.ts';
 import { type Command, EVERYBODY } from './command.ts';
 import { refuse } from './error.ts';
 import * as field from './field.ts';
+import type { LoginLimit } from './login-limit.ts';
 import { text } from './param.ts';
-import type { Throttle } from './throttle.ts';
 
 const loginView = z.object({
   username: field.string('name of the user'),
@@ -59,24 +59,18 @@ export interface SessionReply {
 
 const FLAGS = 'Path=/client; HttpOnly; SameSite=Lax';
 
-/** Opens a session. Failures count per user and address; a correct password clears the count. */
+/** Opens a session, if not too many went wrong before. */
 export async function openSession(
   accounts: Accounts,
-  throttle: Throttle,
+  limit: LoginLimit,
   want: Readonly<Record<string, unknown>>,
   address: string,
 ): Promise<SessionReply & { readonly login: Login }> {
   const optional = (name: string): string | undefined => (want[name] === undefined ? undefined : String(want[name]));
-  const username = String(want['username']);
-  const key = `login ${username.toLowerCase()} ${optional('domainid') ?? optional('domain') ?? ''} ${address}`;
-  throttle.check(key);
-  const opened = await accounts
-    .login({ username, password: String(want['password']), domain: optional('domain'), domainid: optional('domainid') })
-    .catch((error: unknown) => {
-      throttle.fail(key);
-      throw error;
-    });
-  throttle.succeed(key);
+  const asked = { username: String(want['username']), domain: optional('domain'), domainid: optional('domainid') };
+  const succeed = limit.begin(asked, address);
+  const opened = await accounts.login({ ...asked, password: String(want['password']) });
+  succeed();
   return {
     login: opened,
     body: { ...opened.fields, sessionkey: opened.sessionkey },

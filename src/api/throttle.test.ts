@@ -26,3 +26,13 @@ test('throttle forgets failures after a success', () => {
   throttle.succeed('a');
   throttle.check('a');
 });
+
+test('throttle takes back one failure, not all', () => {
+  const throttle = createThrottle(2, 1000, () => 0);
+  throttle.fail('a');
+  throttle.fail('a');
+  throttle.excuse('a');
+  throttle.check('a');
+  throttle.fail('a');
+  assert.throws(() => throttle.check('a'), Refusal);
+});

@@ -6,7 +6,10 @@ export interface Throttle {
   /** Refuses with 429 while this key has failed too often. */
   check(key: string): void;
   fail(key: string): void;
+  /** Forgets the failures of this key. */
   succeed(key: string): void;
+  /** Takes one failure back that was none. */
+  excuse(key: string): void;
 }
 
 /** More keys than this at once are an attack by themselves; the oldest are forgotten. */
@@ -38,6 +41,12 @@ export function createThrottle(limit: number, windowMs: number, now: () => numbe
     },
     succeed(key) {
       failures.delete(key);
+    },
+    excuse(key) {
+      const entry = current(key);
+      if (entry === undefined) return;
+      entry.count -= 1;
+      if (entry.count === 0) failures.delete(key);
     },
   };
 }

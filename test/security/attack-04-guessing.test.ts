@@ -70,3 +70,40 @@ test('names that do not exist answer like those that do, and are throttled alike
     ],
   );
 });
+
+const statuses = async (count: number, one: (index: number) => Promise<{ status: number }>): Promise<number[]> =>
+  (await Promise.all(Array.from({ length: count }, (_, index) => one(index)))).map(({ status }) => status);
+
+const guess = (of: Cloud, username: string, domain = '/', password = 'wrong'): Promise<{ status: number }> =>
+  post(of, ['command=login', 'response=json', `username=${username}`, `password=${password}`, `domain=${domain}`]);
+
+test('guesses made at once count like guesses made one after the other, however the domain is written', async () => {
+  await using fresh = await openCloud();
+  const ways = ['/', '//', '', 'ROOT', 'root/', '/ROOT'];
+  const seen = await statuses(40, (index) => guess(fresh, 'admin', ways[index % ways.length]));
+  assert.equal(seen.filter((status) => status === 531).length, 10, 'this many passwords were looked at');
+  assert.equal(seen.filter((status) => status === 429).length, 30);
+  const { password } = fresh.credentials.admin;
+  assert.equal((await guess(fresh, 'admin', '/', password)).status, 429, 'who guessed it now has to wait');
+});
+
+test('wrong signatures for thousands of keys do not make a login start over', async () => {
+  await using fresh = await openCloud();
+  await statuses(10, () => guess(fresh, 'admin'));
+  const unsigned = (index: number): Promise<{ status: number }> =>
+    get(fresh, ['command=listZones', `apikey=guess-${index}`, 'response=json']);
+  for (let i = 0; i < 10_100; i++) await unsigned(i);
+  assert.equal((await guess(fresh, 'admin')).status, 429);
+});
+
+test('one address may be wrong a hundred times a minute, whoever it names; logging in as oneself clears nothing of that', async () => {
+  await using fresh = await openCloud();
+  const { username, password } = fresh.credentials['acme-user'];
+  const own = (): Promise<{ status: number }> => guess(fresh, username, '/acme', password);
+  assert.equal((await own()).status, 200);
+  const seen = await statuses(99, (index) => guess(fresh, `guess-${index}`));
+  assert.deepEqual([...new Set(seen)], [531]);
+  assert.equal((await own()).status, 200);
+  assert.equal((await guess(fresh, 'guess-99')).status, 531);
+  assert.equal((await guess(fresh, 'guess-100')).status, 429);
+});

@@ -1,7 +1,7 @@
 // Users as the wire needs them: who has a key, who logs in, whose session it is. Sessions live in the database, as hashes only,
 // so that a restart logs nobody out and a stolen database lets nobody in.
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
-import type { Accounts, Login, LoginWant } from '../../api/accounts.ts';
+import { type Accounts, type Login, type LoginWant, pathOfDomain } from '../../api/accounts.ts';
 import type { Caller } from '../../api/command.ts';
 import { refuse } from '../../api/error.ts';
 import { compact } from '../../api/field.ts';
@@ -39,7 +39,7 @@ export function createAccounts({ store, log }: House): Accounts {
         .where('id', '=', known.user.id)
         .returning('failedlogins')
         .executeTakeFirstOrThrow();
-      // Root admins are only slowed down (api/throttle.ts): nobody would be left to enable them again.
+      // Root admins are only slowed down (api/login-limit.ts): nobody would be left to enable them again.
       if (allowed <= 0 || failedlogins < allowed || known.caller.role === 'admin') return;
       await tx.db
         .updateTable('user')
@@ -152,7 +152,7 @@ async function findByName(db: Db, want: LoginWant): Promise<Known | undefined> {
   const domain = await (
     want.domainid !== undefined && want.domainid !== ''
       ? query.where('id', '=', want.domainid)
-      : query.where((eb) => eb.fn<string>('lower', ['path']), '=', domainPath(want.domain ?? ''))
+      : query.where((eb) => eb.fn<string>('lower', ['path']), '=', pathOfDomain(want.domain ?? ''))
   ).executeTakeFirst();
   if (domain === undefined) return undefined;
   const user = await db
@@ -162,15 +162,6 @@ async function findByName(db: Db, want: LoginWant): Promise<Known | undefined> {
     .where((eb) => eb.fn<string>('lower', ['username']), '=', want.username.toLowerCase())
     .executeTakeFirst();
   return user === undefined ? undefined : complete(db, user);
-}
-
-/** `/`, empty, `/acme/west`, `acme/west` and `ROOT/acme/west` as the path of a domain, in lower case. */
-function domainPath(typed: string): string {
-  const parts = typed
-    .toLowerCase()
-    .split('/')
-    .filter((part) => part !== '');
-  return (parts[0] === 'root' ? parts : ['root', ...parts]).join('/');
 }
 
 async function complete(db: Db, user: UserTable): Promise<Known> {
