@@ -36,9 +36,9 @@ export function visibleRows(caller: Caller, table: string): RawBuilder<SqlBool> 
 
 /** Condition on a domain row's path: the domain itself and all below. */
 export function subtree(path: string, alias: string): RawBuilder<SqlBool> {
-  // left(): a path may hold `_` and `%`, which LIKE would read as wildcards.
+  // substr(): a path may hold `_` and `%`, which LIKE would read as wildcards. length(): SQL counts characters, JavaScript halves of them.
   const column = sql.ref(`${alias}.path`);
-  return sql<SqlBool>`(${column} = ${path} or substr(${column}, 1, ${path.length + 1}) = ${`${path}/`})`;
+  return sql<SqlBool>`(${column} = ${path} or substr(${column}, 1, length(cast(${path} as text)) + 1) = ${`${path}/`})`;
 }
 
 /** Whether the caller's reach covers a domain with this path. */

@@ -93,3 +93,23 @@ test('deleteDomain refuses what is not empty and names what is in it, and with c
     refused(531, /Can't delete ROOT domain/),
   );
 });
+
+test('a name whose letters take two units of text is a step of a path like any other', async () => {
+  const one = await create({ name: 'team 🚀🚀' });
+  const below = await create({ name: 'below', parentdomainid: one.id });
+  const account = { username: 'rocket', password: 'p', firstname: 'f', lastname: 'l', email: 'e', accounttype: 2 };
+  await cloud.callAs('admin', 'createAccount', { ...account, domainid: one.id });
+  const paths = async (): Promise<string[]> => {
+    const { user } = await cloud.callAs('admin', 'listUsers', { username: 'rocket', listall: true });
+    const keys = await cloud.callAs('admin', 'registerUserKeys', { id: String((user as { id: string }[])[0]?.id) });
+    const { domain } = await cloud.callAs(await cloud.caller(keys['userkeys'] as { apikey: string }), 'listDomains', {
+      listall: true,
+    });
+    return (domain as Domain[]).map(({ path }) => path);
+  };
+  assert.deepEqual(await paths(), ['ROOT/team 🚀🚀', 'ROOT/team 🚀🚀/below']);
+  await cloud.callAs('admin', 'updateDomain', { id: one.id, name: '🛰' });
+  assert.deepEqual(await paths(), ['ROOT/🛰', 'ROOT/🛰/below']);
+  assert.deepEqual(await cloud.doAs('admin', 'deleteDomain', { id: one.id, cleanup: true }), { success: true });
+  await assert.rejects(domains('admin', { id: below.id }), refused(431, /entity does not exist/));
+});

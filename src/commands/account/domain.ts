@@ -199,7 +199,7 @@ export const updateDomain = writeCommand({
       await checkName(room, want.name, parent, row.id);
       const path = `${parent.path}/${want.name}`;
       await room.tx.update('domain', row.id, { name: want.name, networkdomain });
-      await sql`update domain set path = ${path} || substr(path, ${row.path.length + 1}) where ${subtree(row.path, 'domain')}`.execute(
+      await sql`update domain set path = ${path} || substr(path, length(cast(${row.path} as text)) + 1) where ${subtree(row.path, 'domain')}`.execute(
         room.db,
       );
     }
