@@ -6,7 +6,7 @@ import { type Refusal, refuse } from '../../api/error.ts';
 import { address, flag, freeMap, integer, list, map, ref, text } from '../../api/param.ts';
 import { newId } from '../../lib/id.ts';
 import type { Tables } from '../../store/schema.ts';
-import { existing, reaches, unknownId } from '../access.ts';
+import { existing, unknownId } from '../access.ts';
 import { checkLimits } from '../account/resource-count.ts';
 import { joinGroups } from './affinity-group.ts';
 import { affinityOf, askedGroups } from './affinity.ts';
@@ -19,6 +19,7 @@ import { openZone } from '../known.ts';
 import { forParams, ownerOf } from '../owner.ts';
 import { askedPairs, publicKeysOf } from './key-pair.ts';
 import { placeInstance } from './placement.ts';
+import { usableTemplate } from './template.ts';
 import { userDataOf, userDataParam } from './user-data.ts';
 import { type Room, jobCommand } from '../room.ts';
 import { addVolume, chosenSize, inGiB, rootSizeOf } from './volume-row.ts';
@@ -70,7 +71,7 @@ export const deployVirtualMachine = jobCommand({
     const offering = await existing(room, 'serviceoffering', want.serviceofferingid, 'serviceofferingid');
     if (offering.removed === 1 || offering.issystem === 1)
       throw unknownId(room, 'serviceofferingid', want.serviceofferingid);
-    const template = await usableTemplate(room, want.templateid, zone);
+    const template = await templateFor(room, want.templateid, zone);
     refuseWhatIsNotOffered(want);
     const owner = await ownerOf(room, want);
     const wishes = await wishedNics(room, want, zone, owner);
@@ -168,17 +169,9 @@ export const deployVirtualMachine = jobCommand({
   },
 });
 
-/** A template the caller may use: public or featured ones, and those of accounts within his reach. */
-async function usableTemplate(room: Room, id: string, zone: Tables['zone']): Promise<Tables['template']> {
-  const template = await existing(room, 'template', id, 'templateid');
-  const { caller } = room.call;
-  const open =
-    template.ispublic === 1 ||
-    template.isfeatured === 1 ||
-    template.account === caller.accountId ||
-    caller.role === 'admin';
-  if (template.removed === 1 || !(open || (await inReach(room, template.domain))))
-    throw unknownId(room, 'templateid', id);
+/** A template the caller may use, and in this zone. */
+async function templateFor(room: Room, id: string, zone: Tables['zone']): Promise<Tables['template']> {
+  const template = await usableTemplate(room, id, 'templateid');
   if (template.isready !== 1)
     throw refuse('parameter', `The template ${id} is not available for use: it is not ready yet`);
   if (template.zone !== null && template.zone !== zone.id) {
@@ -188,11 +181,6 @@ async function usableTemplate(room: Room, id: string, zone: Tables['zone']): Pro
     );
   }
   return template;
-}
-
-async function inReach(room: Room, domainId: string): Promise<boolean> {
-  const domain = await room.db.selectFrom('domain').select('path').where('id', '=', domainId).executeTakeFirst();
-  return domain !== undefined && reaches(room.call.caller, domain.path);
 }
 
 interface NotOffered {

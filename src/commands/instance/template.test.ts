@@ -147,3 +147,24 @@ test('listOsTypes, listOsCategories and listHypervisors answer what can be named
   assert.deepEqual(await rowsOf(cloud, 'listHypervisors', 'hypervisor', { zoneid: BUILT_IN.zone }), [{ name: 'KVM' }]);
   await refused(cloud.callAs('admin', 'listOsTypes', { id: BUILT_IN.zone }), 'parameter', 'Invalid parameter id');
 });
+
+test('who cannot see a template cannot deploy it: being featured does not make it public', async () => {
+  await using cloud = await openCloud();
+  const id = await register(cloud, 'admin', { isfeatured: 'true' });
+  const [offering] = await rowsOf(cloud, 'listServiceOfferings', 'serviceoffering', {}, 'acme-user');
+  const asked = { templateid: id, zoneid: BUILT_IN.zone, serviceofferingid: String(offering?.['id']) };
+  await refused(
+    cloud.callAs('acme-user', 'deployVirtualMachine', asked),
+    'parameter',
+    `Invalid parameter templateid value=${id}`,
+  );
+  await refused(
+    rowsOf(cloud, 'listTemplates', 'template', { templatefilter: 'executable', id }, 'acme-user'),
+    'parameter',
+    `Invalid parameter id value=${id}`,
+  );
+  await cloud.callAs('admin', 'updateTemplatePermissions', { id, ispublic: 'true' });
+  assert.deepEqual(await names(cloud, 'acme-user', 'featured', { id }), ['mine']);
+  // The next thing that is missing.
+  await refused(cloud.callAs('acme-user', 'deployVirtualMachine', asked), 'parameter', 'at least one network ID');
+});

@@ -90,16 +90,17 @@ export async function showTemplates(
   });
 }
 
-/** Refuses a template that the caller may not use (neither his own nor public) as if it did not exist. */
-async function refuseUnusable(room: Room, id: string): Promise<void> {
+/** The template with this id if the caller may use it (his own, within his reach, or public), else refuses as unknown. */
+export async function usableTemplate(room: Room, id: string, name = 'id'): Promise<TemplateTable> {
   const row = await room.db
     .selectFrom('template')
-    .select('id')
+    .selectAll()
     .where('id', '=', id)
     .where('removed', '=', 0)
     .where(usableBy(room))
     .executeTakeFirst();
-  if (row === undefined) throw unknownId(room, 'id', id);
+  if (row === undefined) throw unknownId(room, name, id);
+  return row;
 }
 
 function usableBy(room: Room): RawBuilder<SqlBool> {
@@ -144,7 +145,7 @@ export const listTemplates = listCommand({
     if (filter === 'all' && room.call.caller.role !== 'admin')
       throw refuse('parameter', 'Filter all can be specified by root admin only');
     if (want.zoneid !== undefined) await existing(room, 'zone', want.zoneid, 'zoneid');
-    if (want.id !== undefined) await refuseUnusable(room, want.id);
+    if (want.id !== undefined) await usableTemplate(room, want.id);
     let query = room.db
       .selectFrom('template')
       .selectAll()
