@@ -11,6 +11,7 @@ import { visible } from '../access.ts';
 import { ownerFields, ownersOf } from '../join.ts';
 import { containing, named, ownedRows, ownerParams, page, pageParams } from '../list.ts';
 import { some } from '../network/network.ts';
+import { usableNetwork } from '../network/network-access.ts';
 import { forParams, ownerOf } from '../owner.ts';
 import { type Room, listCommand, writeCommand } from '../room.ts';
 import { visiblePort } from './switch-port-view.ts';
@@ -204,7 +205,7 @@ export const listDevices = listCommand({
   }),
   async list(room, want) {
     if (want.id !== undefined) await visible(room, 'device', want.id);
-    if (want.networkid !== undefined) await visible(room, 'network', want.networkid, 'networkid');
+    if (want.networkid !== undefined) await usableNetwork(room, want.networkid, 'networkid');
     if (want.switchportid !== undefined) await visiblePort(room, want.switchportid, 'switchportid');
     let query = room.db
       .selectFrom('device')

@@ -7,6 +7,7 @@ import * as param from '../../api/param.ts';
 import type { Tables } from '../../store/schema.ts';
 import { removeMember } from '../../store/switches.ts';
 import { visible } from '../access.ts';
+import { usableNetwork } from '../network/network-access.ts';
 import { type Room, type WriteRoom, jobCommand } from '../room.ts';
 
 type Member = Tables['member'];
@@ -49,7 +50,7 @@ async function memberOf(room: Room, want: z.infer<typeof params>): Promise<Membe
   if (want.id !== undefined) return visible(room, 'member', want.id);
   if (want.networkid === undefined || want.deviceid === undefined)
     throw refuse('parameter', 'Say which device to detach: id of the membership, or networkid and deviceid');
-  const network = await visible(room, 'network', want.networkid, 'networkid');
+  const network = await usableNetwork(room, want.networkid, 'networkid');
   const device = await visible(room, 'device', want.deviceid, 'deviceid');
   const member = await room.db
     .selectFrom('member')

@@ -271,3 +271,29 @@ test('S25: listNetworkMembers is the whole inventory: instances and devices, by 
   );
   await cloud.refused('acme-admin', 'listNetworkMembers', { networkid, kind: 'toaster' }, 'There is no kind toaster');
 });
+
+test('who attached to a network that is shared with him detaches there too, by network and device, and finds his device there', async () => {
+  await using cloud = await openPhysical();
+  const made = await cloud.networkOf('admin', 'campus', 'DefaultSharedNetworkOffering', {
+    gateway: '10.9.0.1',
+    netmask: '255.255.255.0',
+    startip: '10.9.0.10',
+    endip: '10.9.0.99',
+    vlan: '3000',
+    acltype: 'domain',
+    domainid: await cloud.domainOf('acme-user'),
+  });
+  const networkid = String(made['id']);
+  const port = await cloud.port('p1', { domainid: await cloud.domainOf('acme-user') });
+  const deviceid = await cloud.device('acme-user', 'printer');
+  await cloud.attach('acme-user', networkid, deviceid, { switchportid: port });
+  const there = await cloud.list('acme-user', 'listDevices', { networkid });
+  assert.deepEqual(
+    there.map(({ name }) => name),
+    ['printer'],
+  );
+  await cloud.refused('globex-admin', 'detachDevice', { networkid, deviceid }, unknown('networkid', networkid));
+  await cloud.callAs('acme-user', 'detachDevice', { networkid, deviceid });
+  await cloud.follow();
+  assert.deepEqual(await cloud.list('acme-user', 'listNetworkMembers', { networkid }), []);
+});
