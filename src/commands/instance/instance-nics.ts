@@ -4,11 +4,12 @@ import { refuse } from '../../api/error.ts';
 import { isUuid, macOf, newId } from '../../lib/id.ts';
 import { parseIp } from '../../lib/ip.ts';
 import { formatIp6, parseIp6 } from '../../lib/ip6.ts';
-import { cardAddress, routerPortMac } from '../../model/ipv6.ts';
+import { cardAddress } from '../../model/ipv6.ts';
 import { AllocationError, allocateAddress } from '../../store/allocate.ts';
 import type { Tables } from '../../store/schema.ts';
 import { unknownId } from '../access.ts';
 import { isSharedWith, usableRows } from '../network/network-access.ts';
+import { hasMac } from '../network/network-mac.ts';
 import type { Owner } from '../owner.ts';
 import type { JobAnswer, Room, WriteRoom } from '../room.ts';
 
@@ -178,26 +179,6 @@ export function refuseNoAddresses(network: Pick<NetworkRow, 'name' | 'cidr' | 'i
     'parameter',
     `Network ${network.name} has no addresses to choose from: it is of type L2, where instances bring their own. Leave the address out`,
   );
-}
-
-/** Whether an interface or a member in the network has this MAC address, or its router, or what the hypervisors serve there. */
-export async function hasMac(
-  room: Room,
-  network: Pick<NetworkRow, 'id' | 'gateway' | 'ip6gateway' | 'serviceip'>,
-  mac: string,
-): Promise<boolean> {
-  // RFC 5798, 7.3: those of routers that share an address.
-  if (mac.startsWith('00:00:5e:00:01:') || mac.startsWith('00:00:5e:00:02:')) return true;
-  const ports = [network.gateway, network.ip6gateway, network.serviceip].filter((address) => address !== null);
-  if (ports.some((address) => routerPortMac(network.id, address) === mac)) return true;
-  const having = (table: 'nic' | 'member'): Promise<unknown> =>
-    room.db
-      .selectFrom(table as 'nic')
-      .select('id')
-      .where('network', '=', network.id)
-      .where('mac', '=', mac)
-      .executeTakeFirst();
-  return (await having('nic')) !== undefined || (await having('member')) !== undefined;
 }
 
 /** Adds the interfaces, taking an address for each. Refuses with 533 when a network has none left. */

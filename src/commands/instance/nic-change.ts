@@ -7,11 +7,12 @@ import { parseIp } from '../../lib/ip.ts';
 import type { Tables } from '../../store/schema.ts';
 import { existing, unknownId, visible } from '../access.ts';
 import { usableNetwork } from '../network/network-access.ts';
+import { hasMac } from '../network/network-mac.ts';
 import { type JobAnswer, type Room, jobCommand } from '../room.ts';
 import { cardOptionsParam, setCardOptions } from './dhcp-options.ts';
 import { removeNic } from './instance-destroy.ts';
 import { checkHostnameFree } from './instance-name.ts';
-import { addNic, checkNetwork, hasMac, implementNetworks, normalMac, refuseNoAddresses } from './instance-nics.ts';
+import { addNic, checkNetwork, implementNetworks, normalMac, refuseNoAddresses } from './instance-nics.ts';
 import { instanceView } from './instance-view.ts';
 import { refuseUsedNic } from './nic-rules.ts';
 

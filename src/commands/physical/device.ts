@@ -12,6 +12,7 @@ import { ownerFields, ownersOf } from '../join.ts';
 import { containing, named, ownedRows, ownerParams, page, pageParams } from '../list.ts';
 import { some } from '../network/network.ts';
 import { usableNetwork } from '../network/network-access.ts';
+import { hasMacBeside } from '../network/network-mac.ts';
 import { forParams, ownerOf } from '../owner.ts';
 import { type Room, listCommand, writeCommand } from '../room.ts';
 import { visiblePort } from './switch-port-view.ts';
@@ -154,6 +155,22 @@ async function refuseMacTwin(room: Room, account: string, mac: string, self?: st
     throw refuse('parameter', `Device ${twin.name} has MAC address ${mac} already: one card cannot be two devices`);
 }
 
+/** Refuses to have a device in a network where somebody has its MAC address. */
+export async function refuseTakenMac(
+  room: Room,
+  network: Tables['network'],
+  { id, name, mac }: Pick<Device, 'id' | 'name' | 'mac'>,
+): Promise<void> {
+  if (mac === null || !(await hasMacBeside(room, network, mac, id))) return;
+  throw refuse(
+    'parameter',
+    `Device ${name} cannot be in network ${network.name} with this address: MAC address ${mac} is taken in network ${network.name} by another device or an interface, or it is its router's, and each would get frames of the other. Give the device another card, or say its right address (updateDevice macaddress=…)`,
+  );
+}
+
+const networkOf = (room: Room, id: string): Promise<Tables['network']> =>
+  room.db.selectFrom('network').selectAll().where('id', '=', id).executeTakeFirstOrThrow();
+
 export const registerDevice = writeCommand({
   name: 'registerDevice',
   summary: 'Registers a machine that is not an instance: a server, a router, a VPN device',
@@ -255,7 +272,9 @@ export const updateDevice = writeCommand({
       const mac = want.macaddress === '' ? null : readMac(want.macaddress);
       if (mac !== null) await refuseMacTwin(room, row.account, mac, row.id);
       patch.mac = mac;
-      const members = await room.db.selectFrom('member').select('id').where('device', '=', row.id).execute();
+      const members = await room.db.selectFrom('member').selectAll().where('device', '=', row.id).execute();
+      for (const { network } of mac === null ? [] : members)
+        await refuseTakenMac(room, await networkOf(room, network), { ...row, mac });
       for (const { id } of members) await room.tx.update('member', id, { mac });
     }
     if (Object.keys(patch).length > 0) await room.tx.update('device', row.id, patch);

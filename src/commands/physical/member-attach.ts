@@ -11,6 +11,7 @@ import { existing, visible } from '../access.ts';
 import { usableNetwork } from '../network/network-access.ts';
 import { type Room, jobCommand } from '../room.ts';
 import { requiredPorts } from './carriage.ts';
+import { refuseTakenMac } from './device.ts';
 import { reserveAddress } from './member-address.ts';
 import { memberView } from './member-view.ts';
 import { visiblePort } from './switch-port-view.ts';
@@ -46,6 +47,7 @@ export const attachDevice = jobCommand({
     checkWire(network, on, port);
     await refuseTwice(room, network, device);
     await checkPort(room, network, device, port, tagged);
+    await refuseTakenMac(room, network, device);
     const isgateway = want.isgateway === true;
     if (isgateway) await checkGateway(room, network, want.networkid);
     const id = newId();

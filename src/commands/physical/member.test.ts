@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import type { Body } from '../../../test/support/cloud.ts';
 import { until } from '../../ovn/ovsdb-server.test-support.ts';
 import { BUILT_IN } from '../../model/built-in.ts';
+import { routerPortMac } from '../../model/ipv6.ts';
 import { NOBODY, unknown } from '../network/network.test-support.ts';
 import { type PhysicalCloud, office, openPhysical } from './physical.test-support.ts';
 
@@ -296,4 +297,25 @@ test('who attached to a network that is shared with him detaches there too, by n
   await cloud.callAs('acme-user', 'detachDevice', { networkid, deviceid });
   await cloud.follow();
   assert.deepEqual(await cloud.list('acme-user', 'listNetworkMembers', { networkid }), []);
+});
+
+test('a device has no MAC address that an instance, another device or the router of its network has', async () => {
+  await using cloud = await openPhysical();
+  const { networkid, port } = await office(cloud);
+  const card = (await deploy(cloud, networkid))['nic'] as Body[];
+  const mac = String(card[0]?.['macaddress']);
+  const deviceid = await cloud.device('acme-admin', 'printer', { macaddress: mac });
+  const params = { networkid, deviceid, switchportid: port };
+  const taken = (address: string): string => `MAC address ${address} is taken in network office`;
+  await cloud.refused('acme-admin', 'attachDevice', params, taken(mac));
+  await cloud.callAs('acme-admin', 'updateDevice', { id: deviceid, macaddress: '52:54:00:00:00:01' });
+  await cloud.attach('acme-admin', networkid, deviceid, { switchportid: port });
+  await cloud.refused('acme-admin', 'updateDevice', { id: deviceid, macaddress: mac }, taken(mac));
+  const router = routerPortMac(networkid, '10.1.1.1');
+  await cloud.store.write((tx) => tx.update('network', networkid, { gateway: '10.1.1.1' }));
+  await cloud.refused('acme-admin', 'updateDevice', { id: deviceid, macaddress: router }, taken(router));
+  // What it has already is not in its own way, nor an address that it shares with a second router (VRRP).
+  for (const macaddress of ['52:54:00:00:00:01', '00:00:5e:00:01:07', '']) {
+    await cloud.callAs('acme-admin', 'updateDevice', { id: deviceid, macaddress });
+  }
 });
