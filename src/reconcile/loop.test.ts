@@ -28,6 +28,16 @@ test('a job fails after its limit while OVN is away, and the next one is done on
     const lost = (await addJob(store, null)).id;
     await until(async () => (await status(lost)).status === 2, 'the job failing');
     assert.match((await status(lost)).result!, /waiting for the network engine/);
+    const emptying = (await addJob(store, null, { cmd: 'prepareHostForMaintenance', minutesAgo: 10 })).id;
+    const another = (await addJob(store, null)).id;
+    await until(async () => (await status(another)).status === 2, 'the next job failing');
+    assert.equal((await status(emptying)).status, 0, 'a host has an hour to become empty');
+    const setting = { category: 'Advanced', description: '', defaultvalue: '60', isdynamic: 1 } as const;
+    await store.write((tx) =>
+      tx.insert('configuration', { name: 'job.cancel.threshold.minutes', value: '9', ...setting }),
+    );
+    await until(async () => (await status(emptying)).status === 2, 'the host having had nine minutes');
+    assert.match((await status(emptying)).result!, /not realized within 540 s/);
     assert.notEqual(reconciler.status().firstError, undefined);
     await nb.start();
     await until(() => reconciler.status().firstError === undefined, 'a pass that succeeds');

@@ -5,6 +5,7 @@ import type { Intent, UnitKey } from '../model/intent.ts';
 import type { NodeReport } from '../protocol/document.ts';
 import { maintenanceOf } from '../store/maintenance.ts';
 import type { Store } from '../store/open.ts';
+import { readNumber } from '../store/setting.ts';
 import { type Pending, type RouteState, failJobs, pending, settle } from '../store/settle.ts';
 import { helperErrors } from './helper-documents.ts';
 import { routerErrors } from './router-errors.ts';
@@ -54,7 +55,9 @@ export interface Settling {
 
 /** The command whose job waits for a host to be empty; many instances on their way one after the other take their time. */
 const EMPTY_HOST = 'prepareHostForMaintenance';
-const EMPTY_HOST_MS = 3_600_000;
+/** Setting: minutes that takes at most, and how many unless set. */
+const EMPTY_HOST_SETTING = 'job.cancel.threshold.minutes';
+const EMPTY_HOST_MINUTES = 60;
 const NOTHING: ReadonlyMap<string, string> = new Map();
 
 export function createSettling(options: SettlingOptions): Settling {
@@ -138,9 +141,11 @@ export function createSettling(options: SettlingOptions): Settling {
     }
   }
 
-  const limitOf = (cmd: string): number => (cmd === EMPTY_HOST ? EMPTY_HOST_MS : jobLimitMs);
-
   async function failIfLate({ generation, jobs }: Pending, waitsFor: string): Promise<void> {
+    const emptyingMs = jobs.some(({ cmd }) => cmd === EMPTY_HOST)
+      ? (await readNumber(store.db, EMPTY_HOST_SETTING, EMPTY_HOST_MINUTES)) * 60_000
+      : jobLimitMs;
+    const limitOf = (cmd: string): number => (cmd === EMPTY_HOST ? emptyingMs : jobLimitMs);
     const late = jobs.filter(({ cmd, created }) => Date.now() - Date.parse(created) > limitOf(cmd));
     if (late.length === 0) return;
     for (const job of late)

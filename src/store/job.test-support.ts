@@ -3,9 +3,13 @@ import { newId } from '../lib/id.ts';
 import type { Store } from './open.ts';
 
 /** A job about an instance that waits for a new generation. */
-export async function addJob(store: Store, instance: string | null): Promise<{ id: string; generation: number }> {
+export async function addJob(
+  store: Store,
+  instance: string | null,
+  { cmd = 'startVirtualMachine', minutesAgo = 0 } = {},
+): Promise<{ id: string; generation: number }> {
   const id = newId();
-  const who = { user: 'u', account: 'a', domain: 'd', cmd: 'startVirtualMachine', request: 'r' };
+  const who = { user: 'u', account: 'a', domain: 'd', cmd, request: 'r' };
   const about = { view: null, instancetype: null, instanceid: instance, result: null, completed: null };
   const generation = await store.write(async (tx) => {
     const reached = await tx.generation();
@@ -16,7 +20,7 @@ export async function addJob(store: Store, instance: string | null): Promise<{ i
       status: 0,
       resultcode: 0,
       generation: reached,
-      created: new Date().toISOString(),
+      created: new Date(Date.now() - minutesAgo * 60_000).toISOString(),
     };
     await tx.db.insertInto('job').values(row).execute();
     return reached;

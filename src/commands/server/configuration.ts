@@ -52,7 +52,13 @@ export const CONFIGURATIONS: readonly ConfigurationTable[] = [
   setting('network.scan.interval', '60', 'Network', 'Seconds between two scans of a network', 1),
   setting('network.underlay.mtu', '1500', 'Network', 'Bytes of an IP packet that fit between the hypervisors', 1),
   setting('job.expire.minutes', '1440', 'Advanced', 'Minutes after which a finished job is forgotten', 1),
-  setting('job.cancel.threshold.minutes', '60', 'Advanced', 'Minutes after which a job nobody finished fails', 1),
+  setting(
+    'job.cancel.threshold.minutes',
+    '60',
+    'Advanced',
+    'Minutes a host may take to become empty until the job of prepareHostForMaintenance fails; other jobs fail after a minute',
+    1,
+  ),
   setting('event.purge.delay', '90', 'Advanced', 'Days after which an event is forgotten; 0 for never', 1),
   setting('network.gc.interval', '600', 'Advanced', 'Kept for clients; networks are tidied up at once', 0),
   setting('network.gc.wait', '600', 'Advanced', 'Kept for clients; networks are tidied up at once', 0),
@@ -224,6 +230,12 @@ const BOUNDS: ReadonlyMap<string, { readonly from: number; readonly to: number; 
   ],
 ]);
 
+/** Settings that would do harm, or nothing, below a number. */
+const LEAST: ReadonlyMap<string, number> = new Map([
+  ['job.expire.minutes', 1],
+  ['job.cancel.threshold.minutes', 1],
+]);
+
 /** A setting keeps the kind of its default: a number stays a number. */
 function checkValue({ name, defaultvalue }: ConfigurationTable, value: string): void {
   if (/^\d+$/.test(defaultvalue) && !/^\d{1,9}$/.test(value))
@@ -237,6 +249,9 @@ function checkValue({ name, defaultvalue }: ConfigurationTable, value: string): 
     const parsed = parseVlanRanges(value);
     if ('problem' in parsed) throw refuse('parameter', parsed.problem);
   }
+  const least = LEAST.get(name);
+  if (least !== undefined && Number(value) < least)
+    throw refuse('parameter', `${name} must be at least ${least}; got ${value}`);
   const words = WORDS.get(name);
   if (words !== undefined && !words.includes(value))
     throw refuse('parameter', `${name} must be ${words.join(' or ')}; got ${value}`);

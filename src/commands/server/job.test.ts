@@ -5,6 +5,7 @@ import { type Body, type Cloud, openCloud } from '../../../test/support/cloud.ts
 import { refused } from '../../../test/support/refused.ts';
 import { idOf, makeVpc } from '../../../test/support/story.ts';
 import { failJobs } from '../../store/settle.ts';
+import { sweep } from '../../store/sweep.ts';
 
 let cloud: Cloud;
 before(async () => {
@@ -126,4 +127,23 @@ test('events tell of a job from Scheduled to Completed, each naming the first', 
   }
   const types = (await cloud.callAs('acme-user', 'listEventTypes'))['eventtype'] as { name: string }[];
   assert.ok(types.some(({ name }) => name === 'VPC.CREATE'));
+});
+
+test('a finished job is forgotten after job.expire.minutes, and none is while it waits', async () => {
+  const { jobid } = await create('six');
+  const waiting = await create('seven');
+  await failJobs(cloud.store, [jobid], 'h1 has not followed');
+  const completed = new Date(Date.now() - 10 * 60_000).toISOString();
+  await cloud.store.write((tx) =>
+    tx.db.updateTable('job').set({ completed, created: completed }).where('id', 'in', [jobid, waiting.jobid]).execute(),
+  );
+  await sweep(cloud.store, 0);
+  assert.equal((await ask(jobid))['jobstatus'], 2, 'a day, unless told otherwise');
+  const keep = (value: string): Promise<Body> =>
+    cloud.callAs('admin', 'updateConfiguration', { name: 'job.expire.minutes', value });
+  await assert.rejects(keep('0'), refused(431, /job.expire.minutes must be at least 1; got 0/));
+  await keep('9');
+  await sweep(cloud.store, 0);
+  await assert.rejects(ask(jobid), refused(431, /Invalid parameter jobid value=/));
+  assert.equal((await ask(waiting.jobid))['jobstatus'], 0);
 });
