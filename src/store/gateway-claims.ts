@@ -1,7 +1,6 @@
 // Which node carries the public side of which router, kept as OVN tells it. Written beside the intent: a takeover asks nothing of anybody,
 // and becomes an event.
-import { newId } from '../lib/id.ts';
-import { BUILT_IN } from '../model/built-in.ts';
+import { OPERATOR, addEvent } from './event.ts';
 import type { Db, Store } from './open.ts';
 import { TAKEOVER_EVENT } from './router-states.ts';
 import type { Tables } from './schema.ts';
@@ -120,45 +119,16 @@ function nameOf(hosts: readonly { readonly id: string; readonly name: string }[]
 async function alert(tx: Tx, host: { readonly id: string; readonly name: string }): Promise<void> {
   await tx.update('host', host.id, { state: 'Alert' });
   const text = `gateway node ${host.name} lost the ways out that it carried, and others took over: it is in Alert, and gets them back when it has been well for a while`;
-  await tell(tx, { type: ALERT_EVENT, text, about: 'Host', id: host.id });
+  await addEvent(tx, OPERATOR, { type: ALERT_EVENT, level: 'WARN', text, about: { type: 'Host', id: host.id } });
 }
 
 /** His machines are the operator's business: tenants see it in listRouters. */
 async function tellTakeover(tx: Tx, unit: string, from: string, to: string): Promise<void> {
   const row = await carrierRow(tx.db, unit);
   if (row === undefined) return;
-  const [what, about] = unit.startsWith('vpc:') ? ['VPC', 'Vpc'] : ['network', 'Network'];
+  const [what, type] = unit.startsWith('vpc:') ? ['VPC', 'Vpc'] : ['network', 'Network'];
   const text = `${to} carries the way out of ${what} ${row.name} now; before it was ${from}`;
-  await tell(tx, { type: TAKEOVER_EVENT, text, about: about!, id: row.id });
-}
-
-async function tell(
-  tx: Tx,
-  {
-    type,
-    text,
-    about,
-    id,
-  }: { readonly type: string; readonly text: string; readonly about: string; readonly id: string },
-): Promise<void> {
-  await tx.db
-    .insertInto('event')
-    .values({
-      id: newId(),
-      type,
-      level: 'WARN',
-      state: 'Completed',
-      description: text,
-      account: BUILT_IN.adminAccount,
-      domain: BUILT_IN.rootDomain,
-      user: '',
-      parent: null,
-      resourcetype: about,
-      resource: id,
-      created: new Date().toISOString(),
-      seq: await tx.next('event'),
-    })
-    .execute();
+  await addEvent(tx, OPERATOR, { type: TAKEOVER_EVENT, level: 'WARN', text, about: { type: type!, id: row.id } });
 }
 
 /** The claims of units, by unit key, in order of port. */

@@ -1,8 +1,7 @@
 // What is wrong with the nodes that carry ways out, as far as it can be seen from here: each a sentence for the operator. Router nodes,
 // which carry those of their networks, are among them. Pure but for the
 // two functions that ask and tell.
-import { newId } from '../lib/id.ts';
-import { BUILT_IN } from '../model/built-in.ts';
+import { OPERATOR, addEvents } from './event.ts';
 import type { Db, Store } from './open.ts';
 import type { Tables } from './schema.ts';
 
@@ -123,26 +122,8 @@ export async function tellGatewayFindings(store: Store, told: ReadonlySet<string
   const news = found.filter(({ text }) => !told.has(text));
   if (news.length > 0) {
     await store.write(async (tx) => {
-      for (const { about, text } of news) {
-        await tx.db
-          .insertInto('event')
-          .values({
-            id: newId(),
-            type: GATEWAY_EVENT,
-            level: 'WARN',
-            state: 'Completed',
-            description: text,
-            account: BUILT_IN.adminAccount,
-            domain: BUILT_IN.rootDomain,
-            user: '',
-            parent: null,
-            resourcetype: about.type,
-            resource: about.id,
-            created: new Date().toISOString(),
-            seq: await tx.next('event'),
-          })
-          .execute();
-      }
+      const events = news.map(({ about, text }) => ({ type: GATEWAY_EVENT, level: 'WARN' as const, text, about }));
+      await addEvents(tx, OPERATOR, events);
     });
   }
   return new Set(found.map(({ text }) => text));

@@ -1,6 +1,7 @@
 // What agents tell of addresses that moved, kept once each, with the sentence people read and the event. An upstream that turns out to
 // keep an old entry, or to have learnt after all, changes the receipt.
 import { newId } from '../lib/id.ts';
+import { addEvent } from './event.ts';
 import type { Db, Store } from './open.ts';
 import type { ReceiptTable } from './schema/wire.ts';
 import type { Tx } from './write.ts';
@@ -151,24 +152,12 @@ async function keep(tx: Tx, node: string, card: Card, told: ToldReceipt, row: Re
   // A machine that starts is no news; that a router does not find it is.
   if (told.verdict !== 'stale' && told.cause === 'start' && !mended) return;
   const type = told.verdict === 'stale' ? STALE : MOVED;
-  await tx.db
-    .insertInto('event')
-    .values({
-      id: newId(),
-      type,
-      level: type === STALE ? 'WARN' : 'INFO',
-      state: 'Completed',
-      description: text,
-      account: card.account,
-      domain: card.domain,
-      user: '',
-      parent: null,
-      resourcetype: card.leg ? 'Network' : 'VirtualMachine',
-      resource: card.about,
-      created: new Date().toISOString(),
-      seq: await tx.next('event'),
-    })
-    .execute();
+  await addEvent(tx, card, {
+    type,
+    level: type === STALE ? 'WARN' : 'INFO',
+    text,
+    about: { type: card.leg ? 'Network' : 'VirtualMachine', id: card.about },
+  });
 }
 
 interface Holder {

@@ -1,7 +1,6 @@
 // What router nodes say of the networks they route for: who is master, and what was found wrong. Written beside the intent, since
 // a takeover asks nothing of anybody; each new finding becomes an event once.
-import { newId } from '../lib/id.ts';
-import { BUILT_IN } from '../model/built-in.ts';
+import { OPERATOR, type Told, addEvent } from './event.ts';
 import type { Store } from './open.ts';
 import type { Tx } from './write.ts';
 
@@ -51,14 +50,11 @@ export async function recordRouterStates(store: Store, node: string, reported: r
         .where('id', '=', leg.id)
         .execute();
       for (const finding of new Set(foundBy(said)))
-        if (!known.has(finding))
-          await tell(tx, leg, ROOT, { type: FINDING_EVENT, level: 'WARN', description: finding });
+        if (!known.has(finding)) await tell(tx, leg, OPERATOR, FINDING_EVENT, finding);
       if (said.state === 'MASTER' && leg.state !== null && leg.state !== 'MASTER') await tellTakeover(tx, leg, node);
     }
   });
 }
-
-const ROOT = { account: BUILT_IN.adminAccount, domain: BUILT_IN.rootDomain };
 
 /** The node announced the gateway's address by itself; this is for whoever looks for what happened. His nodes are the operator's business. */
 async function tellTakeover(tx: Tx, leg: Kept, node: string): Promise<void> {
@@ -70,33 +66,13 @@ async function tellTakeover(tx: Tx, leg: Kept, node: string): Promise<void> {
   if (network === undefined) return;
   const say = (who: string): string =>
     `${who} is master for network ${network.name} now: it has announced ${network.gateway ?? 'its gateway'}, and open connections go on`;
-  await tell(tx, leg, ROOT, { type: TAKEOVER_EVENT, level: 'WARN', description: say(node) });
-  if (network.account === ROOT.account) return;
-  await tell(tx, leg, network, { type: TAKEOVER_EVENT, level: 'WARN', description: say('the other router') });
+  await tell(tx, leg, OPERATOR, TAKEOVER_EVENT, say(node));
+  if (network.account === OPERATOR.account) return;
+  await tell(tx, leg, network, TAKEOVER_EVENT, say('the other router'));
 }
 
-async function tell(
-  tx: Tx,
-  leg: Kept,
-  to: { readonly account: string; readonly domain: string },
-  event: { readonly type: string; readonly level: string; readonly description: string },
-): Promise<void> {
-  await tx.db
-    .insertInto('event')
-    .values({
-      id: newId(),
-      ...event,
-      state: 'Completed',
-      account: to.account,
-      domain: to.domain,
-      user: '',
-      parent: null,
-      resourcetype: 'DomainRouter',
-      resource: leg.id,
-      created: new Date().toISOString(),
-      seq: await tx.next('event'),
-    })
-    .execute();
+async function tell(tx: Tx, leg: Kept, to: Told, type: string, text: string): Promise<void> {
+  await addEvent(tx, to, { type, level: 'WARN', text, about: { type: 'DomainRouter', id: leg.id } });
 }
 
 /** What was found wrong with a leg at its node's last pass. */

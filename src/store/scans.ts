@@ -1,7 +1,7 @@
 // What scans found: who answers on a network, first and last seen, held against what is known of it. Strangers and addresses that two
 // machines use become events, once each; a duplicate that was gone and is back, again.
 import { newId } from '../lib/id.ts';
-import { BUILT_IN } from '../model/built-in.ts';
+import { OPERATOR, type Told, addEvent } from './event.ts';
 import { identify, inventory, type Known, nameOf, placesIn } from './inventory.ts';
 import type { Db, Store } from './open.ts';
 import type { NetworkTable } from './schema/network.ts';
@@ -232,27 +232,9 @@ function withPlace(text: string, place: string | undefined): string {
 
 /** An event for the network's owner, and one for root that says at which switch port or hypervisor, too. */
 async function tell(tx: Tx, network: NetworkTable, type: string, text: string, forRoot: string): Promise<void> {
-  const event = async (account: string, domain: string, description: string): Promise<void> => {
-    await tx.db
-      .insertInto('event')
-      .values({
-        id: newId(),
-        type,
-        level: 'WARN',
-        state: 'Completed',
-        description,
-        account,
-        domain,
-        user: '',
-        parent: null,
-        resourcetype: 'Network',
-        resource: network.id,
-        created: new Date().toISOString(),
-        seq: await tx.next('event'),
-      })
-      .execute();
-  };
-  const rootOwns = network.account === BUILT_IN.adminAccount;
-  if (!rootOwns) await event(network.account, network.domain, text);
-  if (rootOwns || forRoot !== text) await event(BUILT_IN.adminAccount, BUILT_IN.rootDomain, forRoot);
+  const event = (told: Told, description: string): Promise<string> =>
+    addEvent(tx, told, { type, level: 'WARN', text: description, about: { type: 'Network', id: network.id } });
+  const rootOwns = network.account === OPERATOR.account;
+  if (!rootOwns) await event(network, text);
+  if (rootOwns || forRoot !== text) await event(OPERATOR, forRoot);
 }

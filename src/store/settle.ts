@@ -1,7 +1,7 @@
 // Ends jobs: in one transaction the job gets its result, the rows it was about their lasting state, and the event log its last line.
-import { newId } from '../lib/id.ts';
+import { addEvent } from './event.ts';
 import type { Store } from './open.ts';
-import type { EventTable, JobTable } from './schema/record.ts';
+import type { JobTable } from './schema/record.ts';
 import type { Tx } from './write.ts';
 
 /** A generation somebody waits for, with what waits. */
@@ -149,10 +149,13 @@ export async function endJob(tx: Tx, job: JobTable, status: 1 | 2, text: string 
     .execute();
   const scheduled = await tx.db.selectFrom('event').selectAll().where('id', '=', job.id).executeTakeFirst();
   if (scheduled === undefined) return;
+  const { type, description, resourcetype, resource } = scheduled;
   await addEvent(tx, scheduled, {
+    type,
     level: status === 2 ? 'ERROR' : 'INFO',
-    description: text === null ? scheduled.description : `${scheduled.description}: ${text}`,
+    text: text === null ? description : `${description}: ${text}`,
     parent: job.id,
+    ...(resourcetype === null || resource === null ? {} : { about: { type: resourcetype, id: resource } }),
   });
 }
 
@@ -164,44 +167,10 @@ async function setRouteState(tx: Tx, { id, state, reason }: RouteState): Promise
   if (state === 'Active' && was !== 'Unreachable') return;
   const vpc = await tx.db.selectFrom('vpc').select('name').where('id', '=', row.vpc).executeTakeFirst();
   const named = `static route ${row.cidr} via ${row.nexthop} of VPC ${vpc?.name ?? row.vpc}`;
-  await addEvent(
-    tx,
-    {
-      type: 'STATIC.ROUTE.STATE',
-      account: row.account,
-      domain: row.domain,
-      user: '',
-      resourcetype: 'StaticRoute',
-      resource: id,
-    },
-    {
-      level: state === 'Unreachable' ? 'WARN' : 'INFO',
-      description: reason ?? `${named} is reachable again`,
-      parent: null,
-    },
-  );
-}
-
-async function addEvent(
-  tx: Tx,
-  of: Pick<EventTable, 'type' | 'account' | 'domain' | 'user' | 'resourcetype' | 'resource'>,
-  entry: Pick<EventTable, 'level' | 'description' | 'parent'>,
-): Promise<void> {
-  const { type, account, domain, user, resourcetype, resource } = of;
-  await tx.db
-    .insertInto('event')
-    .values({
-      id: newId(),
-      type,
-      account,
-      domain,
-      user,
-      resourcetype,
-      resource,
-      ...entry,
-      state: 'Completed',
-      created: new Date().toISOString(),
-      seq: await tx.next('event'),
-    })
-    .execute();
+  await addEvent(tx, row, {
+    type: 'STATIC.ROUTE.STATE',
+    level: state === 'Unreachable' ? 'WARN' : 'INFO',
+    text: reason ?? `${named} is reachable again`,
+    about: { type: 'StaticRoute', id },
+  });
 }

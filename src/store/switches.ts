@@ -1,7 +1,7 @@
 // What the reconciler writes down of switches: which document they are to follow, what was seen there, and what follows from it
 // for members, findings and events. Apart from the commands, because most of it must not become a new generation.
-import { newId } from '../lib/id.ts';
 import { releaseAddresses } from './allocate.ts';
+import { type EventEntry, OPERATOR, addEvents } from './event.ts';
 import type { Db, Store } from './open.ts';
 import type { MemberTable, SwitchTable } from './schema/physical.ts';
 import type { Tx } from './write.ts';
@@ -107,7 +107,8 @@ export async function recordSighting(store: Store, sighting: SwitchSighting, now
       .set(sighting.state === 'Up' ? { lastseen: now.toISOString() } : {})
       .where('id', '=', row.id)
       .execute();
-    for (const event of eventsOf(row, sighting, was, findings)) await addEvent(tx, row, event);
+    const events = eventsOf(row, sighting, was, findings);
+    if (events.length > 0) await addEvents(tx, OPERATOR, events);
     for (const change of await memberChanges(tx.db, sighting)) await change.make(tx);
   });
 }
@@ -151,69 +152,34 @@ function merged(was: readonly KeptFinding[], is: readonly Finding[], now: string
   });
 }
 
-interface Told {
-  readonly type: string;
-  readonly level: 'INFO' | 'WARN' | 'ERROR';
-  readonly text: string;
-}
-
+/** Switches are the operator's: what happens to them is told to root. */
 function eventsOf(
   row: SwitchTable,
   sighting: SwitchSighting,
   was: readonly KeptFinding[],
   findings: readonly KeptFinding[],
-): Told[] {
-  const told: Told[] = [];
+): EventEntry[] {
+  const about = { type: 'Switch', id: row.id };
+  const told: EventEntry[] = [];
   if (sighting.state !== row.state) {
     const up = sighting.state === 'Up';
     told.push({
       type: up ? 'SWITCH.UP' : 'SWITCH.DOWN',
       level: up ? 'INFO' : 'ERROR',
       text: up ? `switch ${row.name} answers` : (sighting.error ?? `switch ${row.name} does not answer`),
+      about,
     });
   }
   for (const finding of findings) {
     if (was.some((each) => sameFinding(each, finding))) continue;
     const type = finding.kind === 'missing' ? 'SWITCH.VLAN.MISSING' : 'SWITCH.PORT.CHANGED';
-    told.push({ type, level: 'WARN', text: finding.text });
+    told.push({ type, level: 'WARN', text: finding.text, about });
   }
   return told;
 }
 
 /** Types of events that looking at a switch causes. */
 export const SWITCH_EVENTS = ['SWITCH.DOWN', 'SWITCH.PORT.CHANGED', 'SWITCH.UP', 'SWITCH.VLAN.MISSING'] as const;
-
-/** Switches are the operator's: what happens to them is told to root. */
-async function addEvent(tx: Tx, row: SwitchTable, { type, level, text }: Told): Promise<void> {
-  const root = await tx.db
-    .selectFrom('account')
-    .innerJoin('domain', 'domain.id', 'account.domain')
-    .select(['account.id', 'account.domain'])
-    .where('domain.parent', 'is', null)
-    .where('account.type', '=', 1)
-    .orderBy('account.created')
-    .orderBy('account.id')
-    .executeTakeFirst();
-  if (root === undefined) return;
-  await tx.db
-    .insertInto('event')
-    .values({
-      id: newId(),
-      type,
-      level,
-      state: 'Completed',
-      description: text,
-      account: root.id,
-      domain: root.domain,
-      user: '',
-      parent: null,
-      resourcetype: 'Switch',
-      resource: row.id,
-      created: new Date().toISOString(),
-      seq: await tx.next('event'),
-    })
-    .execute();
-}
 
 interface MemberChange {
   make(tx: Tx): Promise<void>;

@@ -1,6 +1,7 @@
 // Certificates of VPNs before they end: which servers' do, what takes their place, and who must be told because nobody else can help him.
+import { addEvent } from './event.ts';
 import type { Store } from './open.ts';
-import { ENDING, RENEWED, tellVpn } from './vpn-states.ts';
+import { ENDING, RENEWED } from './vpn-states.ts';
 
 const DAY_MS = 86_400_000;
 /** Days before its end at which a certificate is renewed, or somebody is told. */
@@ -45,7 +46,7 @@ export async function keepRenewed(
     const row = await tx.db.selectFrom('remotevpn').selectAll().where('id', '=', was.id).executeTakeFirst();
     if (row === undefined || row.secrets !== was.secrets) return;
     await tx.update('remotevpn', row.id, { secrets: renewed.secrets, certificates: renewed.certificates });
-    await tellVpn(tx, row, {
+    await addEvent(tx, row, {
       type: RENEWED,
       level: 'INFO',
       text: `the certificate of remote access by ${row.kind} at ${was.publicIp} was renewed: it ends on ${renewed.ends.slice(0, 10)} now. Clients keep theirs`,
@@ -77,7 +78,7 @@ export async function tellEndingClients(store: Store, now = Date.now()): Promise
   if ((await ending(store.db)).length === 0) return;
   await store.write(async (tx) => {
     for (const { id, ends, username, ...to } of await ending(tx.db))
-      await tellVpn(tx, to, {
+      await addEvent(tx, to, {
         type: ENDING,
         level: 'WARN',
         text: `the certificate of VPN user ${username} ends on ${ends?.slice(0, 10)}: make him a new profile (createVpnClientProfile) before`,
@@ -111,7 +112,7 @@ export async function tellEndingAuthorities(
         .where('resource', '=', id)
         .executeTakeFirst();
       if (told !== undefined) continue;
-      await tellVpn(tx, to, {
+      await addEvent(tx, to, {
         type: ENDING,
         level: 'WARN',
         text: `the authority of remote access by ${kind} ends on ${new Date(ends).toISOString().slice(0, 10)}, and it cannot be renewed: make the VPN anew (deleteRemoteAccessVpn, createRemoteAccessVpn) and give its users new profiles before`,

@@ -1,7 +1,7 @@
 // What gateway nodes say of VPNs: how connections between sites fare, and who is connected. Written beside the intent, since it asks
 // nothing of anybody; a connection that changes its state becomes an event.
-import { newId } from '../lib/id.ts';
 import { isEndpoint } from '../lib/ip.ts';
+import { addEvent } from './event.ts';
 import type { Store } from './open.ts';
 import type { Tables } from './schema.ts';
 import type { Tx } from './write.ts';
@@ -152,7 +152,7 @@ async function keepConnection(tx: Tx, row: Tables['vpnconnection'], told: ToldVp
     .where('id', '=', row.customergateway)
     .executeTakeFirst();
   const bad = told.state === 'Error' || (told.state === 'Disconnected' && row.state === 'Connected');
-  await tellVpn(tx, row, {
+  await addEvent(tx, row, {
     type: STATE,
     level: bad ? 'WARN' : 'INFO',
     text: `VPN connection to ${other?.name ?? row.customergateway} (${other?.gateway ?? 'unknown'}) is ${told.state}, and was ${row.state}${reason === null ? '' : `: ${reason}`}`,
@@ -168,7 +168,7 @@ async function keepClient(tx: Tx, row: Tables['vpnclient'], seen: string | null,
   const user = await tx.db.selectFrom('vpnuser').selectAll().where('id', '=', row.vpnuser).executeTakeFirst();
   if (user === undefined) return;
   const from = seen === null ? undefined : (JSON.parse(seen) as ToldClient).from;
-  await tellVpn(tx, user, {
+  await addEvent(tx, user, {
     type: CLIENT,
     level: 'INFO',
     text:
@@ -189,37 +189,6 @@ function moves(row: Tables['vpnclient'], seen: string | null, due: Due): boolean
 function endpointOf(seen: string | null): string | undefined {
   const from = seen === null ? undefined : (JSON.parse(seen) as ToldClient).from;
   return from !== undefined && isEndpoint(from) ? from : undefined;
-}
-
-/** An event for the owner of a VPN that nobody asked for. */
-export async function tellVpn(
-  tx: Tx,
-  to: { readonly account: string; readonly domain: string },
-  event: {
-    readonly type: string;
-    readonly level: string;
-    readonly text: string;
-    readonly about: { readonly type: string; readonly id: string };
-  },
-): Promise<void> {
-  await tx.db
-    .insertInto('event')
-    .values({
-      id: newId(),
-      type: event.type,
-      level: event.level,
-      state: 'Completed',
-      description: event.text,
-      account: to.account,
-      domain: to.domain,
-      user: '',
-      parent: null,
-      resourcetype: event.about.type,
-      resource: event.about.id,
-      created: new Date().toISOString(),
-      seq: await tx.next('event'),
-    })
-    .execute();
 }
 
 /** VPNs that somebody counts as served, connected or on the way to it: what must be forgotten when nobody tells of it. */
