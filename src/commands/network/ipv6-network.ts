@@ -172,8 +172,15 @@ function freeIn(pool: Cidr6, used: readonly Cidr6[]): Cidr6 | undefined {
   return undefined;
 }
 
-/** Every IPv6 prefix that something has: networks, and public wires. */
-export async function usedPrefixes(db: Db): Promise<{ readonly prefix: Cidr6; readonly by: string }[]> {
+/** A prefix that a network has, or a public wire; `by` names it in a sentence. */
+interface UsedPrefix {
+  readonly kind: 'network' | 'wire';
+  readonly prefix: Cidr6;
+  readonly by: string;
+}
+
+/** Every IPv6 prefix that something has. */
+export async function usedPrefixes(db: Db): Promise<UsedPrefix[]> {
   const networks = await db
     .selectFrom('network')
     .select(['name', 'ip6cidr'])
@@ -185,7 +192,15 @@ export async function usedPrefixes(db: Db): Promise<{ readonly prefix: Cidr6; re
     .where('ip6cidr', 'is not', null)
     .execute();
   return [
-    ...networks.map(({ name, ip6cidr }) => ({ prefix: cidr6(ip6cidr!), by: `network ${name}` })),
-    ...ranges.map(({ startip, ip6cidr }) => ({ prefix: cidr6(ip6cidr!), by: `the public range from ${startip}` })),
+    ...networks.map(({ name, ip6cidr }) => ({
+      kind: 'network' as const,
+      prefix: cidr6(ip6cidr!),
+      by: `network ${name}`,
+    })),
+    ...ranges.map(({ startip, ip6cidr }) => ({
+      kind: 'wire' as const,
+      prefix: cidr6(ip6cidr!),
+      by: `the public range from ${startip}`,
+    })),
   ];
 }

@@ -95,9 +95,7 @@ export const createGuestNetworkIpv6Prefix = jobCommand({
     const other = rows.find((row) => overlaps6(cidr6(row.prefix), prefix));
     if (other !== undefined)
       throw refuse('parameter', `IPv6 prefix ${text} overlaps with the existing one ${other.prefix}`);
-    const wire = (await usedPrefixes(room.db)).find(
-      (one) => one.by.startsWith('the public') && overlaps6(one.prefix, prefix),
-    );
+    const wire = (await usedPrefixes(room.db)).find((one) => one.kind === 'wire' && overlaps6(one.prefix, prefix));
     if (wire !== undefined)
       throw refuse('parameter', `IPv6 prefix ${text} overlaps with ${formatCidr6(wire.prefix)}, which is ${wire.by}`);
     const id = newId();

@@ -38,7 +38,7 @@ export async function readWire6(
   if (guest !== undefined)
     throw refuse('parameter', `IPv6 CIDR ${text} overlaps with the guest IPv6 prefix ${guest.prefix}: choose another`);
   const network = (await usedPrefixes(room.db)).find(
-    (used) => used.by.startsWith('network') && overlaps6(used.prefix, prefix),
+    (used) => used.kind === 'network' && overlaps6(used.prefix, prefix),
   );
   if (network !== undefined) throw refuse('parameter', `IPv6 CIDR ${text} is in use by ${network.by}: choose another`);
   return { ip6cidr: text, ip6gateway: formatIp6(gateway) };

@@ -14,6 +14,7 @@ import {
   parseCidr,
 } from '../../lib/ip.ts';
 import type { Db } from '../../store/open.ts';
+import type { Tables } from '../../store/schema.ts';
 
 /** Where a VPN ends. */
 export interface Place {
@@ -84,24 +85,33 @@ async function atVpc(db: Db, id: string): Promise<Occupied[]> {
     .where('privategateway.vpc', '=', id)
     .execute();
   const routes = await db.selectFrom('staticroute').select(['id', 'cidr', 'nexthop']).where('vpc', '=', id).execute();
-  const sites = await db
-    .selectFrom('vpnconnection')
-    .innerJoin('vpngateway', 'vpngateway.id', 'vpnconnection.vpngateway')
-    .innerJoin('customergateway', 'customergateway.id', 'vpnconnection.customergateway')
-    .select(['vpnconnection.id', 'customergateway.name', 'customergateway.cidrlist', 'customergateway.gateway'])
-    .where('vpngateway.vpc', '=', id)
-    .execute();
+  const sites = await sitesOf(db, id);
   return [
     ...tiers.flatMap((tier) => taken(tier.id, tier.cidr, `tier ${tier.name}`)),
     ...taken(vpc.id, vpc.cidr, `VPC ${vpc.name}`),
     ...gateways.flatMap((row) => taken(row.id, row.cidr, `Private network ${row.name}`)),
     ...routes.flatMap((row) => taken(row.id, row.cidr, `a static route via ${row.nexthop}`)),
-    ...sites.flatMap((row) => taken(row.id, row.cidrlist, `the site behind customer gateway ${row.name}`)),
+    ...behindSites(sites),
     // What is sent there carries the tunnel.
     ...sites.flatMap((row) => taken(row.id, `${row.gateway}/32`, `the address of customer gateway ${row.name}`)),
     ...(await outside(db, vpc.zone)),
   ];
 }
+
+type Site = Pick<Tables['customergateway'], 'id' | 'name' | 'cidrlist' | 'gateway'>;
+
+/** The customer gateways a VPC has connections to, with the ids of the connections. */
+const sitesOf = (db: Db, vpc: string): Promise<Site[]> =>
+  db
+    .selectFrom('vpnconnection')
+    .innerJoin('vpngateway', 'vpngateway.id', 'vpnconnection.vpngateway')
+    .innerJoin('customergateway', 'customergateway.id', 'vpnconnection.customergateway')
+    .select(['vpnconnection.id', 'customergateway.name', 'customergateway.cidrlist', 'customergateway.gateway'])
+    .where('vpngateway.vpc', '=', vpc)
+    .execute();
+
+const behindSites = (sites: readonly Site[]): Occupied[] =>
+  sites.flatMap((row) => taken(row.id, row.cidrlist, `the site behind customer gateway ${row.name}`));
 
 async function atNetwork(db: Db, id: string): Promise<Occupied[]> {
   const network = await db.selectFrom('network').selectAll().where('id', '=', id).executeTakeFirst();
@@ -230,8 +240,7 @@ export async function refuseVpnClash(db: Db, place: Place, prefix: Cidr, what: s
     place.vpc === null ? (['network', place.network ?? ''] as const) : (['vpc', place.vpc] as const);
   const accounts = await db.selectFrom('remotevpn').select('account').distinct().where(column, '=', value).execute();
   for (const { account } of accounts) access.push(...(await behindUsers(db, account)));
-  if (place.vpc !== null)
-    access.push(...(await atVpc(db, place.vpc)).filter((one) => one.what.startsWith('the site behind')));
+  if (place.vpc !== null) access.push(...behindSites(await sitesOf(db, place.vpc)));
   const clash = clashOf(access, prefix);
   if (clash === undefined) return;
   throw refuse(
