@@ -1,6 +1,7 @@
-// What commands may refer to: ids given as filters, zones that are open, and network domain names. Each unknown id is refused
-// by the name of the parameter it came in.
+// What commands may refer to: ids given as filters, zones that are open, network domain names, MAC addresses, and what nothing here
+// can be told. Each unknown id is refused by the name of the parameter it came in.
 import { refuse } from '../api/error.ts';
+import { isUnicast, parseMac } from '../lib/mac.ts';
 import type { Tables } from '../store/schema.ts';
 import { type OwnedTable, existing, visible } from './access.ts';
 import type { Owner } from './owner.ts';
@@ -45,4 +46,14 @@ export function checkNetworkDomain(name: string): void {
 export function defaultNetworkDomain(owner: Owner, zone: Pick<Tables['zone'], 'networkdomain'>): string {
   const given = owner.account.networkdomain ?? owner.domain.networkdomain ?? zone.networkdomain;
   return given ?? `cs${owner.account.id.slice(0, 8)}.cloud.internal`;
+}
+
+/** The MAC address of one machine, in lower case with colons; refuses what is none. */
+export function readMac(text: string): string {
+  const mac = parseMac(text);
+  if (mac === undefined)
+    throw refuse('parameter', `Mac address is not valid: ${text.slice(0, 40)}. Write it like 52:54:00:12:34:56`);
+  if (!isUnicast(mac))
+    throw refuse('parameter', `Mac address is not valid: ${mac} is not unicast, so it is no address of one machine`);
+  return mac;
 }

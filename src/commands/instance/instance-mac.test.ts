@@ -23,3 +23,11 @@ test('a card cannot have the MAC address of the network’s router, its service 
   }
   await deploy(cloud, 'acme-admin', network, { macaddress: '02:00:00:00:0d:02' });
 });
+
+test('a card’s MAC address is read in every usual form, as a device’s is', async () => {
+  await using cloud = await openCloud();
+  const network = await cloud.network('acme-admin');
+  const { id } = await deploy(cloud, 'acme-admin', network, { macaddress: '5254.0012.3456', startvm: 'false' });
+  const nic = await cloud.store.db.selectFrom('nic').select('mac').where('instance', '=', id).executeTakeFirstOrThrow();
+  assert.equal(nic.mac, '52:54:00:12:34:56');
+});

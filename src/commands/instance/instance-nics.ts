@@ -8,6 +8,7 @@ import { cardAddress } from '../../model/ipv6.ts';
 import { AllocationError, allocateAddress } from '../../store/allocate.ts';
 import type { Tables } from '../../store/schema.ts';
 import { unknownId } from '../access.ts';
+import { readMac } from '../known.ts';
 import { isSharedWith, usableRows } from '../network/network-access.ts';
 import { hasMac } from '../network/network-mac.ts';
 import type { Owner } from '../owner.ts';
@@ -77,7 +78,7 @@ interface Asked {
 }
 
 function fromIds({ networkids = [], ipaddress, macaddress, ip6address }: NicWant): Asked[] {
-  const mac = macaddress === undefined ? undefined : normalMac(macaddress);
+  const mac = macaddress === undefined ? undefined : readMac(macaddress);
   return networkids.map((networkid, index) => ({
     networkid,
     ip: index === 0 ? ipaddress : undefined,
@@ -100,23 +101,8 @@ function fromMap(room: Room, want: NicWant): Asked[] {
     if (ip !== undefined && parseIp(ip) === undefined)
       throw refuse('parameter', `Invalid specified IPv4 address ${ip}`);
     const ip6 = entry['ipv6'] === '' ? undefined : entry['ipv6'];
-    return { networkid, ip, mac: entry['mac'] ? normalMac(entry['mac']) : undefined, ip6 };
+    return { networkid, ip, mac: entry['mac'] ? readMac(entry['mac']) : undefined, ip6 };
   });
-}
-
-/** Lower case, with colons. Refuses what is no address of a single machine. */
-export function normalMac(text: string): string {
-  const mac = text.toLowerCase().replaceAll('-', ':');
-  const ok =
-    /^[0-9a-f]{2}(?::[0-9a-f]{2}){5}$/.test(mac) &&
-    mac !== '00:00:00:00:00:00' &&
-    Number.parseInt(mac.slice(0, 2), 16) % 2 === 0;
-  if (!ok)
-    throw refuse(
-      'parameter',
-      `Mac address is not valid: ${text.slice(0, 40)}. It must be a unicast address such as 02:00:4c:3a:00:01`,
-    );
-  return mac;
 }
 
 /** An instance makes its IPv6 address of its MAC address: only that one can be asked for. */

@@ -6,13 +6,14 @@ import { ref, text } from '../../api/param.ts';
 import { parseIp } from '../../lib/ip.ts';
 import type { Tables } from '../../store/schema.ts';
 import { existing, unknownId, visible } from '../access.ts';
+import { readMac } from '../known.ts';
 import { usableNetwork } from '../network/network-access.ts';
 import { hasMac } from '../network/network-mac.ts';
 import { type JobAnswer, type Room, jobCommand } from '../room.ts';
 import { cardOptionsParam, setCardOptions } from './dhcp-options.ts';
 import { removeNic } from './instance-destroy.ts';
 import { checkHostnameFree } from './instance-name.ts';
-import { addNic, checkNetwork, implementNetworks, normalMac, refuseNoAddresses } from './instance-nics.ts';
+import { addNic, checkNetwork, implementNetworks, refuseNoAddresses } from './instance-nics.ts';
 import { instanceView } from './instance-view.ts';
 import { refuseUsedNic } from './nic-rules.ts';
 
@@ -57,7 +58,7 @@ export const addNicToVirtualMachine = jobCommand({
         `A NIC already exists for VM:${instance.id} in network: ${network.id}. A further address there is had with addIpToNic`,
       );
     }
-    const mac = want.macaddress === undefined ? undefined : normalMac(want.macaddress);
+    const mac = want.macaddress === undefined ? undefined : readMac(want.macaddress);
     if (mac !== undefined && (await hasMac(room, network, mac)))
       throw refuse('failed', `A NIC with this MAC-Address already exists for network: ${network.id} (${mac})`);
     await checkHostnameFree(room, instance.hostname, [network], instance.id);

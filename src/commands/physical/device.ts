@@ -9,6 +9,7 @@ import { newId } from '../../lib/id.ts';
 import type { Tables } from '../../store/schema.ts';
 import { visible } from '../access.ts';
 import { ownerFields, ownersOf } from '../join.ts';
+import { readMac } from '../known.ts';
 import { containing, named, ownedRows, ownerParams, page, pageParams } from '../list.ts';
 import { some } from '../network/network.ts';
 import { usableNetwork } from '../network/network-access.ts';
@@ -108,18 +109,6 @@ function readKind(text: string): string {
   if (kind === undefined)
     throw refuse('parameter', `There is no kind ${text} of a device: it is one of ${KINDS.join(', ')}`);
   return kind;
-}
-
-/** A MAC address of one machine, in lower case with colons. */
-export function readMac(text: string): string {
-  const digits = text.trim().toLowerCase().replaceAll(/[:.-]/g, '');
-  if (!/^[0-9a-f]{12}$/.test(digits) || !/^[0-9A-Fa-f]{1,4}([:.-]?[0-9A-Fa-f]{1,4})*$/.test(text.trim()))
-    throw refuse('parameter', `Mac address is not valid: ${text}. Write it like 52:54:00:12:34:56`);
-  const mac = digits.match(/../g)!.join(':');
-  // IEEE 802: the lowest bit of the first byte says "group".
-  if ((Number.parseInt(digits.slice(0, 2), 16) & 1) === 1 || /^0+$/.test(digits))
-    throw refuse('parameter', `Mac address is not unicast: ${text} is no address of one machine`);
-  return mac;
 }
 
 async function checkPort(room: Room, id: string): Promise<string> {

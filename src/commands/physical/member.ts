@@ -9,10 +9,10 @@ import { ip } from '../../lib/ip.ts';
 import type { Tables } from '../../store/schema.ts';
 import { visibleRows } from '../access.ts';
 import { ownersOf } from '../join.ts';
+import { readMac } from '../known.ts';
 import { pageOf, pageParams } from '../list.ts';
 import { usableNetwork } from '../network/network-access.ts';
 import { type Room, listCommand } from '../room.ts';
-import { readMac } from './device.ts';
 import { type MemberView, hostNames, memberView, showLegs, showMembers } from './member-view.ts';
 
 type Network = Tables['network'];
