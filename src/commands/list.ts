@@ -158,3 +158,8 @@ export function containing(column: string, value: string): RawBuilder<SqlBool> {
   const escaped = value.toLowerCase().replaceAll(/[\\%_]/g, (character) => `\\${character}`);
   return sql<SqlBool>`lower(${sql.ref(column)}) like ${`%${escaped}%`} escape '\\'`;
 }
+
+/** The same for a text in memory; whatever it is where nothing is asked for. */
+export function holds(text: string | undefined, keyword: string | undefined): boolean {
+  return keyword === undefined || text?.toLowerCase().includes(keyword.toLowerCase()) === true;
+}

@@ -6,7 +6,7 @@ import * as field from '../../api/field.ts';
 import * as param from '../../api/param.ts';
 import { derivedId } from '../../lib/id.ts';
 import { existing, unknownId } from '../access.ts';
-import { pageOf, pageParams } from '../list.ts';
+import { holds, pageOf, pageParams } from '../list.ts';
 import { type Room, listCommand } from '../room.ts';
 
 export const osTypeView = z.object({
@@ -81,7 +81,7 @@ export const listOsTypes = listCommand({
         (want.id === undefined || type.id === want.id) &&
         (want.oscategoryid === undefined || type.oscategoryid === want.oscategoryid) &&
         (want.description === undefined || type.description.toLowerCase() === want.description.toLowerCase()) &&
-        contains(type.description, want.keyword),
+        holds(type.description, want.keyword),
     );
     return Promise.resolve(pageOf(types, want));
   },
@@ -105,7 +105,7 @@ export const listOsCategories = listCommand({
       (category) =>
         (want.id === undefined || category.id === want.id) &&
         (want.name === undefined || category.name.toLowerCase() === want.name.toLowerCase()) &&
-        contains(category.name, want.keyword),
+        holds(category.name, want.keyword),
     );
     return Promise.resolve(pageOf(categories, want));
   },
@@ -123,7 +123,3 @@ export const listHypervisors = listCommand({
     return { count: 1, rows: [{ name: 'KVM' }] };
   },
 });
-
-function contains(name: string, keyword: string | undefined): boolean {
-  return keyword === undefined || name.toLowerCase().includes(keyword.toLowerCase());
-}

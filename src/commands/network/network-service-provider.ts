@@ -7,7 +7,7 @@ import * as param from '../../api/param.ts';
 import { derivedId } from '../../lib/id.ts';
 import { PROVIDED, SERVICE_PROVIDERS } from '../../model/network-service.ts';
 import { existing } from '../access.ts';
-import { pageOf, pageParams } from '../list.ts';
+import { holds, pageOf, pageParams } from '../list.ts';
 import { listCommand } from '../room.ts';
 
 export const networkServiceProviderView = z.object({
@@ -51,7 +51,7 @@ export const listNetworkServiceProviders = listCommand({
       ({ name, state }) =>
         (want.name === undefined || want.name.toLowerCase() === name.toLowerCase()) &&
         (want.state === undefined || want.state.toLowerCase() === state.toLowerCase()) &&
-        (want.keyword === undefined || name.toLowerCase().includes(want.keyword.toLowerCase())),
+        holds(name, want.keyword),
     );
     return pageOf(asked, want);
   },

@@ -44,6 +44,7 @@ test('listRouters shows one MASTER for a VPC with a network, and none before', a
   );
   assert.match(String(router?.['name']), /^r-[0-9]+-VM$/);
   assert.ok(!('publicip' in router!));
+  assert.equal((await cloud.list('acme-admin', 'listRouters', { keyword: '-vm' })).length, 1);
   assert.deepEqual(
     (router?.['nic'] as Body[] | undefined)?.map((nic) => nic['ipaddress']),
     ['10.1.1.1', '172.16.0.1'],

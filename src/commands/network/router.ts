@@ -6,7 +6,7 @@ import { refuse } from '../../api/error.ts';
 import * as param from '../../api/param.ts';
 import { existing, unknownId } from '../access.ts';
 import { knownIds } from '../known.ts';
-import { ownedRows, ownerParams, pageOf, pageParams } from '../list.ts';
+import { holds, ownedRows, ownerParams, pageOf, pageParams } from '../list.ts';
 import { type JobAnswer, type Room, type WriteRoom, jobCommand, listCommand } from '../room.ts';
 import { type LinuxRouter, linuxRouter, showLinuxRouters } from './linux-router.ts';
 import { moveLeg } from './network-router.ts';
@@ -68,7 +68,7 @@ export const listRouters = listCommand({
       (router) =>
         (want.id === undefined || router.id === want.id) &&
         (want.name === undefined || router.name?.toLowerCase() === want.name.toLowerCase()) &&
-        (want.keyword === undefined || router.name?.includes(want.keyword) === true) &&
+        holds(router.name, want.keyword) &&
         (want.state === undefined || router.state?.toLowerCase() === want.state.toLowerCase()) &&
         (want.version === undefined || router.version === want.version) &&
         (want.hostid === undefined || router.hostid === want.hostid) &&

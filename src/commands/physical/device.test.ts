@@ -96,6 +96,8 @@ test('createNetworkRoute puts an office behind a device; overlaps are refused, a
     536,
   );
   assert.equal((await cloud.list('acme-admin', 'listNetworkRoutes', { networkid })).length, 1);
+  assert.equal((await cloud.list('acme-admin', 'listNetworkRoutes', { keyword: '.50.' })).length, 1);
+  assert.deepEqual(await cloud.list('acme-admin', 'listNetworkRoutes', { keyword: '%' }), []);
   await cloud.doAs('acme-admin', 'deleteNetworkRoute', { id: String(route['id']) });
   await cloud.callAs('acme-admin', 'detachDevice', { networkid, deviceid });
   await cloud.follow();

@@ -10,7 +10,7 @@ import type { Tables } from '../../store/schema.ts';
 import { visibleRows } from '../access.ts';
 import { ownersOf } from '../join.ts';
 import { readMac } from '../known.ts';
-import { pageOf, pageParams } from '../list.ts';
+import { holds, pageOf, pageParams } from '../list.ts';
 import { usableNetwork } from '../network/network-access.ts';
 import { type Room, listCommand } from '../room.ts';
 import { type MemberView, hostNames, memberView, showLegs, showMembers } from './member-view.ts';
@@ -55,7 +55,7 @@ export const listNetworkMembers = listCommand({
           member.ipaddress === want.ipaddress ||
           member.secondaryip?.includes(want.ipaddress) === true) &&
         (mac === undefined || member.macaddress === mac) &&
-        (want.keyword === undefined || member.name?.toLowerCase().includes(want.keyword.toLowerCase()) === true),
+        holds(member.name, want.keyword),
     );
     return pageOf(found.toSorted(byAddress), want);
   },

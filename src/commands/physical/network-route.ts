@@ -11,7 +11,7 @@ import type { Tables } from '../../store/schema.ts';
 import { visible } from '../access.ts';
 import { namesOf, ownerFields, ownersOf } from '../join.ts';
 import { knownIds } from '../known.ts';
-import { ownedRows, ownerParams, page, pageParams } from '../list.ts';
+import { containing, ownedRows, ownerParams, page, pageParams } from '../list.ts';
 import { type Room, jobCommand, listCommand } from '../room.ts';
 import { refuseVpnClash } from '../vpn/vpn-place.ts';
 
@@ -210,7 +210,7 @@ export const listNetworkRoutes = listCommand({
       .where(await ownedRows(room, 'networkroute', want));
     if (want.id !== undefined) query = query.where('id', '=', want.id);
     if (want.networkid !== undefined) query = query.where('network', '=', want.networkid);
-    if (want.keyword !== undefined) query = query.where('cidr', 'like', `%${want.keyword.replaceAll(/[%_]/g, '')}%`);
+    if (want.keyword !== undefined) query = query.where(containing('cidr', want.keyword));
     if (want.deviceid !== undefined) {
       const members = room.db.selectFrom('member').select('id').where('device', '=', want.deviceid);
       query = query.where('member', 'in', members);

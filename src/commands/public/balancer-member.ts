@@ -10,7 +10,7 @@ import { formatIp, parseIp } from '../../lib/ip.ts';
 import type { Tables } from '../../store/schema.ts';
 import { unknownId, visible, visibleRows } from '../access.ts';
 import { instanceView, showInstances } from '../instance/instance-view.ts';
-import { pageOf, pageParams } from '../list.ts';
+import { holds, pageOf, pageParams } from '../list.ts';
 import { type Plan, type Room, type WriteRoom, jobCommand, listCommand } from '../room.ts';
 import type { LoadBalancer } from './balancer-view.ts';
 import { type TargetWording, targetIn } from './rule-target.ts';
@@ -245,7 +245,7 @@ async function chosen(room: Room, want: Want): Promise<{ row: Tables['instance']
     .orderBy('id')
     .execute();
   return rows
-    .filter((row) => want.keyword === undefined || row.hostname.includes(want.keyword.toLowerCase()))
+    .filter((row) => holds(row.hostname, want.keyword))
     .filter((row) => applied || row.state !== 'Destroyed')
     .map((row) => ({
       row,

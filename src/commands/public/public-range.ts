@@ -8,7 +8,7 @@ import { newId } from '../../lib/id.ts';
 import type { Tables } from '../../store/schema.ts';
 import { existing, unknownId } from '../access.ts';
 import { knownIds } from '../known.ts';
-import { page, pageParams } from '../list.ts';
+import { containing, page, pageParams } from '../list.ts';
 import { physicalNetworkFor } from '../network/network-segment.ts';
 import { refuseNetworkOverlap } from '../network/public-overlap.ts';
 import { type Room, listCommand, writeCommand } from '../room.ts';
@@ -163,7 +163,7 @@ export const listVlanIpRanges = listCommand({
     ] as const) {
       if (value !== undefined) query = query.where(column, '=', value);
     }
-    if (want.keyword !== undefined) query = query.where('startip', 'like', `${want.keyword.replaceAll(/[%_]/g, '')}%`);
+    if (want.keyword !== undefined) query = query.where(containing('startip', want.keyword));
     if (want.vlan !== undefined) {
       const bare = want.vlan.toLowerCase().replace(/^vlan:\/\//, '');
       query = bare === 'untagged' ? query.where('vlan', 'is', null) : query.where('vlan', '=', Number(bare) || -1);

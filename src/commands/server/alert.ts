@@ -5,7 +5,7 @@ import * as field from '../../api/field.ts';
 import * as param from '../../api/param.ts';
 import { derivedId } from '../../lib/id.ts';
 import { findingsNow } from '../../store/gateway-findings.ts';
-import { pageOf, pageParams } from '../list.ts';
+import { holds, pageOf, pageParams } from '../list.ts';
 import { listCommand } from '../room.ts';
 
 export const alertView = z.object({
@@ -43,7 +43,7 @@ export const listAlerts = listCommand({
         (want.id === undefined || want.id === id) &&
         (want.name === undefined || want.name.toLowerCase() === name.toLowerCase()) &&
         (want.type === undefined || want.type === String(type)) &&
-        (want.keyword === undefined || description.includes(want.keyword)),
+        holds(description, want.keyword),
     );
     return pageOf(found, want);
   },

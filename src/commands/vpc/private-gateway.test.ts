@@ -56,6 +56,7 @@ test('createPrivateGateway joins VPCs to a Private network, with default_deny wh
     sourcenatsupported: 'true',
   });
   assert.equal((await cloud.list('acme-admin', 'listPrivateGateways', { networkid })).length, 2);
+  assert.deepEqual(await cloud.list('acme-admin', 'listPrivateGateways', { networkid, keyword: '_' }), []);
   assert.deepEqual(
     await cloud.list('acme-admin', 'listPrivateGateways', { vpcid: green, ipaddress: '172.16.0.1' }),
     [],

@@ -10,7 +10,7 @@ import type { Tables } from '../../store/schema.ts';
 import { visible } from '../access.ts';
 import { namesOf, ownerFields, ownersOf, tagView, tagsOf } from '../join.ts';
 import { knownIds } from '../known.ts';
-import { listParams, named, ownedRows, page, taggedRows } from '../list.ts';
+import { containing, listParams, named, ownedRows, page, taggedRows } from '../list.ts';
 import { removeNetwork } from '../network/network.ts';
 import { type Room, type WriteRoom, jobCommand, listCommand } from '../room.ts';
 
@@ -136,7 +136,7 @@ export const listPrivateGateways = listCommand({
       if (value !== undefined) query = query.where(column, '=', value);
     }
     if (want.state !== undefined) query = query.where(named('state', want.state));
-    if (want.keyword !== undefined) query = query.where('ip', 'like', `%${want.keyword.replaceAll(/[%_]/g, '')}%`);
+    if (want.keyword !== undefined) query = query.where(containing('ip', want.keyword));
     if (want.vlan !== undefined) {
       const vlan = room.call.caller.role === 'admin' ? Number(want.vlan.replace(/^vlan:\/\//, '')) : Number.NaN;
       const carried = room.db

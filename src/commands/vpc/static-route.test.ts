@@ -123,6 +123,7 @@ test('a default route, and a machine in a tier as next hop, are routes like othe
   await cloud.route('acme-admin', vpcid, '10.2.0.0/16', '172.16.0.2');
   await cloud.route('acme-admin', vpcid, '10.2.1.0/24', '172.16.0.3');
   assert.equal((await cloud.list('acme-admin', 'listStaticRoutes', { vpcid })).length, 4);
+  assert.deepEqual(await cloud.list('acme-admin', 'listStaticRoutes', { vpcid, keyword: '_' }), []);
 });
 
 test('gatewayid makes the route through the gateway it was made with', async () => {

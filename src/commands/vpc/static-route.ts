@@ -13,7 +13,7 @@ import { readSetting } from '../../store/setting.ts';
 import { visible } from '../access.ts';
 import { ownerFields, ownersOf, tagView, tagsOf } from '../join.ts';
 import { knownIds } from '../known.ts';
-import { listParams, named, ownedRows, page, taggedRows } from '../list.ts';
+import { containing, listParams, named, ownedRows, page, taggedRows } from '../list.ts';
 import { type JobAnswer, type Room, type WriteRoom, jobCommand, listCommand } from '../room.ts';
 import { refuseVpnClash } from '../vpn/vpn-place.ts';
 import { checkRoute6 } from './static-route6.ts';
@@ -105,7 +105,7 @@ export const listStaticRoutes = listCommand({
     }
     if (want.state !== undefined)
       query = query.where(named('state', want.state.toLowerCase() === 'deleting' ? 'Revoke' : want.state));
-    if (want.keyword !== undefined) query = query.where('cidr', 'like', `%${want.keyword.replaceAll(/[%_]/g, '')}%`);
+    if (want.keyword !== undefined) query = query.where(containing('cidr', want.keyword));
     const { count, rows } = await page(query.orderBy('created', 'desc').orderBy('id', 'desc'), want);
     return { count, rows: await showStaticRoutes(room, rows) };
   },

@@ -253,6 +253,7 @@ test('VPNs go with their address, VPC and account, and forwards keep off their p
   await cloud.refused(WHO, 'deleteRemoteAccessVpn', { publicipid: at.address }, 'say which with kind');
   await cloud.doAs(WHO, 'deleteRemoteAccessVpn', { publicipid: at.address, kind: 'ikev2' });
   assert.equal((await cloud.list(WHO, 'listRemoteAccessVpns')).length, 1);
+  assert.deepEqual(await cloud.list(WHO, 'listRemoteAccessVpns', { keyword: '_' }), []);
   await cloud.doAs(WHO, 'disassociateIpAddress', { id: at.address });
   assert.deepEqual(await cloud.list(WHO, 'listRemoteAccessVpns'), []);
   assert.equal((await cloud.list(WHO, 'listVpnUsers')).length, 1);

@@ -10,7 +10,7 @@ import { seal } from '../../store/seal.ts';
 import type { Tables } from '../../store/schema.ts';
 import { visible } from '../access.ts';
 import { knownIds } from '../known.ts';
-import { ownedRows, ownerParams, page, pageParams } from '../list.ts';
+import { containing, ownedRows, ownerParams, page, pageParams } from '../list.ts';
 import { forParams } from '../owner.ts';
 import { refuseOtherOwner } from '../public/address-owner.ts';
 import { openFirewall } from '../public/firewall-make.ts';
@@ -235,7 +235,7 @@ export const listRemoteAccessVpns = listCommand({
       ['vpc', want.vpcid],
     ] as const)
       if (value !== undefined) query = query.where(column, '=', value);
-    if (want.keyword !== undefined) query = query.where('kind', 'like', `%${want.keyword.replaceAll(/[%_]/g, '')}%`);
+    if (want.keyword !== undefined) query = query.where(containing('kind', want.keyword));
     const { count, rows } = await page(query.orderBy('created', 'desc').orderBy('id'), want);
     return { count, rows: await showRemoteVpns(room, rows) };
   },
