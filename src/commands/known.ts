@@ -57,3 +57,14 @@ export function readMac(text: string): string {
     throw refuse('parameter', `Mac address is not valid: ${mac} is not unicast, so it is no address of one machine`);
   return mac;
 }
+
+/** What an update of an address or rule may say and cannot have. */
+export function refuseHidden(want: {
+  readonly fordisplay?: boolean | undefined;
+  readonly customid?: string | undefined;
+}): void {
+  if (want.fordisplay === false)
+    throw refuse('parameter', 'fordisplay=false is not offered: what an account has, it sees. Leave it out');
+  if (want.customid !== undefined)
+    throw refuse('parameter', 'customid is not offered: ids are given here. Leave it out');
+}

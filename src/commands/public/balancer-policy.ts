@@ -6,13 +6,13 @@ import { refuse } from '../../api/error.ts';
 import * as param from '../../api/param.ts';
 import { newId } from '../../lib/id.ts';
 import { unknownId, visible, visibleRows } from '../access.ts';
+import { refuseHidden } from '../known.ts';
 import { page, pageParams } from '../list.ts';
 import { type Room, jobCommand, listCommand } from '../room.ts';
 import { healthCheckView, showHealthChecks, showStickiness, stickinessView } from './balancer-policy-view.ts';
 import { type HealthCheck, type LoadBalancer, type Stickiness, healthCheckOf, stickinessOf } from './balancer-view.ts';
 import { checkAddress, tidyCheckAddress } from './balancer-check.ts';
 import { readStickiness } from './balancer-stickiness.ts';
-import { refuseHidden } from './public-ip.ts';
 import { isByOvn, needService } from './public-service.ts';
 
 type Column = 'stickiness' | 'healthcheck';

@@ -6,7 +6,7 @@ import * as param from '../../api/param.ts';
 import { offers } from '../../model/network-service.ts';
 import type { Tables } from '../../store/schema.ts';
 import { visible } from '../access.ts';
-import { openZone } from '../known.ts';
+import { openZone, refuseHidden } from '../known.ts';
 import { type Owner, forParams, ownerOf } from '../owner.ts';
 import { type JobAnswer, type Room, type WriteRoom, jobCommand } from '../room.ts';
 import { allocated, giveAddress, hasSourceNat, takeBack } from './public-ip-give.ts';
@@ -186,14 +186,3 @@ export const updateIpAddress = jobCommand({
     return { about: { type: 'IpAddress', id: row.id }, view: 'ipaddress', text: `updating public address ${row.ip}` };
   },
 });
-
-/** What an update of an address or rule may say and cannot have. */
-export function refuseHidden(want: {
-  readonly fordisplay?: boolean | undefined;
-  readonly customid?: string | undefined;
-}): void {
-  if (want.fordisplay === false)
-    throw refuse('parameter', 'fordisplay=false is not offered: what an account has, it sees. Leave it out');
-  if (want.customid !== undefined)
-    throw refuse('parameter', 'customid is not offered: ids are given here. Leave it out');
-}

@@ -7,7 +7,7 @@ import { refuse } from '../../api/error.ts';
 import * as param from '../../api/param.ts';
 import type { Tables } from '../../store/schema.ts';
 import { unknownId } from '../access.ts';
-import { refuseHidden } from '../public/public-ip.ts';
+import { refuseHidden } from '../known.ts';
 import { type Room, jobCommand } from '../room.ts';
 import { aclItemView, ownItem } from './acl-item.ts';
 
