@@ -2,9 +2,9 @@
 // then does follows from it (store/router-unit.ts).
 import { refuse } from '../../api/error.ts';
 import { newId } from '../../lib/id.ts';
-import { cidr, formatCidr, formatIp, isPrivate, last, overlaps, size } from '../../lib/ip.ts';
+import { cidr, formatCidr, isPrivate, last, overlaps, size } from '../../lib/ip.ts';
 import { LINUX_ROUTER, isRedundant, needsLinuxRouter, servicesOf } from '../../model/network-service.ts';
-import { addressPlan, releaseAddresses } from '../../store/allocate.ts';
+import { allocateHighest, releaseAddresses } from '../../store/allocate.ts';
 import type { Tables } from '../../store/schema.ts';
 import { giveSourceNat, takeBackNetwork } from '../public/public-ip-give.ts';
 import type { Room, WriteRoom } from '../room.ts';
@@ -258,30 +258,10 @@ async function takeGateway(room: WriteRoom, network: Network): Promise<void> {
     .execute();
 }
 
-const WINDOW = 64;
-
 /** The highest free address: instances are given the lowest. */
 async function takeOwnAddress(room: WriteRoom, network: Network, leg: string): Promise<string> {
-  const plan = addressPlan(network);
-  for (let top = plan.to; top >= plan.from; top -= WINDOW) {
-    const length = Math.min(WINDOW, top - plan.from + 1);
-    const window = Array.from({ length }, (_, index) => top - index);
-    const candidates = window.filter((address) => plan.refuses(address) === undefined).map(formatIp);
-    if (candidates.length === 0) continue;
-    const rows = await room.db
-      .selectFrom('address')
-      .select('ip')
-      .where('network', '=', network.id)
-      .where('ip', 'in', candidates)
-      .execute();
-    const found = candidates.find((address) => !rows.some((row) => row.ip === address));
-    if (found === undefined) continue;
-    await room.tx.db
-      .insertInto('address')
-      .values({ network: network.id, ip: found, kind: 'router', owner: leg })
-      .execute();
-    return found;
-  }
+  const address = await allocateHighest(room.tx, network, 'router', leg);
+  if (address !== undefined) return address;
   throw refuse(
     'capacity',
     `Unable to give the routers of network ${network.name} an address of their own: ${network.cidr} has none left. Each router takes one beside the gateway's; use a larger CIDR or range`,
