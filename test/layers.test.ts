@@ -12,11 +12,10 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   lib: [],
   model: ['lib'],
   compile: ['lib', 'model'],
-  trace: ['lib', 'model', 'compile'],
   protocol: ['lib'],
   api: ['lib', 'model'],
   store: ['lib', 'model'],
-  commands: ['lib', 'model', 'api', 'store', 'protocol', 'trace'],
+  commands: ['lib', 'model', 'api', 'store', 'protocol'],
   ovn: ['lib', 'compile'],
   reconcile: ['lib', 'model', 'compile', 'store', 'ovn', 'protocol', 'switches'],
   agent: ['lib', 'protocol'],
@@ -29,7 +28,6 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'lib',
     'model',
     'compile',
-    'trace',
     'protocol',
     'api',
     'store',
@@ -60,7 +58,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Layers that are pure: no I/O, no clock, no chance. */
-const PURE = ['compile', 'trace', 'model'];
+const PURE = ['compile', 'model'];
 
 interface Import {
   readonly file: string;
@@ -98,10 +96,18 @@ const imports: Import[] = files
     ),
   );
 
-test('every folder of src is a layer with a place in the table', () => {
+test('every folder of src is a layer with a place in the table, and the table names no others', () => {
   const layers = new Set(files.map(layerOf));
   for (const layer of layers)
     assert.ok(layer in MAY_IMPORT, `src/${layer} is in no table: say in test/layers.test.ts what it may import`);
+  const named = [
+    ...Object.keys(MAY_IMPORT),
+    ...Object.values(MAY_IMPORT).flat(),
+    ...Object.values(PACKAGES).flat(),
+    ...PURE,
+  ];
+  for (const layer of named)
+    assert.ok(layers.has(layer), `the table names ${layer}, and there is no such folder in src`);
 });
 
 test('a layer imports only the layers below it', () => {

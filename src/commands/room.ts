@@ -21,7 +21,7 @@ export interface WriteRoom extends Room {
   readonly tx: Tx;
 }
 
-/** What the rooms are built over: given once by main.ts. */
+/** What the rooms are built over: given once by serve.ts. */
 export interface House {
   readonly store: Store;
   readonly log: Log;

@@ -1,4 +1,4 @@
-// Opens the state: SQLite by default, PostgreSQL where several management servers share it. One writer, one reader.
+// Opens the state: SQLite by default, PostgreSQL where the server has a standby beside it. One writer, one reader.
 import { Kysely, PostgresDialect, sql } from 'kysely';
 import pg from 'pg';
 import { migrate } from './migrate.ts';
@@ -26,7 +26,7 @@ export async function openStore(where: string, sealKey: Buffer): Promise<Store> 
   const reading = new Kysely<Tables>({ dialect: postgres ? postgresDialect(where, 8) : sqliteDialect(where, true) });
   const write = createWriter(
     writing,
-    // Several servers on one PostgreSQL take turns: the lock makes generations grow in the order of their commits.
+    // A server and its standby on one PostgreSQL take turns: the lock makes generations grow in the order of their commits.
     postgres ? async (tx) => void (await sql`select pg_advisory_xact_lock(8472012)`.execute(tx)) : undefined,
   );
   return {

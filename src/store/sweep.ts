@@ -1,4 +1,5 @@
-// Forgets what nobody asks for any more, by the clock: settled jobs, old events, change notes that every cache has seen, old receipts and scans.
+// Forgets what nobody asks for any more, by the clock: settled jobs, old events, change notes that this server's cache has seen
+// (a standby that missed some finds it at its next full pass), old receipts and scans.
 import type { Store } from './open.ts';
 import { readNumber } from './setting.ts';
 import { ENDING } from './vpn-states.ts';
@@ -19,7 +20,7 @@ const RECEIPT_MS = 30 * DAY_MS;
 /** Events that go at once, so that the first time after an upgrade holds up nobody. */
 const MOST_EVENTS = 5000;
 
-/** Removes all that is too old at `now` (milliseconds). `seenGeneration`: what every cache has seen. */
+/** Removes all that is too old at `now` (milliseconds). `seenGeneration`: what this server's cache has seen. */
 export async function sweep(store: Store, seenGeneration: number, now = Date.now()): Promise<void> {
   const before = (ms: number): string => new Date(now - ms).toISOString();
   const jobMs = (await readNumber(store.db, JOB_SETTING, JOB_MINUTES)) * MINUTE_MS;

@@ -42,7 +42,7 @@ const BATCH = 64;
 
 type Outcome = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly reason: unknown };
 
-/** `lock`: run first in each transaction, where several servers share the database. */
+/** `lock`: run first in each transaction, where a standby shares the database. The bell rings in this process alone. */
 export function createWriter(db: Kysely<Tables>, lock?: (tx: Transaction<Tables>) => Promise<void>): Writer {
   const queue: Queued[] = [];
   const listeners: (() => void)[] = [];

@@ -32,7 +32,7 @@ const secondaryView = z.object({
 const idParam = ref('nic', 'The interface');
 const addressParam = (description: string) => text(description, 40).optional();
 
-/** The secondary address with this id, for the result of a job; undefined when it is gone or not the caller's. */
+/** The secondary address with this id, for the result of a job; undefined when it is gone. Refuses one of an interface the caller may not see. */
 export async function viewSecondaryAddress(room: Room, id: string): Promise<object | undefined> {
   const row = await room.db.selectFrom('nicaddress').selectAll().where('id', '=', id).executeTakeFirst();
   if (row === undefined) return undefined;
