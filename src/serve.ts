@@ -22,9 +22,10 @@ import { recordAll } from './record-report.ts';
 import { type Credential, type ServerState, openServerState } from './server-state.ts';
 import { recordClaims } from './store/gateway-claims.ts';
 import { tellGatewayFindings } from './store/gateway-findings.ts';
-import { acceptJoin, isCurrent, markDown } from './store/hosts.ts';
+import { SILENT_MS, acceptJoin, isCurrent, markDown } from './store/hosts.ts';
 import { createIntentCache } from './store/load.ts';
 import { type Store, openStore } from './store/open.ts';
+import { readNumber } from './store/setting.ts';
 import { renewVpns } from './vpn-renewal.ts';
 import { reviewSwitch } from './switches/review.ts';
 
@@ -49,8 +50,6 @@ export interface ServeOptions {
   readonly demoAccounts: boolean;
 }
 
-/** A node that was silent this long counts as Down. */
-const SILENT_MS = 30_000;
 const EXPUNGE_EVERY_MS = 60_000;
 const EMPTY_EVERY_MS = 500;
 const FINDINGS_EVERY_MS = 15_000;
@@ -211,12 +210,7 @@ async function openState(
 
 /** Expunges instances that were destroyed longer ago than the setting `expunge.delay` (seconds) says. */
 async function expungeInstances(store: Store): Promise<number> {
-  const setting = await store.db
-    .selectFrom('configuration')
-    .select('value')
-    .where('name', '=', 'expunge.delay')
-    .executeTakeFirst();
-  const seconds = Number(setting?.value ?? 86_400);
+  const seconds = await readNumber(store.db, 'expunge.delay');
   return expungeOverdue(store, new Date(Date.now() - seconds * 1000).toISOString());
 }
 

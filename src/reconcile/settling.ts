@@ -55,9 +55,6 @@ export interface Settling {
 
 /** The command whose job waits for a host to be empty; many instances on their way one after the other take their time. */
 const EMPTY_HOST = 'prepareHostForMaintenance';
-/** Setting: minutes that takes at most, and how many unless set. */
-const EMPTY_HOST_SETTING = 'job.cancel.threshold.minutes';
-const EMPTY_HOST_MINUTES = 60;
 const NOTHING: ReadonlyMap<string, string> = new Map();
 
 export function createSettling(options: SettlingOptions): Settling {
@@ -143,7 +140,7 @@ export function createSettling(options: SettlingOptions): Settling {
 
   async function failIfLate({ generation, jobs }: Pending, waitsFor: string): Promise<void> {
     const emptyingMs = jobs.some(({ cmd }) => cmd === EMPTY_HOST)
-      ? (await readNumber(store.db, EMPTY_HOST_SETTING, EMPTY_HOST_MINUTES)) * 60_000
+      ? (await readNumber(store.db, 'job.cancel.threshold.minutes')) * 60_000
       : jobLimitMs;
     const limitOf = (cmd: string): number => (cmd === EMPTY_HOST ? emptyingMs : jobLimitMs);
     const late = jobs.filter(({ cmd, created }) => Date.now() - Date.parse(created) > limitOf(cmd));

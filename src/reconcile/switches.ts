@@ -7,6 +7,7 @@ import type { Log } from '../lib/log.ts';
 import { sleep } from '../lib/sleep.ts';
 import type { Intent } from '../model/intent.ts';
 import type { Switch } from '../model/switch.ts';
+import { settingValue } from '../model/setting.ts';
 import type { SwitchActual, SwitchDocument, SwitchReport, SwitchStep } from '../protocol/switch.ts';
 import type { Store } from '../store/open.ts';
 import { unseal } from '../store/seal.ts';
@@ -41,8 +42,7 @@ export interface SwitchesOptions {
 }
 
 /** Setting: seconds between two looks at a switch of which nothing new is wanted. */
-export const REVIEW_SETTING = 'switch.review.interval';
-const REVIEW_SECONDS = 10;
+const REVIEW_SETTING = 'switch.review.interval';
 
 /** What a change waits for at a switch: that this document was looked at, and that these ports are as it says. */
 export interface SwitchTarget {
@@ -172,8 +172,8 @@ export function createSwitches(options: SwitchesOptions): Switches {
   }
 
   async function intervalMs(): Promise<number> {
-    const seconds = await readNumber(store.db, REVIEW_SETTING, REVIEW_SECONDS).catch(() => REVIEW_SECONDS);
-    return Math.max(1, seconds) * 1000;
+    const seconds = await readNumber(store.db, REVIEW_SETTING).catch(() => settingValue(REVIEW_SETTING, undefined));
+    return Number(seconds) * 1000;
   }
 
   /** One look. Whether nothing was wrong that another look soon would change. */

@@ -12,7 +12,8 @@ import type { VpnStatus } from '../protocol/vpn.ts';
 import { createIntentCache } from '../store/load.ts';
 import { helperNodes } from './helper-documents.ts';
 import { createVpnRouteWatch } from './vpn-routes.ts';
-import { SILENT_MS, createVpnWatch, toldVpns } from './vpn-watch.ts';
+import { SILENT_MS } from '../store/hosts.ts';
+import { createVpnWatch, toldVpns } from './vpn-watch.ts';
 
 const WHO = 'acme-admin';
 

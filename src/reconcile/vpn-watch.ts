@@ -3,12 +3,10 @@
 import type { Intent, UnitKey } from '../model/intent.ts';
 import type { NodeReport } from '../protocol/document.ts';
 import type { VpnStatus } from '../protocol/vpn.ts';
+import { SILENT_MS } from '../store/hosts.ts';
 import type { Store } from '../store/open.ts';
 import { recordVpnStates, vpnsInUse } from '../store/vpn-states.ts';
 import { vpnNodes } from './helper-documents.ts';
-
-/** As long as a silent node counts as Up: a takeover takes less. */
-export const SILENT_MS = 30_000;
 
 /** What of a report is the node's to tell: VPNs of routers that it may carry and says it does carry. */
 export function toldVpns(intent: Intent, { node, helpers = [] }: NodeReport): readonly VpnStatus[] {

@@ -87,6 +87,9 @@ export async function endAlert(store: Store, id: string): Promise<void> {
   });
 }
 
+/** A node that was silent this long counts as Down, and what it alone tells of as not there: a takeover takes less. */
+export const SILENT_MS = 30_000;
+
 /** Marks those Down that were Up, or in Alert, and have not reported for `olderThanMs`. Answers their names. */
 export async function markDown(store: Store, olderThanMs: number, now = new Date()): Promise<string[]> {
   const before = new Date(now.getTime() - olderThanMs).toISOString();

@@ -7,7 +7,7 @@ import { type Row, type Rows, type Touched, completeOfferings, loadRows, rereadR
 import type { Db, Store } from './open.ts';
 import { switchUnit } from './switch-unit.ts';
 import type { IntentTable } from './schema.ts';
-import { readNumber, readSetting } from './setting.ts';
+import { readFlag, readNumber } from './setting.ts';
 import { unitsOf } from './touched-units.ts';
 
 export interface Refreshed {
@@ -27,12 +27,6 @@ export interface IntentCache {
   /** Forgets and reads everything. */
   reload(): Promise<Refreshed>;
 }
-
-/** Configuration that says how large packets between the hypervisors may be, and its value where there is no such row. */
-const MTU_SETTING = 'network.underlay.mtu';
-const DEFAULT_MTU = 1500;
-/** Configuration that says whether hypervisors meet public wires for instances of their own. */
-const NAT_SETTING = 'network.static.nat.distributed';
 
 interface State {
   readonly rows: Rows;
@@ -80,8 +74,8 @@ async function generationOf(db: Db): Promise<number> {
 }
 
 async function readSettings(db: Db): Promise<Settings> {
-  const underlayMtu = (await readNumber(db, MTU_SETTING, DEFAULT_MTU)) || DEFAULT_MTU;
-  return { underlayMtu, distributedNat: (await readSetting(db, NAT_SETTING)) === 'true' };
+  const underlayMtu = await readNumber(db, 'network.underlay.mtu');
+  return { underlayMtu, distributedNat: await readFlag(db, 'network.static.nat.distributed') };
 }
 
 async function loadIntent(db: Db): Promise<State> {

@@ -8,12 +8,6 @@ import type { Tx } from './write.ts';
 const MINUTE_MS = 60_000;
 const DAY_MS = 86_400_000;
 
-/** Settings: minutes that a settled job can be asked for, days that an event is kept (0: for ever); and what they are unless set. */
-const JOB_SETTING = 'job.expire.minutes';
-const JOB_MINUTES = 1440;
-const EVENT_SETTING = 'event.purge.delay';
-const EVENT_DAYS = 90;
-
 /** How long receipts of moves and finished scans are kept: 30 days. */
 const RECEIPT_MS = 30 * DAY_MS;
 
@@ -23,8 +17,8 @@ const MOST_EVENTS = 5000;
 /** Removes all that is too old at `now` (milliseconds). `seenGeneration`: what this server's cache has seen. */
 export async function sweep(store: Store, seenGeneration: number, now = Date.now()): Promise<void> {
   const before = (ms: number): string => new Date(now - ms).toISOString();
-  const jobMs = (await readNumber(store.db, JOB_SETTING, JOB_MINUTES)) * MINUTE_MS;
-  const eventDays = await readNumber(store.db, EVENT_SETTING, EVENT_DAYS);
+  const jobMs = (await readNumber(store.db, 'job.expire.minutes')) * MINUTE_MS;
+  const eventDays = await readNumber(store.db, 'event.purge.delay');
   await store.write(async (tx) => {
     await tx.db.deleteFrom('job').where('status', '!=', 0).where('completed', '<', before(jobMs)).execute();
     if (eventDays > 0) await forgetEvents(tx, before(eventDays * DAY_MS));

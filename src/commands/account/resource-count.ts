@@ -4,6 +4,7 @@ import { type RawBuilder, sql } from 'kysely';
 import { refuse } from '../../api/error.ts';
 import type { Db } from '../../store/open.ts';
 import type { Tables } from '../../store/schema.ts';
+import { readNumbers } from '../../store/setting.ts';
 import { subtree } from '../access.ts';
 import type { Room } from '../room.ts';
 
@@ -87,12 +88,8 @@ export async function usedByDomain(db: Db, kind: ResourceKind, path: string): Pr
 
 /** Setting -> its number, for all settings that limit; -1: any number. */
 export async function defaultLimits(db: Db): Promise<(of: 'account' | 'domain', kind: ResourceKind) => number> {
-  const rows = await db.selectFrom('configuration').select(['name', 'value']).where('name', 'like', 'max.%').execute();
-  const values = new Map(rows.map(({ name, value }) => [name, Number.parseInt(value, 10)]));
-  return (of, kind) => {
-    const value = values.get(`max.${of}.${SETTING_OF[kind]}`) ?? -1;
-    return Number.isNaN(value) ? -1 : value;
-  };
+  const values = await readNumbers(db, 'max.');
+  return (of, kind) => values.get(`max.${of}.${SETTING_OF[kind]}`) ?? -1;
 }
 
 /** Root admins have no limits: whatever is written down for them. */

@@ -9,7 +9,7 @@ import type { Db } from '../../store/open.ts';
 import { hashPassword, verifyPassword } from '../../store/password.ts';
 import type { UserTable } from '../../store/schema/account.ts';
 import { unseal } from '../../store/seal.ts';
-import { configured } from '../server/configuration.ts';
+import { readNumber } from '../../store/setting.ts';
 import { roleOf } from './role.ts';
 import type { House } from '../room.ts';
 
@@ -31,7 +31,7 @@ export function createAccounts({ store, log }: House): Accounts {
   const nobody = hashPassword(randomBytes(16).toString('hex'));
 
   async function fail(known: Known): Promise<void> {
-    const allowed = Number(await configured(store.db, 'incorrect.login.attempts.allowed'));
+    const allowed = await readNumber(store.db, 'incorrect.login.attempts.allowed');
     await store.write(async (tx) => {
       const { failedlogins } = await tx.db
         .updateTable('user')

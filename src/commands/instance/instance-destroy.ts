@@ -7,9 +7,9 @@ import { flag, ref } from '../../api/param.ts';
 import type { Db, Store } from '../../store/open.ts';
 import type { Tables } from '../../store/schema.ts';
 import type { Tx } from '../../store/write.ts';
+import { readFlag } from '../../store/setting.ts';
 import { checkLimits, takenBy } from '../account/resource-count.ts';
 import { visible } from '../access.ts';
-import { configured } from '../server/configuration.ts';
 import { leaveGroups } from './affinity-group.ts';
 import { checkHostnameFree } from './instance-name.ts';
 import { networksOf } from './instance-nics.ts';
@@ -99,8 +99,7 @@ export const recoverVirtualMachine = writeCommand({
 });
 
 async function requireExpunger(room: Room, refusal: string): Promise<void> {
-  if (room.call.caller.role !== 'user' || (await configured(room.db, 'allow.user.expunge.recover.vm')) === 'true')
-    return;
+  if (room.call.caller.role !== 'user' || (await readFlag(room.db, 'allow.user.expunge.recover.vm'))) return;
   throw refuse('permission', `${refusal} Or when the allow.user.expunge.recover.vm key is set.`);
 }
 

@@ -4,8 +4,8 @@ import { z } from 'zod';
 import { EVERYBODY } from '../../api/command.ts';
 import { refuse } from '../../api/error.ts';
 import { list, ref, text } from '../../api/param.ts';
+import { readFlag } from '../../store/setting.ts';
 import { existing, unknownId, visible, visibleRows } from '../access.ts';
-import { configured } from '../server/configuration.ts';
 import { TAG_KIND, instanceView, showInstances } from './instance-view.ts';
 import { containing, listParams, named, ownedRows, page, taggedRows } from '../list.ts';
 import { type Room, listCommand } from '../room.ts';
@@ -69,7 +69,7 @@ export const listVirtualMachines = listCommand({
     const state = want.state === undefined ? undefined : stateOf(want.state);
     if (state === 'Present') query = query.where('state', 'not in', ['Destroyed', 'Expunging']);
     else if (state !== undefined) query = query.where('state', '=', state);
-    if (room.call.caller.role === 'user' && (await configured(room.db, 'allow.user.view.destroyed.vm')) !== 'true') {
+    if (room.call.caller.role === 'user' && !(await readFlag(room.db, 'allow.user.view.destroyed.vm'))) {
       query = query.where('state', '!=', 'Destroyed');
     }
     if (want.keyword !== undefined) {

@@ -164,7 +164,7 @@ async function networkOf(room: Room, nic: Tables['nic']): Promise<Tables['networ
 }
 
 async function refuseTooMany(room: Room, nic: Tables['nic']): Promise<void> {
-  const most = await readNumber(room.db, 'vmnetwork.nic.max.secondary.ipaddresses', 256);
+  const most = await readNumber(room.db, 'vmnetwork.nic.max.secondary.ipaddresses');
   const rows = await room.db.selectFrom('nicaddress').select('id').where('nic', '=', nic.id).execute();
   if (rows.length < most) return;
   throw refuse(

@@ -188,7 +188,7 @@ export function checkUnsupported(want: Want): void {
 
 export async function checkSize(room: Room, addresses: Addresses): Promise<void> {
   if (room.call.caller.role === 'admin') return;
-  const limit = await readNumber(room.db, 'network.guest.cidr.limit', 22);
+  const limit = await readNumber(room.db, 'network.guest.cidr.limit');
   if (cidr(addresses.cidr).length < limit) {
     throw refuse('parameter', `Cidr size can't be less than ${limit}: ${addresses.cidr} is larger than a /${limit}`);
   }

@@ -10,7 +10,7 @@ import {
   vlansOf,
   withoutVlans,
 } from '../../model/vlan-range.ts';
-import { readSetting } from '../../store/setting.ts';
+import { readText } from '../../store/setting.ts';
 import { AllocationError, allocateVlan, takeVlan } from '../../store/allocate.ts';
 import type { Tables } from '../../store/schema.ts';
 import { existing } from '../access.ts';
@@ -139,7 +139,7 @@ async function keptVlans(room: Room, physical: Physical): Promise<KeptVlan[]> {
     .where('network', 'is', null)
     .where('vlan', 'is not', null)
     .execute();
-  const reserved = parseVlanRanges((await readSetting(room.db, 'network.vlan.reserved')) ?? '');
+  const reserved = parseVlanRanges(await readText(room.db, 'network.vlan.reserved'));
   return [
     ...switches.map(({ name, nativevlan }) => ({
       range: { from: nativevlan, to: nativevlan },
@@ -213,7 +213,7 @@ export async function checkVlan(
  */
 async function checkNamed(room: Room, vlan: number): Promise<void> {
   if (room.call.caller.role === 'admin') return;
-  const text = (await readSetting(room.db, 'network.vlan.tenants')) ?? '';
+  const text = await readText(room.db, 'network.vlan.tenants');
   const own = parseVlanRanges(text);
   if ('ranges' in own && inVlanRanges(own.ranges, vlan)) return;
   throw refuse(

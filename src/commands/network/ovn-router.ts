@@ -6,9 +6,9 @@ import { derivedId } from '../../lib/id.ts';
 import { cidr, netmask } from '../../lib/ip.ts';
 import { isRedundant, routedBy, servicesOf } from '../../model/network-service.ts';
 import type { Tables } from '../../store/schema.ts';
+import { readText } from '../../store/setting.ts';
 import { namesOf, ownersOf } from '../join.ts';
 import type { Room } from '../room.ts';
-import { configured } from '../server/configuration.ts';
 import { type Standing, type Subject, standingsOf } from './router-place.ts';
 import { type RouterView, type nicView, nicOf, routerName, seesHosts } from './router-view.ts';
 
@@ -194,5 +194,5 @@ function publicNic(owner: string, side: Outside): Nic {
 
 /** CloudStack renamed it; Cosmic's clients wait for the old word. */
 async function masterWord(room: Room): Promise<'MASTER' | 'PRIMARY'> {
-  return (await configured(room.db, 'router.redundantstate.dialect')) === 'cloudstack' ? 'PRIMARY' : 'MASTER';
+  return (await readText(room.db, 'router.redundantstate.dialect')) === 'cloudstack' ? 'PRIMARY' : 'MASTER';
 }

@@ -141,7 +141,7 @@ async function refuseTooMany({ tx, db }: WriteRoom, network: NetworkTable): Prom
     }
     await forgetLost(tx, scan);
   }
-  const seconds = await readNumber(db, INTERVAL, 60);
+  const seconds = await readNumber(db, INTERVAL);
   const last = Math.max(
     -Infinity,
     ...scans.filter(({ state }) => state === 'Done').map(({ created }) => Date.parse(created)),

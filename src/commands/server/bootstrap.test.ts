@@ -152,14 +152,19 @@ test('bootstrap() leaves alone what an operator changed or deleted', async () =>
   await cloud.callAs('admin', 'updateZone', { id: BUILT_IN.zone, dns1: '9.9.9.9' });
   await cloud.store.write((tx) => tx.db.deleteFrom('configuration').where('name', '=', 'vpc.max.networks').execute());
   await cloud.store.write((tx) =>
-    tx.db.updateTable('configuration').set({ value: '9' }).where('name', '=', 'expunge.delay').execute(),
+    tx.db
+      .updateTable('configuration')
+      .set({ value: '9', description: 'as an older program said it', defaultvalue: '7', isdynamic: 0 })
+      .where('name', '=', 'expunge.delay')
+      .execute(),
   );
   const before = await cloud.store.db.selectFrom('counter').selectAll().execute();
   await bootstrap(cloud.store, { demo: true });
   assert.deepEqual(await rowsOf(cloud, 'listDiskOfferings', 'diskoffering'), []);
   assert.equal((await rowsOf(cloud, 'listZones', 'zone'))[0]?.['dns1'], '9.9.9.9');
   const settings = await rowsOf(cloud, 'listConfigurations', 'configuration');
-  assert.equal(settings.find((row) => row['name'] === 'expunge.delay')?.['value'], '9');
+  const delay = settings.find((row) => row['name'] === 'expunge.delay');
+  assert.deepEqual([delay?.['value'], delay?.['defaultvalue'], delay?.['isdynamic']], ['9', '86400', true]);
   assert.ok(
     settings.some((row) => row['name'] === 'vpc.max.networks'),
     'a setting that was missing is added',

@@ -2,6 +2,7 @@
 // look for by name, the two ACL lists, the settings, the first accounts. Runs at every start and adds what is not there.
 import { derivedId } from '../../lib/id.ts';
 import { BUILT_IN } from '../../model/built-in.ts';
+import { SETTINGS } from '../../model/setting.ts';
 import type { Store } from '../../store/open.ts';
 import type { Tx } from '../../store/write.ts';
 import { type Credential, addAccounts } from '../account/bootstrap-accounts.ts';
@@ -12,7 +13,6 @@ import {
   templates,
   vpcOfferings,
 } from '../offering/bootstrap-offerings.ts';
-import { CONFIGURATIONS } from './configuration.ts';
 
 export interface BootstrapOptions {
   /** Also the demo's domains and accounts. */
@@ -150,10 +150,19 @@ async function addAclLists(tx: Tx, created: string): Promise<void> {
   }
 }
 
-/** Settings that are new in this version of the program, too. */
+/** Settings that are new in this version of the program, too; of the others what is said of them, not what an operator chose. */
 async function addSettings(tx: Tx): Promise<void> {
-  const rows = await tx.db.selectFrom('configuration').select('name').execute();
-  const known = new Set(rows.map((row) => row.name));
-  const missing = CONFIGURATIONS.filter((setting) => !known.has(setting.name));
-  if (missing.length > 0) await tx.db.insertInto('configuration').values(missing).execute();
+  const rows = await tx.db.selectFrom('configuration').selectAll().execute();
+  const known = new Map(rows.map((row) => [row.name, row]));
+  for (const { name, value, category, description, isdynamic } of SETTINGS) {
+    const said = { category, description, defaultvalue: value, isdynamic };
+    const row = known.get(name);
+    if (row === undefined)
+      await tx.db
+        .insertInto('configuration')
+        .values({ name, value, ...said })
+        .execute();
+    else if (Object.entries(said).some(([key, text]) => row[key as keyof typeof said] !== text))
+      await tx.db.updateTable('configuration').set(said).where('name', '=', name).execute();
+  }
 }

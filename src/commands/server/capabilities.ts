@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { EVERYBODY } from '../../api/command.ts';
 import * as field from '../../api/field.ts';
 import { CLOUDSTACK_VERSION } from '../../api/xml.ts';
-import { configured } from './configuration.ts';
+import { readFlag } from '../../store/setting.ts';
 import { readCommand } from '../room.ts';
 
 export const capabilityView = z.object({
@@ -30,7 +30,6 @@ export const listCapabilities = readCommand({
   params: z.object({}),
   answer: { kind: 'object', key: 'capability', view: capabilityView },
   async read(room) {
-    const flag = async (name: string): Promise<boolean> => (await configured(room.db, name)) === 'true';
     return {
       capability: {
         cloudstackversion: CLOUDSTACK_VERSION,
@@ -42,8 +41,8 @@ export const listCapabilities = readCommand({
         dynamicrolesenabled: false,
         kvmsnapshotenabled: false,
         regionsecondaryenabled: false,
-        allowuserviewdestroyedvm: await flag('allow.user.view.destroyed.vm'),
-        allowuserexpungerecovervm: await flag('allow.user.expunge.recover.vm'),
+        allowuserviewdestroyedvm: await readFlag(room.db, 'allow.user.view.destroyed.vm'),
+        allowuserexpungerecovervm: await readFlag(room.db, 'allow.user.expunge.recover.vm'),
         customdiskofferingminsize: 1,
         customdiskofferingmaxsize: 1024,
         defaultuipagesize: 20,

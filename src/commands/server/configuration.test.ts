@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { type Body, type Cloud, openCloud } from '../../../test/support/cloud.ts';
 import { refused } from '../../../test/support/refused.ts';
-import { configured } from './configuration.ts';
+import { readNumber, readText } from '../../store/setting.ts';
 
 let cloud: Cloud;
 before(async () => {
@@ -28,7 +28,7 @@ test('listConfigurations has the names and defaults clients look up', async () =
 
 test('updateConfiguration changes what can be changed, and keeps its kind', async () => {
   await update('incorrect.login.attempts.allowed', '3');
-  assert.equal(await configured(cloud.store.db, 'incorrect.login.attempts.allowed'), '3');
+  assert.equal(await readNumber(cloud.store.db, 'incorrect.login.attempts.allowed'), 3);
   await assert.rejects(update('incorrect.login.attempts.allowed', 'many'), refused(431, /must be a whole number/));
   await assert.rejects(update('allow.user.view.destroyed.vm', '1'), refused(431, /must be true or false/));
   await assert.rejects(update('default.page.size', '10'), refused(431, /cannot be changed/));
@@ -58,13 +58,13 @@ test('updateConfiguration takes one of the words a setting has, and nothing for 
     refused(431, /router.redundantstate.dialect must be cosmic or cloudstack; got foo/),
   );
   await update('router.redundantstate.dialect', 'cloudstack');
-  assert.equal(await configured(cloud.store.db, 'router.redundantstate.dialect'), 'cloudstack');
+  assert.equal(await readText(cloud.store.db, 'router.redundantstate.dialect'), 'cloudstack');
   const part = { name: 'expunge.delay', value: '1', zoneid: '1' };
   await assert.rejects(
     cloud.callAs('admin', 'updateConfiguration', part),
     refused(431, /zoneid: it is not offered: a setting is the same for the whole cloud/),
   );
-  assert.equal(await configured(cloud.store.db, 'expunge.delay'), '86400');
+  assert.equal(await readNumber(cloud.store.db, 'expunge.delay'), 86_400);
 });
 
 test('updateConfiguration takes only an MTU that networks can have: every node would refuse what follows from another', async () => {
@@ -73,7 +73,7 @@ test('updateConfiguration takes only an MTU that networks can have: every node w
       update('network.underlay.mtu', bytes),
       refused(431, new RegExp(`^network.underlay.mtu must be 1280 to 9216: .*; got ${bytes}$`)),
     );
-  assert.equal(await configured(cloud.store.db, 'network.underlay.mtu'), '1500');
+  assert.equal(await readNumber(cloud.store.db, 'network.underlay.mtu'), 1500);
   for (const bytes of ['1280', '9216', '1558']) await update('network.underlay.mtu', bytes);
-  assert.equal(await configured(cloud.store.db, 'network.underlay.mtu'), '1558');
+  assert.equal(await readNumber(cloud.store.db, 'network.underlay.mtu'), 1558);
 });

@@ -87,29 +87,18 @@ test('createStaticRoute refuses what is no route', async () => {
     'Parameter gatewayId is DEPRECATED, use vpcId and nextHop instead.',
   );
   await refused({ gatewayid: NOBODY, nexthop: undefined }, unknown('gatewayid', NOBODY));
-  await cloud.store.write((tx) =>
-    tx.db
-      .insertInto('configuration')
-      .values({
-        name: 'denied.routes',
-        value: '10.3.4.0/24',
-        category: 'Network',
-        description: '',
-        defaultvalue: '',
-        isdynamic: 1,
-      })
-      .onConflict((on) => on.column('name').doUpdateSet({ value: '10.3.4.0/24' }))
-      .execute(),
+  const deny = (value: string): Promise<Body> =>
+    cloud.callAs('admin', 'updateConfiguration', { name: 'denied.routes', value });
+  await cloud.refused(
+    'admin',
+    'updateConfiguration',
+    { name: 'denied.routes', value: '10.3.4.0/24,everything' },
+    'everything is none',
   );
+  await deny('10.3.4.0/24');
   await refused({}, 'overlaps with one of the denied routes of the zone the VPC belongs to');
   const six = { cidr: '2001:db8:7::/48', nexthop: '2001:db8:1::7' };
-  await cloud.store.write((tx) =>
-    tx.db
-      .updateTable('configuration')
-      .set({ value: '10.3.4.0/24, 2001:db8:7:9::/64' })
-      .where('name', '=', 'denied.routes')
-      .execute(),
-  );
+  await deny('10.3.4.0/24, 2001:db8:7:9::/64');
   await refused(six, '2001:db8:7::/48 overlaps 2001:db8:7:9::/64');
   await cloud.route('acme-admin', vpcid, '2001:db8:8::/48', six.nexthop);
 });

@@ -9,7 +9,7 @@ import { newId } from '../../lib/id.ts';
 import { type Cidr, FORBIDDEN, cidr, contains, covers, overlaps, parseCidr, parseIp, sameCidr } from '../../lib/ip.ts';
 import { looksLikeIp6, overlaps6, parseCidr6 } from '../../lib/ip6.ts';
 import type { Tables } from '../../store/schema.ts';
-import { readSetting } from '../../store/setting.ts';
+import { readText } from '../../store/setting.ts';
 import { visible } from '../access.ts';
 import { ownerFields, ownersOf, tagView, tagsOf } from '../join.ts';
 import { knownIds } from '../known.ts';
@@ -268,8 +268,8 @@ async function refuseDenied(
   overlapping: (part: string) => boolean,
 ): Promise<void> {
   if (prefix.length === 0) return;
-  for (const setting of ['denied.routes', 'blacklisted.routes']) {
-    const denied = (await readSetting(room.db, setting)) ?? '';
+  for (const setting of ['denied.routes', 'blacklisted.routes'] as const) {
+    const denied = await readText(room.db, setting);
     const hit = denied.split(',').find((part) => overlapping(part.trim()));
     if (hit !== undefined) {
       const word = setting === 'denied.routes' ? 'denied' : 'blacklisted';

@@ -42,7 +42,7 @@ export async function checkTier(room: Room, { want, offering, vpc, addresses, ow
     }
   }
   const tiers = await room.db.selectFrom('network').select(['name', 'cidr']).where('vpc', '=', vpc.id).execute();
-  const most = await readNumber(room.db, 'vpc.max.networks', 3);
+  const most = await readNumber(room.db, 'vpc.max.networks');
   if (tiers.length >= most) {
     throw refuse(
       'failed',

@@ -4,7 +4,7 @@ import { refuse } from '../../api/error.ts';
 import { FORBIDDEN, cidr, contains, ip, overlaps, parseIp } from '../../lib/ip.ts';
 import { type Proposal, CIPHERS, GROUPS, HASHES, parsePolicy, weakParts } from '../../model/vpn-policy.ts';
 import { seal, unseal } from '../../store/seal.ts';
-import { readNumber, readSetting } from '../../store/setting.ts';
+import { readFlag, readNumber } from '../../store/setting.ts';
 import type { Tables } from '../../store/schema.ts';
 import type { Room } from '../room.ts';
 import { readKey } from './vpn-keys.ts';
@@ -90,7 +90,7 @@ async function readCidrs(room: Room, list: string): Promise<string> {
       'parameter',
       'The customer gateway guest cidr list is invalid!: name the networks behind the other end, such as 192.168.50.0/24',
     );
-  const limit = await readNumber(room.db, 'site2site.vpn.customergateway.subnets.limit', 10);
+  const limit = await readNumber(room.db, 'site2site.vpn.customergateway.subnets.limit');
   if (networks.length > limit)
     throw refuse(
       'parameter',
@@ -217,7 +217,7 @@ async function judge(room: Room, of: 'ike' | 'esp', text: string): Promise<void>
 
 async function refuseWeak(room: Room, of: string, text: string, proposals: readonly Proposal[]): Promise<void> {
   const weak = weakParts(proposals);
-  if (weak.length === 0 || (await readSetting(room.db, 'vpn.weak.policies.allowed')) === 'true') return;
+  if (weak.length === 0 || (await readFlag(room.db, 'vpn.weak.policies.allowed'))) return;
   throw refuse(
     'parameter',
     `The customer gateway ${of.toUpperCase()} policy ${text} is weak: ${weak.join(', ')} can be broken, or soon will be. Choose aes128 or aes256, sha256 or more, and modp2048 or more, such as aes256-sha256;modp2048. For a peer that knows nothing better the operator can allow it (vpn.weak.policies.allowed)`,

@@ -122,7 +122,7 @@ export const createVpnConnection = jobCommand({
         'parameter',
         `The vpn connection with customer gateway id ${other.id} and vpn gateway id ${gateway.id} already existed!`,
       );
-    const limit = await readNumber(room.db, 'site2site.vpn.vpngateway.connection.limit', 4);
+    const limit = await readNumber(room.db, 'site2site.vpn.vpngateway.connection.limit');
     if (beside.length >= limit)
       throw refuse(
         'parameter',

@@ -113,7 +113,7 @@ export const addVpnUser = jobCommand({
       );
     if (twin !== undefined)
       throw refuse('parameter', `VPN User with name ${twin.username} is already added for account ${account.name}`);
-    const limit = await readNumber(room.db, 'remote.access.vpn.user.limit', 8);
+    const limit = await readNumber(room.db, 'remote.access.vpn.user.limit');
     if (users.filter(({ state }) => state !== 'Revoke').length >= limit)
       throw refuse(
         'accountLimit',
