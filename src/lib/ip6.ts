@@ -145,6 +145,12 @@ export function linkLocalAddress(mac: string): Ip6 {
   return slaacAddress(LINK_LOCAL, mac);
 }
 
+/** Whether the text is a link-local address. */
+export function isLinkLocal(text: string): boolean {
+  const address = parseIp6(text);
+  return address !== undefined && contains6(LINK_LOCAL, address);
+}
+
 /** What no tenant network may use: unspecified, loopback and IPv4 in disguise, the former site local, link local, multicast. */
 export const FORBIDDEN6 = ['::/8', 'fec0::/10', 'fe80::/10', 'ff00::/8'].map(cidr6);
 

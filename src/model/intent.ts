@@ -76,7 +76,7 @@ interface NetworkBase {
   readonly dhcpOptions?: DhcpOptions;
   /** What the nodes themselves serve in it; absent: nothing. */
   readonly service?: NetworkService;
-  /** Where OVN routes IPv6 for it. */
+  /** Where OVN or a router node routes IPv6 for it. */
   readonly six?: Network6;
 }
 

@@ -1,7 +1,7 @@
 // IPv6 as the intent has it: always routed, never translated, and addresses are the machines' own doing (SLAAC). Apart from intent.ts
 // because a network has it or not, whatever else it is.
 import { macOf } from '../lib/id.ts';
-import { cidr6, formatIp6, slaacAddress } from '../lib/ip6.ts';
+import { cidr6, formatIp6, linkLocalAddress, slaacAddress } from '../lib/ip6.ts';
 import type { FirewallRule } from './public-side.ts';
 
 /** Which families the networks of an offering have. */
@@ -41,6 +41,8 @@ export interface Nic6 {
   readonly address: string;
   /** MAC address of the router. */
   readonly router: string;
+  /** Its link-local address, where the router is a machine and may be one of two: this goes from one to the other, a MAC does not. */
+  readonly routerAddress?: string;
 }
 
 /**
@@ -62,6 +64,14 @@ export function cardAddress(networkCidr: string, mac: string): string {
  */
 export function routerPortMac(networkId: string, address: string): string {
   return macOf(`${networkId}/${address}`);
+}
+
+/**
+ * The link-local address of a network's router on the wire, whichever router node it is just now: instances keep it as their way out,
+ * and it is what they know a router by.
+ */
+export function routerLinkAddress(networkId: string, gateway: string): string {
+  return formatIp6(linkLocalAddress(routerPortMac(networkId, gateway)));
 }
 
 /** What of a public range decides whether a router's IPv6 leaves by its wire. */

@@ -1,5 +1,6 @@
 // What a network asks of a Linux router node. Part of the intent (intent.ts).
 import type { NetworkRoute } from './intent.ts';
+import type { Firewall6, Network6, Uplink6 } from './ipv6.ts';
 import type { FirewallRule, PublicAddress } from './public-side.ts';
 
 /** What a network asks of one router node: everything that node must do for it. */
@@ -35,4 +36,14 @@ export interface RouterRole {
   readonly leases: readonly { readonly mac: string; readonly ip: string; readonly hostname: string }[];
   readonly routes: readonly NetworkRoute[];
   readonly publicAddresses: readonly PublicAddress[];
+  /** In a network that has IPv6, too. */
+  readonly six?: RouterRole6;
+}
+
+/** What is asked of a router node in IPv6. Of a pair, one has all of these addresses. */
+export interface RouterRole6 extends Network6, Firewall6 {
+  /** The router's link-local address in the network: what it advertises itself by. */
+  readonly link: string;
+  /** Absent: no public wire of the zone has IPv6, and nothing leads out. */
+  readonly uplink?: Pick<Uplink6, 'vlan' | 'cidr' | 'gateway' | 'address'>;
 }

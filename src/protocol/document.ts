@@ -50,6 +50,31 @@ export interface RouterSpec {
   readonly egress: readonly FirewallRuleSpec[];
   readonly routes: readonly { readonly cidr: string; readonly via: string }[];
   readonly publicAddresses: readonly PublicAddressSpec[];
+  /** Where it has IPv6, too: always routed, never translated. */
+  readonly six?: RouterSpec6;
+}
+
+/** A network's IPv6 at its router nodes. Of a pair, one has all of these addresses, and it alone advertises itself. */
+export interface RouterSpec6 {
+  /** A /64: machines make their addresses in it of what the router advertises. */
+  readonly cidr: string;
+  /** The router's address in it. */
+  readonly gateway: string;
+  /** The router's link-local address: the one that machines know it by. */
+  readonly link: string;
+  /** Advertised: bytes of an IP packet that fit. */
+  readonly mtu: number;
+  /** The router's address outside, which upstream sends the prefix to, and who is upstream. Absent: nothing leads out. */
+  readonly uplink?: {
+    readonly address: string;
+    readonly prefixLength: number;
+    readonly gateway: string;
+    readonly vlan?: number;
+  };
+  /** What may come in; nothing else may. */
+  readonly ingress: readonly FirewallRuleSpec[];
+  readonly egressDefault: 'allow' | 'deny';
+  readonly egress: readonly FirewallRuleSpec[];
 }
 
 export interface DhcpSpec {
@@ -174,7 +199,12 @@ export interface NicSpec {
   /** Asked afterwards which MAC it knows: the network's gateway where it is a machine on the wire. */
   readonly upstream?: string;
   /** In a network with IPv6: the address it makes itself, and the MAC address of the router it may hear of. */
-  readonly six?: { readonly address: string; readonly router: string };
+  readonly six?: {
+    readonly address: string;
+    readonly router: string;
+    /** Asked instead of the MAC, where it is there: the link-local address that advertisements come from. */
+    readonly routerAddress?: string;
+  };
 }
 
 /** What a node says after each pass, changed or not. */

@@ -21,11 +21,11 @@ export function routerErrors(intent: Intent, reports: ReadonlyMap<string, NodeRe
 }
 
 /** Ids of a role's network, leg, addresses and rules. */
-export function partsOf({ id, network, egress, publicAddresses }: RouterRole): string[] {
+export function partsOf({ id, network, egress, publicAddresses, six }: RouterRole): string[] {
   return [
     id,
     network.id,
-    ...egress.map((rule) => rule.id),
+    ...[...egress, ...(six?.egress ?? []), ...(six?.ingress ?? [])].map((rule) => rule.id),
     ...publicAddresses.flatMap((address) => [
       address.id,
       ...[...address.forwards, ...address.balancers, ...address.ingress].map((rule) => rule.id),

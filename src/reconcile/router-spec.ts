@@ -1,8 +1,9 @@
 // What a router node's document says of one network: the intent's role in the document's words. Pure.
 import { cidr, formatCidr, lengthOfNetmask } from '../lib/ip.ts';
+import { cidr6, formatCidr6 } from '../lib/ip6.ts';
 import type { PublicAddress } from '../model/public-side.ts';
-import type { RouterRole } from '../model/router-role.ts';
-import type { PublicAddressSpec, RouterSpec } from '../protocol/document.ts';
+import type { RouterRole, RouterRole6 } from '../model/router-role.ts';
+import type { PublicAddressSpec, RouterSpec, RouterSpec6 } from '../protocol/document.ts';
 
 /** `mtu`: bytes of an IP packet that fit through the network's VLAN. */
 export function routerSpec(role: RouterRole, mtu: number): RouterSpec {
@@ -27,6 +28,29 @@ export function routerSpec(role: RouterRole, mtu: number): RouterSpec {
     egress: role.egress,
     routes: role.routes.map(({ cidr: prefix, via }) => ({ cidr: prefix, via })),
     publicAddresses: role.publicAddresses.map(publicSpec),
+    ...(role.six === undefined ? {} : { six: sixSpec(role.six, mtu) }),
+  };
+}
+
+function sixSpec({ cidr: prefix, gateway, link, uplink, ingress, egressDefault, egress }: RouterRole6, mtu: number): RouterSpec6 {
+  return {
+    cidr: formatCidr6(cidr6(prefix)),
+    gateway,
+    link,
+    mtu,
+    ...(uplink === undefined
+      ? {}
+      : {
+          uplink: {
+            address: uplink.address,
+            prefixLength: cidr6(uplink.cidr).length,
+            gateway: uplink.gateway,
+            ...(uplink.vlan === undefined ? {} : { vlan: uplink.vlan }),
+          },
+        }),
+    ingress,
+    egressDefault,
+    egress,
   };
 }
 

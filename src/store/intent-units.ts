@@ -308,7 +308,7 @@ function instanceOf(rows: Rows, row: Row<'instance'>, host: string, underlayMtu:
           ...(nic.ip === null ? [] : [{ ip: nic.ip, moved: nic.moved }]),
           ...rows.nicaddress.by('nic', nic.id).map(({ ip, moved }) => ({ ip, moved })),
         ],
-        ...nicSix(nic, network),
+        ...nicSix(nic, network, network.vpc === null && !routedByOvn(rows, network)),
         ...(network.vpc === null && network.gateway !== null && !routedByOvn(rows, network)
           ? { upstream: network.gateway }
           : {}),

@@ -44,9 +44,7 @@ function sideOf(
   aclOf: AclOf,
   kind: Pick<PublicSide, 'mode' | 'firewall' | 'egressDefault'>,
 ): PublicSide | undefined {
-  const given = addresses
-    .filter(({ state }) => state === 'Allocated' || state === 'Allocating')
-    .toSorted((a, b) => b.issourcenat - a.issourcenat);
+  const given = addresses.filter(isGiven).toSorted(bySourceNat);
   const internal = networks.flatMap(({ id }) =>
     rows.internalbalancer.by('network', id).map((balancer) => internalOf(rows, balancer)),
   );
@@ -64,6 +62,16 @@ function sideOf(
     carriers: carriersOf(rows, row),
     ...uplink,
   };
+}
+
+/** Whether the address is its owner's, or just about to be. */
+export function isGiven({ state }: Row<'publicip'>): boolean {
+  return state === 'Allocated' || state === 'Allocating';
+}
+
+/** Order in which the source NAT address comes first. */
+export function bySourceNat(a: Row<'publicip'>, b: Row<'publicip'>): number {
+  return b.issourcenat - a.issourcenat;
 }
 
 function carriersOf(rows: Rows, row: { readonly gatewayturn: number; readonly gatewayavoid: string }): Carriers {

@@ -3,6 +3,7 @@ import type { RouterRole } from '../model/router-role.ts';
 import { LINUX_ROUTER, servicesOf } from '../model/network-service.ts';
 import type { Row, Rows } from './intent-rows.ts';
 import { firewallRule, publicAddress } from './public-unit.ts';
+import { routerSix } from './six-unit.ts';
 
 /** All roles of one router node. Networks without a VLAN or a gateway have no leg: the commands see to it. */
 export function routerRoles(rows: Rows, host: string): RouterRole[] {
@@ -64,6 +65,7 @@ function roleOf(rows: Rows, leg: Row<'networkrouter'>, network: Row<'network'>):
     ),
     routes: routesOf(rows, network.id),
     publicAddresses: rows.publicip.by('network', network.id).flatMap((address) => publicAddress(rows, address)),
+    ...routerSix(rows, network),
   };
 }
 

@@ -1,11 +1,20 @@
 // From rows to what networks and cards have of IPv6. Pure; intent-units.ts says where it belongs.
 import type { AclItem } from '../model/intent.ts';
 import { BUILT_IN } from '../model/built-in.ts';
-import { type Firewall6, type Network6, type Nic6, routerPortMac } from '../model/ipv6.ts';
+import {
+  type Firewall6,
+  type Network6,
+  type Nic6,
+  type Uplink6,
+  routerLinkAddress,
+  routerPortMac,
+} from '../model/ipv6.ts';
 import { offers } from '../model/network-service.ts';
+import type { RouterRole6 } from '../model/router-role.ts';
 import { looksLikeIp6 } from '../lib/ip6.ts';
 import type { Row, Rows } from './intent-rows.ts';
-import { firewallRule } from './public-unit.ts';
+import { bySourceNat, firewallRule, isGiven } from './public-unit.ts';
+import { uplinkOf } from './uplink-unit.ts';
 
 /** The prefix of a network, where it has IPv6. */
 export function sixOf(row: Row<'network'>): { readonly six?: Network6 } {
@@ -13,11 +22,41 @@ export function sixOf(row: Row<'network'>): { readonly six?: Network6 } {
   return { six: { cidr: row.ip6cidr, gateway: row.ip6gateway } };
 }
 
-/** A card's address, and the MAC of its network's router: that of the port, which follows from the IPv4 gateway where there is one. */
-export function nicSix(nic: Row<'nic'>, network: Row<'network'>): { readonly six?: Nic6 } {
+/**
+ * A card's address, and the MAC of its network's router: that of OVN's port, which follows from the IPv4 gateway where there is one. No
+ * router node has that MAC (`byNode`: one routes): they are known by the link-local address that follows from it.
+ */
+export function nicSix(nic: Row<'nic'>, network: Row<'network'>, byNode: boolean): { readonly six?: Nic6 } {
   const gateway = network.gateway ?? network.ip6gateway;
   if (nic.ip6 === null || gateway === null) return {};
-  return { six: { address: nic.ip6, router: routerPortMac(network.id, gateway) } };
+  return {
+    six: {
+      address: nic.ip6,
+      router: routerPortMac(network.id, gateway),
+      ...(byNode ? { routerAddress: routerLinkAddress(network.id, gateway) } : {}),
+    },
+  };
+}
+
+/** What a network with IPv6 asks of its router nodes for that. */
+export function routerSix(rows: Rows, row: Row<'network'>): { readonly six?: RouterRole6 } {
+  const { six } = sixOf(row);
+  const { firewall6 } = firewall6Of(rows, row);
+  if (six === undefined || firewall6 === undefined || row.gateway === null) return {};
+  const given = rows.publicip.by('network', row.id).filter(isGiven).toSorted(bySourceNat)[0];
+  const { uplink6 } = uplinkOf(rows, row, [row], given);
+  return {
+    six: {
+      ...six,
+      ...firewall6,
+      link: routerLinkAddress(row.id, row.gateway),
+      ...(uplink6 === undefined ? {} : { uplink: uplinkParts(uplink6) }),
+    },
+  };
+}
+
+function uplinkParts({ vlan, cidr, gateway, address }: Uplink6): NonNullable<RouterRole6['uplink']> {
+  return { ...(vlan === undefined ? {} : { vlan }), cidr, gateway, address };
 }
 
 /**

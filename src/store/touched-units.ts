@@ -170,7 +170,11 @@ export function unitsOf(rows: Rows, touched: Touched): Set<UnitKey> {
       // By which of them IPv6 leaves is decided among all of a zone.
       for (const zone of new Set([touched.was?.zone, touched.is?.zone]))
         if (zone !== undefined)
-          for (const row of rows.network.by('zone', zone)) if (row.ip6cidr !== null) units.add(unitOfNetwork(row));
+          for (const row of rows.network.by('zone', zone)) {
+            if (row.ip6cidr === null) continue;
+            units.add(unitOfNetwork(row));
+            routers(row.id);
+          }
       break;
     case 'publicip':
     case 'portforward':

@@ -19,6 +19,8 @@ export function chainName(device: string, index: number): string {
  * Rule: a hop limit of 0, and no drop. Every receiver must ignore such messages then (RFC 4861, 6.1.2 and 8.1; RFC 3810, 6.2). Of a frame
  * dropped here the kernel says to OVS in user space that the card is full, and OVS gives up the rest of its batch: one instance's
  * advertisements would cost others their packets (measured: the harmless frame behind six of them was lost).
+ *
+ * `router`: its MAC address, or on a wire its link-local one.
  */
 export function chainCommands(name: string, device: string, router: string): string {
   const at = `netdev ${TABLE} ${name}`;
@@ -26,14 +28,24 @@ export function chainCommands(name: string, device: string, router: string): str
     `add table netdev ${TABLE}`,
     `add chain ${at} { type filter hook egress device "${device}" priority 0; policy accept; }`,
     `flush chain ${at}`,
-    `add rule ${at} icmpv6 type { mld-listener-query, nd-router-advert, nd-redirect } ether saddr != ${router} ip6 hoplimit set 0`,
+    `add rule ${at} ${fromOthers(router)} ip6 hoplimit set 0`,
     `add rule ${at} exthdr frag exists ip6 saddr fe80::/10 ip6 hoplimit set 0`,
   ].join('; ');
+}
+
+/**
+ * What only the network's router may say. On a wire it is a machine, or one of two, and known by the address that goes from one to the
+ * other; no instance can send from it, port security sees to that. There switches may ask for groups: who is in none for them hears nothing.
+ */
+function fromOthers(router: string): string {
+  return router.startsWith('fe80:')
+    ? `icmpv6 type { nd-router-advert, nd-redirect } ip6 saddr != ${router}`
+    : `icmpv6 type { mld-listener-query, nd-router-advert, nd-redirect } ether saddr != ${router}`;
 }
 
 const RULES = 2;
 
 /** Whether the chain is the one that {@link chainCommands} makes. */
 export function isWhole(chain: Chain | undefined, router: string): boolean {
-  return chain?.rules === RULES && chain.macs.length === 1 && chain.macs[0] === router;
+  return chain?.rules === RULES && chain.routers.length === 1 && chain.routers[0] === router;
 }

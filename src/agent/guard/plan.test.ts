@@ -9,10 +9,11 @@ import { planGuards } from './plan.ts';
 import { type Actual, type Chain, chainsOf } from './read.ts';
 
 const ROUTER = '02:00:00:00:aa:01';
+const LINK = 'fe80::ff:fe00:aa01';
 const CARD = '11111111-1111-4111-8111-111111111111';
 const PLAIN = '22222222-2222-4222-8222-222222222222';
 const DEVICE = portOf(CARD);
-const WHOLE: Chain = { macs: [ROUTER], rules: 2 };
+const WHOLE: Chain = { routers: [ROUTER], rules: 2 };
 
 const nic = (id: string, more: Partial<NicSpec> = {}): NicSpec => ({
   id,
@@ -61,9 +62,9 @@ test('planGuards() puts a chain on each card of a network with IPv6, and is then
 test('planGuards() mends what was changed by hand, and what is of another router', () => {
   const name = chainName(DEVICE, 7);
   for (const wrong of [
-    { macs: [], rules: 0 },
-    { macs: [ROUTER], rules: 1 },
-    { macs: ['02:00:00:00:bb:02'], rules: 2 },
+    { routers: [], rules: 0 },
+    { routers: [ROUTER], rules: 1 },
+    { routers: ['02:00:00:00:bb:02'], rules: 2 },
   ])
     assert.equal(typed(SIX, here({ [name]: wrong })).length, 1);
 });
@@ -76,12 +77,24 @@ test('planGuards() takes away the chain of a card that went, or was made anew', 
   assert.equal(typed(documentOf(nic(PLAIN)), here({ [chainName(DEVICE, 7)]: WHOLE })).length, 1);
 });
 
-test('the kernel takes the commands, again and again, and what it then lists is whole', async (t) => {
-  const inside = ['unshare', '--net', 'sh', '-c'];
-  const commands = chainCommands('lo_1', 'lo', ROUTER);
-  if ((await tryRun([...inside, 'nft list ruleset'])).code !== 0)
-    return t.skip('no network namespaces, or no nftables');
-  const script = `nft '${commands}' && nft '${commands}' && nft -j list table netdev ${TABLE}`;
-  const { stdout } = await run([...inside, script]);
-  assert.deepEqual([...chainsOf(stdout)], [['lo_1', WHOLE]]);
+test('on a wire the router is known by its link-local address, which goes from node to node', () => {
+  const onWire = documentOf(nic(CARD, { six: { address: '2001:db8::1', router: ROUTER, routerAddress: LINK } }));
+  const name = chainName(DEVICE, 7);
+  const commands = chainCommands(name, DEVICE, LINK);
+  assert.deepEqual(typed(onWire, here({})), [`nft ${commands}`]);
+  assert.deepEqual(typed(onWire, here({ [name]: { routers: [LINK], rules: 2 } })), []);
+  assert.equal(typed(onWire, here({ [name]: WHOLE })).length, 1, 'that of a network OVN routes for is another');
+  assert.match(commands, /nd-router-advert, nd-redirect \} ip6 saddr != fe80::ff:fe00:aa01 /);
+  assert.doesNotMatch(commands, /mld-listener-query/, 'switches ask, too');
 });
+
+for (const router of [ROUTER, LINK])
+  test(`the kernel takes the commands for ${router}, again and again, and what it then lists is whole`, async (t) => {
+    const inside = ['unshare', '--net', 'sh', '-c'];
+    const commands = chainCommands('lo_1', 'lo', router);
+    if ((await tryRun([...inside, 'nft list ruleset'])).code !== 0)
+      return t.skip('no network namespaces, or no nftables');
+    const script = `nft '${commands}' && nft '${commands}' && nft -j list table netdev ${TABLE}`;
+    const { stdout } = await run([...inside, script]);
+    assert.deepEqual([...chainsOf(stdout)], [['lo_1', { routers: [router], rules: 2 }]]);
+  });

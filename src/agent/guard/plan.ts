@@ -16,9 +16,10 @@ export function planGuards(document: NodeDocument, { devices, chains }: Actual):
       if (nic.six === undefined || index === undefined) continue;
       const chain = chainName(device, index);
       wanted.add(chain);
-      if (isWhole(chains.get(chain), nic.six.router)) continue;
-      const reason = `eth${nic.deviceId} of ${name} is to hear of no router but ${nic.six.router}`;
-      steps.push({ kind: 'run', argv: ['nft', chainCommands(chain, device, nic.six.router)], reason });
+      const router = nic.six.routerAddress ?? nic.six.router;
+      if (isWhole(chains.get(chain), router)) continue;
+      const reason = `eth${nic.deviceId} of ${name} is to hear of no router but ${router}`;
+      steps.push({ kind: 'run', argv: ['nft', chainCommands(chain, device, router)], reason });
     }
     if (steps.length > 0)
       work.push({ target: `guard ${id}`, label: `router guard of instance ${name}`, blame: { id }, steps });

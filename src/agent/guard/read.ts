@@ -10,8 +10,8 @@ export interface Actual {
 }
 
 export interface Chain {
-  /** MAC addresses that its rules name. */
-  readonly macs: readonly string[];
+  /** MAC and link-local addresses that its rules name. */
+  readonly routers: readonly string[];
   readonly rules: number;
 }
 
@@ -31,6 +31,9 @@ export async function readActual(): Promise<Actual> {
   };
 }
 
+/** A MAC address, or a link-local one; not their prefix. */
+const ROUTER = /[0-9a-f]{2}(?::[0-9a-f]{2}){5}|(?<=")fe80::[0-9a-f][0-9a-f:]*(?=")/g;
+
 interface Listed {
   readonly chain?: { readonly name: string };
   readonly rule?: { readonly chain: string };
@@ -47,7 +50,7 @@ export function chainsOf(text: string): Map<string, Chain> {
   return new Map(
     names.map((name) => {
       const own = rules.get(name) ?? [];
-      return [name, { macs: JSON.stringify(own).match(/[0-9a-f]{2}(:[0-9a-f]{2}){5}/g) ?? [], rules: own.length }];
+      return [name, { routers: JSON.stringify(own).match(ROUTER) ?? [], rules: own.length }];
     }),
   );
 }

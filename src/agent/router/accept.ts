@@ -1,7 +1,9 @@
 // Which networks this node can route for. What it cannot is an error of that network, named with what stands in the way; it holds up
 // nothing else, and nothing of it is half made.
 import { cidr, contains, formatCidr, ip, overlaps } from '../../lib/ip.ts';
+import { cidr6, contains6, ip6, overlaps6 } from '../../lib/ip6.ts';
 import type { RouterSpec } from '../../protocol/document.ts';
+import { isSix } from './ip-words.ts';
 import { foreign, wantedLinks, type LinkState } from './link.ts';
 import { aliasOf, insideDevice, outsideDevice, spoken, type RouterContext } from './names.ts';
 
@@ -53,7 +55,12 @@ function whyNot(
   ] as const)
     if (!contains(prefix, ip(address)))
       return `${context.node} cannot route for network ${name}: its ${what} ${address} is not in ${range}`;
+  const { six } = spec;
+  if (six !== undefined && !contains6(cidr6(six.cidr), ip6(six.gateway)))
+    return `${context.node} cannot route for network ${name}: its gateway ${six.gateway} is not in ${six.cidr}`;
   for (const other of others) {
+    if (six !== undefined && other.six !== undefined && overlaps6(cidr6(six.cidr), cidr6(other.six.cidr)))
+      return `${context.node} cannot route for both network ${spoken(other.name)} and network ${name}: both have ${six.cidr}; let another router node take one of them`;
     if (other.vlan === spec.vlan)
       return `${context.node} cannot route for network ${name}: its VLAN ${spec.vlan} is network ${spoken(other.name)}'s here`;
     if (overlaps(prefix, cidr(other.cidr)))
@@ -64,14 +71,18 @@ function whyNot(
   if (alias !== undefined)
     return `${context.node} cannot route for network ${name}: ${label} is a second name of ${context.inside}, not a VLAN: what is sent from ${alias.address} leaves without a tag; take it away (ip addr del ${alias.address} dev ${context.inside}), the sub-interface is ${insideDevice(spec.vlan, context)}`;
   const ours = new Set([...wantedLinks([...others, spec], context).map(({ device }) => device), context.outside, 'lo']);
-  const own = state.addresses.find(
-    ({ device, address }) =>
-      !ours.has(device) &&
-      state.links.get(device)?.alias?.startsWith(aliasOf('')) !== true &&
-      overlaps(prefix, cidr(address)),
+  const foreigners = state.addresses.filter(
+    ({ device }) => !ours.has(device) && state.links.get(device)?.alias?.startsWith(aliasOf('')) !== true,
   );
-  if (own !== undefined)
-    return `${context.node} cannot route for network ${name}: its ${range} overlaps ${own.address}, which ${context.node} itself has on ${own.device}`;
+  const own = foreigners.find(({ address }) =>
+    isSix(address)
+      ? six !== undefined && overlaps6(cidr6(six.cidr), cidr6(address))
+      : overlaps(prefix, cidr(address)),
+  );
+  if (own !== undefined) {
+    const which = isSix(own.address) ? six!.cidr : range;
+    return `${context.node} cannot route for network ${name}: its ${which} overlaps ${own.address}, which ${context.node} itself has on ${own.device}`;
+  }
   for (const wanted of wantedLinks([spec], context)) {
     const why = foreign(wanted, state, context);
     if (why !== undefined) return why;

@@ -1,6 +1,7 @@
 // conntrackd's file: tracked connections go to the peers' kernels at once, so that sessions survive a takeover. Pure.
 import type { RouterSpec } from '../../protocol/document.ts';
 import type { RouterContext } from './names.ts';
+import { withSix } from './six.ts';
 
 const PORT = 3780;
 /** Where there is more than one peer (conntrackd(8) speaks to one address, or to a group). */
@@ -12,6 +13,7 @@ export function conntrackdConf(specs: readonly RouterSpec[], context: RouterCont
   const [peer] = peers;
   if (peer === undefined) return undefined;
   const { directory, underlay } = context;
+  const six = withSix(specs).length > 0;
   const channel =
     peers.length === 1
       ? ['  UDP {', `    IPv4_address ${underlay.ip}`, `    IPv4_Destination_Address ${peer}`, `    Port ${PORT}`]
@@ -44,9 +46,11 @@ export function conntrackdConf(specs: readonly RouterSpec[], context: RouterCont
     '      TCP',
     '      UDP',
     '      ICMP',
+    ...(six ? ['      IPv6-ICMP'] : []),
     '    }',
     '    Address Ignore {',
     '      IPv4_address 127.0.0.1',
+    ...(six ? ['      IPv6_address ::1'] : []),
     ...[underlay.ip, ...peers].map((address) => `      IPv4_address ${address}`),
     '    }',
     '  }',

@@ -1,8 +1,10 @@
 // dnsmasq's files: leases and names of all networks by one process. What changes often (leases, names) is in files it reads again
-// on SIGHUP; the rest needs a restart, some 50 ms in which nobody is answered. Pure.
+// on SIGHUP; the rest needs a restart, some 50 ms in which nobody is answered. It is what advertises the router in IPv6, too. Pure.
 import { cidr, formatCidr, formatIp, netmask } from '../../lib/ip.ts';
+import { cidr6, formatIp6, SLAAC_LENGTH } from '../../lib/ip6.ts';
 import type { RouterSpec } from '../../protocol/document.ts';
 import { insideDevice, type RouterContext } from './names.ts';
+import { type Spec6, withSix } from './six.ts';
 
 export interface DnsmasqFiles {
   readonly conf: string;
@@ -10,9 +12,9 @@ export interface DnsmasqFiles {
   readonly names: string;
 }
 
-/** The files; undefined when no network has DHCP or DNS from here. */
+/** The files; undefined when no network has DHCP, DNS or IPv6 from here. */
 export function dnsmasqFiles(specs: readonly RouterSpec[], context: RouterContext): DnsmasqFiles | undefined {
-  const served = specs.filter((spec) => spec.dhcp !== undefined || spec.dns !== undefined);
+  const served = specs.filter((spec) => spec.dhcp !== undefined || spec.dns !== undefined || spec.six !== undefined);
   if (served.length === 0) return undefined;
   const { directory } = context;
   const user = context.canDropRoot ? 'dnsmasq' : 'root';
@@ -27,8 +29,9 @@ export function dnsmasqFiles(specs: readonly RouterSpec[], context: RouterContex
     'bind-dynamic',
     'except-interface=lo',
     ...served.map((spec) => `interface=${insideDevice(spec.vlan, context)}`),
+    // That would forbid advertisements, too; who has no range is not answered by DHCP anyway.
     ...served
-      .filter((spec) => spec.dhcp === undefined)
+      .filter((spec) => spec.dhcp === undefined && spec.six === undefined)
       .map((spec) => `no-dhcp-interface=${insideDevice(spec.vlan, context)}`),
     ...(asking.length === 0 ? ['port=0'] : []),
     'no-resolv',
@@ -47,6 +50,7 @@ export function dnsmasqFiles(specs: readonly RouterSpec[], context: RouterContex
     'no-ping',
     'quiet-dhcp',
     ...served.flatMap((spec) => ranges(spec)),
+    ...advertisements(withSix(served), context),
     '',
   ].join('\n');
   return { conf, hosts: served.flatMap(leases).join(''), names: asking.flatMap(names).join('') };
@@ -73,6 +77,26 @@ function ranges(spec: RouterSpec): string[] {
     ...(domain === undefined ? [] : [option('option:domain-name', domain)]),
     // Who takes classless routes looks at no other router option (RFC 3442): the default route is repeated.
     ...(routes.length === 0 ? [] : [option('option:classless-static-route', ...routes, '0.0.0.0/0', spec.gateway)]),
+  ];
+}
+
+/** Seconds: between advertisements that nobody asked for, and for how long a machine may keep the router, and its address. */
+const ADVERTISED = { interval: 60, router: 1800, address: 86_400 } as const;
+
+/**
+ * It advertises a prefix where it sees an address of it, so of a pair only who has the router's addresses does; they are all the device
+ * has, so advertisements come from the link-local one of them.
+ */
+function advertisements(specs: readonly Spec6[], context: RouterContext): string[] {
+  if (specs.length === 0) return [];
+  return [
+    'enable-ra',
+    // Resolvers are told in IPv4.
+    'dhcp-option=option6:dns-server',
+    ...specs.flatMap(({ vlan, six }) => [
+      `dhcp-range=${formatIp6(cidr6(six.cidr).base)},ra-only,${SLAAC_LENGTH},${ADVERTISED.address}`,
+      `ra-param=${insideDevice(vlan, context)},mtu:${six.mtu},${ADVERTISED.interval},${ADVERTISED.router}`,
+    ]),
   ];
 }
 

@@ -13,10 +13,11 @@ import { keepalivedConf } from './keepalived.ts';
 import type { RouterSpec } from '../../protocol/document.ts';
 import type { RouterContext } from './names.ts';
 import { ruleset } from './ruleset.ts';
-import { blue, CONTEXT, open, red } from './sample.test-support.ts';
+import { blue, both, CONTEXT, open, pair6, red } from './sample.test-support.ts';
 import { dropFile, proxyFiles } from './script.ts';
 
 const specs = [blue, open, red];
+const six = [both, pair6, { ...red, six: { ...both.six!, cidr: '2001:db8:200:3::/64', gateway: '2001:db8:200:3::1' } }];
 const ipvs: RouterContext = { ...CONTEXT, ipvs: true };
 const env = { PATH: `${process.env['PATH']}:/usr/sbin:/sbin` };
 
@@ -35,6 +36,11 @@ const files: readonly { readonly 0: string; readonly 1: string | undefined; read
   ['dnsmasq.names', dnsmasqFiles(specs, CONTEXT)?.names],
   ['haproxy.conf', haproxyConf(specs, { ...CONTEXT, canDropRoot: false })?.content, ['haproxy', '-c', '-f']],
   ['conntrackd.conf', conntrackdConf(specs, CONTEXT)],
+  ['rules6.nft', ruleset(six, [], CONTEXT), ['unshare', '--user', '--map-root-user', '--net', 'nft', '-c', '-f']],
+  ['keepalived6.conf', keepalivedConf(six, CONTEXT)],
+  ['dnsmasq6.conf', dnsmasqFiles(six, CONTEXT)?.conf, ['dnsmasq', '--test', '-C']],
+  ['conntrackd6.conf', conntrackdConf(six, CONTEXT)],
+  ['takeover6.txt', dropFile(six, CONTEXT)],
   ['takeover.txt', [...proxyFiles(specs, CONTEXT)].flat().join('\n') + dropFile(specs, CONTEXT)],
 ];
 

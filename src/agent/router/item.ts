@@ -11,12 +11,15 @@ import {
   MARK_LOCAL,
   markOf,
   outsideDevice,
+  outsideDevices,
   PREFERENCE,
   PROTOCOL,
+  setting,
   spoken,
   tableOf,
   type RouterContext,
 } from './names.ts';
+import { items6, nodeItems6 } from './six.ts';
 
 /** One thing the kernel holds. */
 export interface Item {
@@ -35,18 +38,14 @@ export interface Item {
 /** On the node's outside devices, for its being there: nobody is answered for it (RFC 1122), nothing is sent from it. */
 const HOLDER = '127.122.0.1';
 
-/** `net.ipv4.conf.eth1/1234.rp_filter`: dots of a device's name are slashes (sysctl(8)). */
-function setting(group: string, device: string, name: string): string {
-  return `net.${group}.${device.replaceAll('.', '/')}.${name}`;
-}
-
 /** The items of all networks and of the node. `master`: ids of the networks whose addresses are here. */
 export function itemsOf(specs: readonly RouterSpec[], master: ReadonlySet<string>, context: RouterContext): Item[] {
   if (specs.length === 0) return [];
-  const items = nodeItems(specs, context);
+  const items = [...nodeItems(specs, context), ...nodeItems6(specs, context)];
   const routed = specs.filter((spec) => spec.mode === 'ROUTED');
   for (const spec of specs) {
     items.push(...settingsOf(spec, context), ...addressesOf(spec, context), ...routesOf(spec, routed, context));
+    items.push(...items6(spec, context));
     if (master.has(spec.id)) items.push(...proxiesOf(spec, context));
   }
   // Settings first, so that the steps of a kind stand together and share a process.
@@ -110,8 +109,7 @@ function nodeItems(specs: readonly RouterSpec[], context: RouterContext): Item[]
       ),
     );
   const devices = new Map<string, boolean>([[context.outside, false]]);
-  for (const spec of specs)
-    for (const { vlan } of spec.publicAddresses) devices.set(outsideDevice(vlan, context), false);
+  for (const spec of specs) for (const device of outsideDevices(spec, context)) devices.set(device, false);
   if (specs.some((spec) => spec.mode === 'ROUTED')) devices.set(context.outside, true);
   for (const [device, proxies] of devices) {
     items.push(
@@ -168,11 +166,12 @@ function settingsOf(spec: RouterSpec, context: RouterContext): Item[] {
       `${setting('ipv4.conf', device, 'proxy_arp')}=0`,
       `who asks on ${device} is in ${spoken(spec.name)} and asks its members themselves`,
     ],
-    [
+  ];
+  if (spec.six === undefined)
+    all.push([
       `${setting('ipv6.conf', device, 'disable_ipv6')}=1`,
       `${spoken(spec.name)} has no IPv6 here: no link-local address either`,
-    ],
-  ];
+    ]);
   return all.map(([words, reason]) => ({
     kind: 'sysctl',
     words,

@@ -2,6 +2,7 @@
 import { cidr, formatHost, ip } from '../../lib/ip.ts';
 import type { BalancerSpec, PublicAddressSpec, RouterSpec } from '../../protocol/document.ts';
 import { DEFAULT_CHECK } from '../haproxy.ts';
+import { OURS6 } from './ip-words.ts';
 import {
   insideDevice,
   instanceOf,
@@ -11,6 +12,7 @@ import {
   outsideDevices,
   type RouterContext,
 } from './names.ts';
+import { type Address6, addresses6 } from './six.ts';
 import { byHaproxy } from './translation.ts';
 
 /** Every network has its own VLAN, so the number need not differ between them; 250 is far from what tenants take for theirs. */
@@ -46,6 +48,11 @@ export function keepalivedConf(specs: readonly RouterSpec[], context: RouterCont
  */
 function instance(spec: RouterSpec, context: RouterContext): string[] {
   const device = insideDevice(spec.vlan, context);
+  // One election for both families: they never part.
+  const excluded = [
+    ...spec.publicAddresses.map((address) => publicLine(address, context)),
+    ...addresses6(spec, context).map(sixLine),
+  ];
   const tracked = [...new Set([context.inside, context.outside, ...outsideDevices(spec, context)])];
   return [
     `vrrp_instance ${instanceOf(spec)} {`,
@@ -66,13 +73,7 @@ function instance(spec: RouterSpec, context: RouterContext): string[] {
     '  virtual_ipaddress {',
     `    ${formatHost(ip(spec.gateway), cidr(spec.cidr))} dev ${device}`,
     '  }',
-    ...(spec.publicAddresses.length === 0
-      ? []
-      : [
-          '  virtual_ipaddress_excluded {',
-          ...spec.publicAddresses.map((address) => publicLine(address, context)),
-          '  }',
-        ]),
+    ...(excluded.length === 0 ? [] : ['  virtual_ipaddress_excluded {', ...excluded, '  }']),
     `  notify ${context.directory}/notify`,
     '}',
   ];
@@ -81,6 +82,10 @@ function instance(spec: RouterSpec, context: RouterContext): string[] {
 function publicLine({ ip: address, vlan }: PublicAddressSpec, context: RouterContext): string {
   const device = outsideDevice(vlan, context);
   return `    ${address}/32 dev ${device} label ${labelOf(device)}`;
+}
+
+function sixLine({ host, device, words }: Address6): string {
+  return [`    ${host} dev ${device}`, ...(words.includes(' label ') ? OURS6 : [])].join(' ');
 }
 
 const ALGORITHMS = { roundrobin: 'rr', leastconn: 'lc', source: 'sh' } as const;

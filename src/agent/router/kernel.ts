@@ -1,6 +1,7 @@
 // Items and the kernel: which are there, the steps for those that are not, and what is ours and nobody wants. Pure.
 import type { RouterSpec } from '../../protocol/document.ts';
 import type { Step } from '../driver.ts';
+import { ipArgv } from './ip-words.ts';
 import type { Item } from './item.ts';
 import { insideDevice, labelOf, tableOf, type RouterContext } from './names.ts';
 import type { Actual } from './read.ts';
@@ -41,6 +42,9 @@ export interface KernelPlan {
   readonly letGo: readonly LetGo[];
 }
 
+/** The switch that routes IPv6 on all devices. */
+const ALL_SIX = 'net.ipv6.conf.all.forwarding';
+
 export function planKernel(
   items: readonly Item[],
   specs: readonly RouterSpec[],
@@ -60,8 +64,10 @@ export function planKernel(
     letGo.filter((one) => one.sure || memory.letGo.get(one.words) !== true).map(({ words }) => words),
   );
   // Switching forwarding off switches it off everywhere: that is said once.
-  const echo = (item: Item): boolean =>
-    item.words.includes('.forwarding=') && actual.settings.get('net.ipv4.ip_forward') === '0';
+  const echo = ({ words }: Item): boolean =>
+    words.includes('.forwarding=') &&
+    words !== `${ALL_SIX}=1` &&
+    actual.settings.get(words.startsWith('net.ipv6.') ? ALL_SIX : 'net.ipv4.ip_forward') === '0';
   return {
     steps: (owner, making) => [
       ...unwanted
@@ -111,7 +117,7 @@ function isThere(item: Item, actual: Actual, addresses: ReadonlySet<string>): bo
 
 function deviceOf({ kind, words }: Item): string | undefined {
   if (kind === 'ip') return / dev (\S+)/.exec(words)?.[1];
-  return /^net\.ipv[46]\.(?:conf|neigh)\.([^.]+)\./.exec(words)?.[1]?.replaceAll('/', '.');
+  return /^net\.ipv[46]\.(?:conf|neigh)\.(?!all\.)([^.]+)\./.exec(words)?.[1]?.replaceAll('/', '.');
 }
 
 /** Whether its device is there or made just before it: one that another network makes meanwhile is there at the next look. */
@@ -129,19 +135,13 @@ function addressWords(actual: Actual): Set<string> {
   );
 }
 
-/** `rule pref 1 …` with the verb: `ip rule add pref 1 …`; neighbours have theirs before `proxy`, too. */
-function ipArgv(verb: 'add' | 'del', words: string): string[] {
-  const [object, ...rest] = words.split(' ');
-  return ['ip', object!, verb, ...rest];
-}
-
 function removeSteps(words: string, context: RouterContext): Step[] {
   const remove: Step = {
     kind: 'run',
     argv: ipArgv('del', words),
     reason: `${words.split(' ').slice(0, 3).join(' ')} is not wanted here`,
   };
-  const address = /^rule .* from (\S+) /.exec(words)?.[1];
+  const address = /^rule .* from (\S+) lookup \d/.exec(words)?.[1];
   if (address === undefined) return [remove];
   const reason = `whoever gets ${address} next does not get the sessions of before`;
   return [remove, { kind: 'run', argv: [`${context.directory}/forget`, address], reason }];

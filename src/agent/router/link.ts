@@ -2,7 +2,7 @@
 // own 802.1Q where it has it, else access ports of Open vSwitch under the same names.
 import type { RouterSpec } from '../../protocol/document.ts';
 import type { Step } from '../driver.ts';
-import { aliasOf, insideDevice, outsideDevice, spoken, type RouterContext } from './names.ts';
+import { aliasOf, insideDevice, outsideDevice, outsideVlans, spoken, type RouterContext } from './names.ts';
 
 /** A device as it is. */
 export interface Link {
@@ -44,7 +44,7 @@ export function wantedLinks(specs: readonly RouterSpec[], context: RouterContext
   for (const spec of specs) {
     const device = insideDevice(spec.vlan, context);
     wanted.set(device, { device, below: context.inside, vlan: spec.vlan, owner: spec.id, label: spoken(spec.name) });
-    for (const { vlan } of spec.publicAddresses) {
+    for (const vlan of outsideVlans(spec)) {
       const outside = outsideDevice(vlan, context);
       if (vlan !== undefined)
         wanted.set(outside, {

@@ -49,9 +49,15 @@ export function outsideDevice(vlan: number | undefined, context: RouterContext):
   return vlan === undefined ? context.outside : `${context.outside}.${vlan}`;
 }
 
+/** The VLANs that a network's public addresses and its IPv6 are on; undefined: untagged. */
+export function outsideVlans({ publicAddresses, six }: RouterSpec): (number | undefined)[] {
+  const uplink = six?.uplink === undefined ? [] : [six.uplink.vlan];
+  return [...publicAddresses.map(({ vlan }) => vlan), ...uplink];
+}
+
 /** All outside devices a network uses. */
 export function outsideDevices(spec: RouterSpec, context: RouterContext): string[] {
-  const used = spec.publicAddresses.map(({ vlan }) => outsideDevice(vlan, context));
+  const used = outsideVlans(spec).map((vlan) => outsideDevice(vlan, context));
   return [...new Set([...used, ...(used.length === 0 || spec.mode === 'ROUTED' ? [context.outside] : [])])];
 }
 
@@ -65,6 +71,11 @@ export function markOf(vlan: number): number {
 
 export function hex(mark: number): string {
   return `0x${mark.toString(16)}`;
+}
+
+/** `net.ipv4.conf.eth1/1234.rp_filter`: dots of a device's name are slashes (sysctl(8)). */
+export function setting(group: string, device: string, name: string): string {
+  return `net.${group}.${device.replaceAll('.', '/')}.${name}`;
 }
 
 /** Label of addresses we put on a device that is not ours. */

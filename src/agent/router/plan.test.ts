@@ -8,7 +8,7 @@ import { lineOf } from '../step.ts';
 import type { Memory } from './kernel.ts';
 import type { RouterContext } from './names.ts';
 import { planRouters } from './plan.ts';
-import { blue, CONTEXT, open, red } from './sample.test-support.ts';
+import { blue, both, CONTEXT, open, pair6, red } from './sample.test-support.ts';
 import { act, CALM, look, newWorld, settle, type World } from './world.test-support.ts';
 
 const kernel: RouterContext = { ...CONTEXT, vlans: { by: 'kernel' } };
@@ -209,9 +209,97 @@ test('planRouters() leaves a half-finished takeover to keepalived, for a while',
   );
 });
 
+test('planRouters() gives a single router its IPv6 addresses, at once and without asking who has them, and takes them away', () => {
+  const world = newWorld();
+  world.settings.set('net.ipv6.conf.all.forwarding', '0');
+  const { steps } = settle(world, [both], kernel);
+  const text = lines(steps);
+  const at = (part: string): number => {
+    const found = text.findIndex((line) => line.startsWith(part));
+    assert.ok(found >= 0, `${part}\n${text.join('\n')}`);
+    return found;
+  };
+  const switchedOn = at('sysctl -w net.ipv6.conf.eth1/99.disable_ipv6=0');
+  assert.ok(at('sysctl -w net.ipv6.conf.eth1/99.addr_gen_mode=1') < switchedOn, 'it never has an address of its own');
+  assert.ok(switchedOn < at('ip -6 addr add fe80::aa:bbff:fecc:dd01/64 dev eth1.99 nodad'));
+  at('ip -6 addr add 2001:db8:200:1::1/64 dev eth1.99 nodad');
+  at('ip -6 addr add 2001:db8:100::aa:bbff:fecc:dd02/64 dev eth0.301 nodad noprefixroute preferred_lft 0');
+  at('sysctl -w net.ipv6.conf.all.forwarding=1');
+  at('ip -6 rule add pref 17000 from 2001:db8:200:1::/64 lookup main suppress_prefixlength 0 protocol 122');
+  at('ip -6 rule add pref 17002 from 2001:db8:200:1::/64 lookup 70099 protocol 122');
+  at('ip -6 route add 2001:db8:100::/64 dev eth0.301 table 70099 proto 122');
+  at('ip -6 route add default via 2001:db8:100::1 dev eth0.301 table 70099 proto 122 onlink');
+  const { six: _six, ...four } = both;
+  const gone = lines(settle(world, [four], kernel).steps);
+  for (const line of ['ip -6 addr del 2001:db8:200:1::1/64 dev eth1.99 ', '/var/lib/router/forget 2001:db8:200:1::/64 '])
+    assert.ok(
+      gone.some((one) => one.startsWith(line)),
+      `${line}\n${gone.join('\n')}`,
+    );
+});
+
+test('planRouters() leaves IPv6 addresses outside alone that somebody else has put there', () => {
+  const world = newWorld();
+  const foreign = 'addr 2001:db8:100::99/64 dev eth0';
+  world.words.add(foreign);
+  const alone = { ...pair6, peers: [], peerNodes: [] };
+  settle(world, [alone], kernel);
+  assert.ok(world.words.has('addr 2001:db8:100::aa:bbff:fecc:dd04/64 dev eth0 label eth0:tl'));
+  settle(world, [], kernel);
+  assert.deepEqual([...world.words], [foreign]);
+});
+
+test('planRouters() leaves the IPv6 addresses of a pair to keepalived, and knows them for ours', () => {
+  const world = newWorld();
+  const { steps } = settle(world, [pair6], kernel);
+  assert.deepEqual(
+    lines(steps).filter((line) => line.startsWith('ip -6 addr')),
+    [],
+  );
+  for (const words of [
+    'addr 10.6.6.1/24 dev eth1.66',
+    'addr fe80::aa:bbff:fecc:dd03/64 dev eth1.66',
+    'addr 2001:db8:200:2::1/64 dev eth1.66',
+    'addr 2001:db8:100::aa:bbff:fecc:dd04/64 dev eth0 label eth0:tl',
+  ])
+    world.words.add(words);
+  assert.deepEqual(planned(world, [pair6]).work, [], 'they may be there');
+  world.running.delete('keepalived');
+  const dead = planned(world, [pair6]).work.flatMap((work) => lines(work.steps));
+  assert.ok(
+    dead.some((line) => line.startsWith('ip -6 addr del fe80::aa:bbff:fecc:dd03/64 dev eth1.66')),
+    dead.join('\n'),
+  );
+});
+
+test('a network with IPv6 and no public range that has it is told that nothing leads out', () => {
+  const { uplink: _uplink, ...six } = both.six!;
+  const { plan, steps } = settle(newWorld(), [{ ...both, six }], kernel);
+  assert.ok(
+    plan.routers[0]!.findings.some((text) =>
+      text.startsWith('r1: network both has IPv6 and no way out in it: no public range has an IPv6 prefix'),
+    ),
+    plan.routers[0]!.findings.join(),
+  );
+  assert.ok(!lines(steps).some((line) => line.includes('route add default via 2001')));
+});
+
+test('two networks with one IPv6 prefix, or a gateway outside it, are refused', () => {
+  const why = (more: Partial<RouterSpec>): string =>
+    settle(newWorld(), [both, { ...pair6, ...more }], kernel).plan.routers[1]!.error!;
+  assert.match(
+    why({ six: { ...pair6.six!, cidr: both.six!.cidr, gateway: both.six!.gateway } }),
+    /^r1 cannot route for both network both and network pair6: both have 2001:db8:200:1::\/64; let another/,
+  );
+  assert.match(
+    why({ six: { ...pair6.six!, gateway: '2001:db8::1' } }),
+    /its gateway 2001:db8::1 is not in 2001:db8:200:2::\/64$/,
+  );
+});
+
 /** Any subset of the networks, paired or not. */
 const someSpecs = fc
-  .subarray([blue, open, red])
+  .subarray([blue, open, red, both, pair6])
   .chain((specs) =>
     fc.tuple(
       ...specs.map((spec) =>

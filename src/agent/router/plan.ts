@@ -8,7 +8,7 @@ import { daemonsOf } from './daemons.ts';
 import { itemsOf } from './item.ts';
 import { planKernel, type Found, type LetGo, type Memory } from './kernel.ts';
 import { leftovers, linkSteps, removeLink, wantedLinks, type WantedLink } from './link.ts';
-import { aliasOf, insideDevice, isPair, outsideDevice, spoken, type RouterContext } from './names.ts';
+import { aliasOf, insideDevice, isPair, outsideDevice, outsideVlans, spoken, type RouterContext } from './names.ts';
 import { notesOf, removeNotes, writeNotes } from './note.ts';
 import type { Actual } from './read.ts';
 import { ruleset, TABLE } from './ruleset.ts';
@@ -143,7 +143,7 @@ function planNetworks(
   for (const spec of good) {
     const own = new Set([
       insideDevice(spec.vlan, context),
-      ...spec.publicAddresses.map(({ vlan }) => outsideDevice(vlan, context)),
+      ...outsideVlans(spec).map((vlan) => outsideDevice(vlan, context)),
     ]);
     const its = links.filter(({ device }) => own.has(device) && !made.has(device));
     const steps = its.flatMap((link) => planLink(draft, link, spec.id, actual, memory, context));

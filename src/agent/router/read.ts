@@ -5,8 +5,9 @@ import { run, tryRun } from '../../lib/run.ts';
 import { DAEMON_FILES } from './daemons.ts';
 import { digest, loadedFile, type DaemonName, type DaemonState } from './daemon.ts';
 import type { NodeAddress } from './accept.ts';
+import { isOurs6 } from './ip-words.ts';
 import type { Link, Port } from './link.ts';
-import { PROTOCOL, type RouterContext } from './names.ts';
+import { labelOf, PROTOCOL, type RouterContext } from './names.ts';
 import { findDaemons } from './process.ts';
 import { TABLE } from './ruleset.ts';
 
@@ -41,6 +42,7 @@ export async function readActual(settings: readonly string[], context: RouterCon
   return { links, addresses, words, settings: values, rules, ports, daemons, notes };
 }
 
+
 type Json = Readonly<Record<string, unknown>>;
 
 async function ipJson(...argv: string[]): Promise<Json[]> {
@@ -66,24 +68,37 @@ async function readLinks(): Promise<Map<string, Link>> {
   return links;
 }
 
+interface AddressInfo {
+  readonly local?: string;
+  readonly prefixlen?: number;
+  readonly label?: string;
+  readonly noprefixroute?: boolean;
+  readonly deprecated?: boolean;
+  readonly dynamic?: boolean;
+}
+
 async function readAddresses(): Promise<NodeAddress[]> {
-  const list = await ipJson('-4', 'addr', 'show');
+  const list = await ipJson('addr', 'show');
   return list.flatMap((one) =>
-    ((one['addr_info'] ?? []) as { local?: string; prefixlen?: number; label?: string }[]).flatMap(
-      ({ local, prefixlen, label }) =>
-        local === undefined
-          ? []
-          : [{ device: String(one['ifname']), address: `${local}/${prefixlen}`, label: label ?? '' }],
-    ),
+    ((one['addr_info'] ?? []) as AddressInfo[]).flatMap((info) => {
+      const device = String(one['ifname']);
+      const { local, prefixlen, label = isOurs6(info) ? labelOf(device) : '' } = info;
+      return local === undefined ? [] : [{ device, address: `${local}/${prefixlen}`, label }];
+    }),
   );
 }
 
 async function readWords(): Promise<Set<string>> {
-  const [rules, routes, proxies] = await Promise.all([
-    ipJson('-4', '-details', 'rule', 'show'),
-    ipJson('-4', 'route', 'show', 'table', 'all', 'proto', PROTOCOL),
-    ipJson('-4', 'neigh', 'show', 'proxy'),
-  ]);
+  const families = await Promise.all(
+    (['-4', '-6'] as const).map(async (family) =>
+      Promise.all([
+        ipJson(family, '-details', 'rule', 'show'),
+        ipJson(family, 'route', 'show', 'table', 'all', 'proto', PROTOCOL),
+        ipJson(family, 'neigh', 'show', 'proxy'),
+      ]),
+    ),
+  );
+  const [rules, routes, proxies] = [0, 1, 2].map((kind) => families.flatMap((lists) => lists[kind]!)) as [Json[], Json[], Json[]];
   return new Set([
     ...rules.filter((rule) => String(rule['protocol']) === PROTOCOL).map(ruleWords),
     ...routes.map(routeWords),
@@ -95,7 +110,8 @@ async function readWords(): Promise<Set<string>> {
 
 function ruleWords(rule: Json): string {
   const part = (key: string, word: string): string => (rule[key] === undefined ? '' : `${word} ${String(rule[key])} `);
-  const from = rule['src'] === 'all' ? '' : part('src', 'from');
+  const length = rule['srclen'] === undefined ? '' : `/${String(rule['srclen'])}`;
+  const from = rule['src'] === 'all' ? '' : `from ${String(rule['src'])}${length} `;
   const suppress = part('suppress_prefixlen', 'suppress_prefixlength');
   return `rule ${part('priority', 'pref')}${from}${part('fwmark', 'fwmark')}${part('table', 'lookup')}${suppress}protocol ${PROTOCOL}`;
 }

@@ -14,6 +14,8 @@ import {
   type RouterContext,
 } from './names.ts';
 import { among, ASKED_PORT, chain, disjoint, named, quoted, restricts, ruleMatch, range } from './nft.ts';
+import { arrival6, FORWARD6, INPUT6, tables6 } from './ruleset6.ts';
+import { withSix } from './six.ts';
 import { behind, mayLeave, translate } from './translation.ts';
 
 export const TABLE = 'trunkline_router';
@@ -27,6 +29,7 @@ export function ruleset(specs: readonly RouterSpec[], closing: readonly string[]
   const natted = specs.filter((spec) => spec.mode === 'NATTED');
   const routed = specs.filter((spec) => spec.mode === 'ROUTED');
   const open = routed.filter((spec) => !spec.firewall);
+  const six = withSix(specs);
   const nat = translate(specs, context.ipvs);
   const addresses = specs.flatMap((spec) => spec.publicAddresses.map((address) => ({ spec, address })));
   const device = (spec: RouterSpec): string => quoted(insideDevice(spec.vlan, context));
@@ -86,10 +89,12 @@ export function ruleset(specs: readonly RouterSpec[], closing: readonly string[]
       'ifname : verdict',
       specs.map((spec) => `${device(spec)} : jump tl_egress_${spec.vlan}`),
     ),
+    ...(six.length === 0 ? [] : tables6(six, context)),
     ...chain('tl_arrive', 'type filter hook prerouting priority mangle; policy accept;', [
       'iifname @tl_closing drop',
       // What a strict rp_filter would do, and knowing what lies behind members.
       ...specs.map((spec) => `iifname ${device(spec)} ${among('ip saddr', [...behind(spec), '0.0.0.0/32'], true)}drop`),
+      ...arrival6(six, context),
       'iifname @tl_outside ip saddr @tl_private drop',
       // The network that asked decides which table routes the packets, both ways.
       ...specs.map(
@@ -117,7 +122,7 @@ export function ruleset(specs: readonly RouterSpec[], closing: readonly string[]
       // The node forwards since it routes: that is no way from outside to where the hypervisors and the server are.
       ...underlay(context).map((one) => `iifname @tl_outside oifname ${quoted(one)} ct state new drop`),
       'iifname != @tl_inside oifname != @tl_inside accept',
-      'meta nfproto ipv6 drop',
+      `meta nfproto ipv6 ${six.length === 0 ? 'drop' : `goto ${FORWARD6}`}`,
       'ct state established,related accept',
       ...specs.flatMap((spec) => toBehind(spec).map((match) => `${match}oifname ${device(spec)} accept`)),
       'ct state invalid drop',
@@ -146,7 +151,9 @@ export function ruleset(specs: readonly RouterSpec[], closing: readonly string[]
     ...chain('tl_input', 'type filter hook input priority filter; policy accept;', [
       'iifname @tl_closing drop',
       'iifname != @tl_inside iifname != @tl_outside accept',
-      'iifname @tl_outside meta nfproto ipv6 accept',
+      ...(six.length === 0
+        ? ['iifname @tl_outside meta nfproto ipv6 accept']
+        : [`meta nfproto ipv6 goto ${INPUT6}`]),
       'iifname @tl_outside ip daddr != @tl_public accept',
       'ct state established,related accept',
       'ct state invalid drop',

@@ -164,3 +164,54 @@ export const red: RouterSpec = {
     },
   ],
 };
+
+/** With IPv6 besides, whose way out is on a VLAN of its own. */
+export const both: RouterSpec = {
+  ...red,
+  id: '10000000-0000-4000-8000-000000000099',
+  name: 'both',
+  vlan: 99,
+  cidr: '10.3.3.0/24',
+  ip: '10.3.3.2',
+  gateway: '10.3.3.1',
+  publicAddresses: [],
+  six: {
+    cidr: '2001:db8:200:1::/64',
+    gateway: '2001:db8:200:1::1',
+    link: 'fe80::aa:bbff:fecc:dd01',
+    mtu: 1400,
+    uplink: { address: '2001:db8:100::aa:bbff:fecc:dd02', prefixLength: 64, gateway: '2001:db8:100::1', vlan: 301 },
+    ingress: [
+      { protocol: 'tcp', startPort: 22, endPort: 23, cidrs: ['2001:db8:51::/48', '2001:db8:51:1::/64'], destinationCidrs: [] },
+      { protocol: 'icmp', icmpType: 128, icmpCode: 0, cidrs: ['::/0'], destinationCidrs: [] },
+    ],
+    egressDefault: 'deny',
+    egress: [{ protocol: 'udp', cidrs: [], destinationCidrs: ['2001:db8:53::/64'] }],
+  },
+};
+
+/** Half of a pair with IPv6 and one way out for both families. */
+export const pair6: RouterSpec = {
+  ...blue,
+  id: '10000000-0000-4000-8000-000000000066',
+  name: 'pair6',
+  vlan: 66,
+  cidr: '10.6.6.0/24',
+  ip: '10.6.6.2',
+  gateway: '10.6.6.1',
+  peers: ['10.6.6.3'],
+  routes: [],
+  publicAddresses: [
+    { ...blue.publicAddresses[0]!, ip: '203.0.113.66', ingress: [], forwards: [], balancers: [] },
+  ],
+  six: {
+    cidr: '2001:db8:200:2::/64',
+    gateway: '2001:db8:200:2::1',
+    link: 'fe80::aa:bbff:fecc:dd03',
+    mtu: 1500,
+    uplink: { address: '2001:db8:100::aa:bbff:fecc:dd04', prefixLength: 64, gateway: '2001:db8:100::1' },
+    ingress: [],
+    egressDefault: 'allow',
+    egress: [{ protocol: 'all', cidrs: ['2001:db8:200:2::5/128'], destinationCidrs: [] }],
+  },
+};

@@ -2,8 +2,10 @@
 // is fixed; what they act on is in files and arguments that hold addresses and device names, checked and nothing else.
 import { cidr, formatHost, ip } from '../../lib/ip.ts';
 import type { RouterSpec } from '../../protocol/document.ts';
+import { ipArgv } from './ip-words.ts';
 import { proxied, publicAddress } from './item.ts';
 import { insideDevice, instanceOf, isPair, outsideDevice, PROTOCOL, type RouterContext } from './names.ts';
+import { addresses6 } from './six.ts';
 
 /** `announce DEVICE ADDRESS…`: says where addresses are now. The broadcast form is the one every receiver takes. */
 export const ANNOUNCE = `#!/bin/sh
@@ -20,10 +22,16 @@ done
 exit 0
 `;
 
-/** `forget ADDRESS`: ends the tracked connections of a public address. None to end is no failure, which conntrack(8) takes it for. */
+/**
+ * `forget ADDRESS`: ends the tracked connections of a public address, or of a prefix that is routed. None to end is no failure, which
+ * conntrack(8) takes it for.
+ */
 export const FORGET = `#!/bin/sh
 # Written by trunkline; changes are undone.
-for side in --orig-dst --reply-dst; do conntrack -D "$side" "$1"; done
+case $1 in
+*:*) for side in --orig-src --orig-dst; do conntrack -D -f ipv6 "$side" "$1"; done ;;
+*) for side in --orig-dst --reply-dst; do conntrack -D "$side" "$1"; done ;;
+esac
 exit 0
 `;
 
@@ -91,7 +99,10 @@ export function proxyFiles(specs: readonly RouterSpec[], context: RouterContext)
 
 /** What `guard` takes away when keepalived has died, as lines of ip(8); the gateways first. */
 export function dropFile(specs: readonly RouterSpec[], context: RouterContext): string {
-  return [...keptByKeepalived(specs, context)].map((words) => `${words.replace('addr ', 'addr del ')}\n`).join('');
+  return [...keptByKeepalived(specs, context)]
+    .map((words) => ipArgv('del', words).filter((word) => word !== 'ip' && word !== '-6'))
+    .map((argv) => `${argv.join(' ')}\n`)
+    .join('');
 }
 
 /** Addresses, in items' words, that keepalived puts and takes by itself. */
@@ -104,5 +115,6 @@ export function keptByKeepalived(specs: readonly RouterSpec[], context: RouterCo
     ...pairs.flatMap((spec) =>
       spec.publicAddresses.map((one) => publicAddress(one.ip, outsideDevice(one.vlan, context))),
     ),
+    ...pairs.flatMap((spec) => addresses6(spec, context).map(({ words }) => words)),
   ]);
 }

@@ -43,6 +43,10 @@ export function lasting(spec: RouterSpec, actual: Actual, context: RouterContext
   }
   if (wayOut(spec, context) === undefined && spec.mode === 'NATTED')
     found.push(`${node}: network ${spoken(spec.name)} has no public address: nothing of it gets outside`);
+  if (spec.six !== undefined && spec.six.uplink === undefined)
+    found.push(
+      `${node}: network ${spoken(spec.name)} has IPv6 and no way out in it: no public range has an IPv6 prefix (createVlanIpRange with ip6cidr and ip6gateway)`,
+    );
   if (spec.mode === 'ROUTED' && isPrivate(cidr(spec.cidr)))
     found.push(
       `${node}: network ${spoken(spec.name)} is routed and nobody translates it, but its addresses ${formatCidr(cidr(spec.cidr))} are private (RFC 1918): who is outside has no way to them unless the routers there are told that they are behind ${node}`,

@@ -76,7 +76,7 @@ export function act(world: World, step: Step, context: RouterContext): void {
   else if (step.kind === 'remove') world.files.delete(step.path);
   else if (step.kind === 'stop') {
     for (const [name, pid] of world.running) if (pid === step.pid) world.running.delete(name);
-  } else {
+  } else if (step.kind !== 'await') {
     assert.equal(step.kind, 'run');
     if (step.kind === 'run') command(world, step.argv, context);
   }
@@ -87,7 +87,7 @@ function command(world: World, argv: readonly string[], context: RouterContext):
   const line = rest.join(' ');
   switch (basename(program!)) {
     case 'ip':
-      return rest[0] === 'link' ? link(world, rest) : words(world, rest);
+      return rest[0] === 'link' ? link(world, rest) : words(world, plain(rest));
     case 'sysctl': {
       const [key, value] = rest.at(-1)!.split('=');
       return void world.settings.set(key!, value!);
@@ -149,6 +149,14 @@ function link(world: World, rest: readonly string[]): void {
   const now = world.links.get(device);
   assert.ok(now, `no device ${device}`);
   world.links.set(device, rest[3] === 'alias' ? { ...now, alias: rest[4]! } : { ...now, up: true });
+}
+
+/** Without what is said of IPv6 alone. There a label is what marks ours (ip-words.ts). */
+function plain(rest: readonly string[]): string[] {
+  if (rest[0] !== '-6' || rest[1] !== 'addr') return rest.filter((word) => word !== '-6');
+  const [, object, verb, host, dev, device] = rest;
+  const ours = verb === 'add' ? rest.includes('noprefixroute') : !device!.startsWith('eth1.');
+  return [object!, verb!, host!, dev!, device!, ...(ours ? ['label', `${device}:tl`] : [])];
 }
 
 function words(world: World, [object, verb, ...rest]: readonly string[]): void {
