@@ -34,7 +34,9 @@ const mac = z.string().regex(/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/, 'is no MAC addres
 const cidr4 = z.string().refine((given) => parseCidr(given) !== undefined, 'is no IPv4 prefix');
 const cidr6 = z.string().refine((given) => parseCidr6(given) !== undefined, 'is no IPv6 prefix');
 /** One that machines can make addresses in. */
-const prefix64 = z.string().refine((given) => parseCidr6(given)?.length === SLAAC_LENGTH, `is no IPv6 prefix of length ${SLAAC_LENGTH}`);
+const prefix64 = z
+  .string()
+  .refine((given) => parseCidr6(given)?.length === SLAAC_LENGTH, `is no IPv6 prefix of length ${SLAAC_LENGTH}`);
 const vlan = z.int().min(1).max(4094);
 const port = z.int().min(1).max(65535);
 

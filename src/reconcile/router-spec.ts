@@ -32,7 +32,10 @@ export function routerSpec(role: RouterRole, mtu: number): RouterSpec {
   };
 }
 
-function sixSpec({ cidr: prefix, gateway, link, uplink, ingress, egressDefault, egress }: RouterRole6, mtu: number): RouterSpec6 {
+function sixSpec(
+  { cidr: prefix, gateway, link, uplink, ingress, egressDefault, egress }: RouterRole6,
+  mtu: number,
+): RouterSpec6 {
   return {
     cidr: formatCidr6(cidr6(prefix)),
     gateway,

@@ -6,6 +6,7 @@ import type { ReceiptReport } from '../../src/protocol/document.ts';
 import {
   CAN_RUN,
   gap,
+  OUTSIDE6,
   ROUTERS,
   startRouterLab,
   test,
@@ -13,9 +14,11 @@ import {
   type Router,
   type RouterLab,
 } from '../support/router-lab.ts';
-import { legs, network, open, publicAddress } from '../support/router-specs.ts';
+import { createCalls } from '../support/router-calls.ts';
+import { legs, network, open, publicAddress, six } from '../support/router-specs.ts';
 
 let lab: RouterLab;
+const { pings, address6 } = createCalls(() => lab);
 before(async () => {
   if (CAN_RUN) lab = await startRouterLab();
 });
@@ -31,8 +34,10 @@ const blue = legs(
       publicAddress('203.0.113.10', { sourceNat: true, ingress: [open('icmp')] }),
       publicAddress('203.0.113.11', { staticNat: '10.1.1.11', ingress: [open('all')] }),
     ],
+    six: six(1),
   }),
 );
+const { gateway: gateway6, link: link6, uplink: uplink6, cidr: cidr6 } = blue.r1.six!;
 const routed = legs(
   network(77, {
     name: 'open',
@@ -45,12 +50,14 @@ const routed = legs(
   }),
 );
 
+/** The address that vm1 makes itself. */
+let vm1six: string;
 const states = (router: Router): string => (lab.outcome(router)?.routers ?? []).map(({ state }) => state).join();
 /** The nodes that hold an address. */
 async function holders(address: string): Promise<string> {
   const all = await Promise.all(
     ROUTERS.map(async (router) =>
-      (await lab.does(router, 'ip', '-br', '-4', 'addr')).includes(` ${address}/`) ? [router] : [],
+      (await lab.does(router, 'ip', '-br', 'addr')).includes(` ${address}/`) ? [router] : [],
     ),
   );
   return all.flat().join();
@@ -65,7 +72,8 @@ test('of two nodes one is master, has all addresses, and says so', async () => {
   await Promise.all([lab.want('r1', blue.r1, routed.r1), lab.want('r2', blue.r2, routed.r2)]);
   await isMaster('r1');
   await until('r2 waits', () => states('r2') === 'BACKUP,BACKUP');
-  for (const address of ['203.0.113.10', '203.0.113.11', '203.0.113.129']) assert.equal(await holders(address), 'r1');
+  for (const address of ['203.0.113.10', '203.0.113.11', '203.0.113.129', gateway6, link6, uplink6!.address])
+    assert.equal(await holders(address), 'r1');
   await until('the proxied addresses at the master', async () =>
     (await lab.does('r1', 'ip', 'neigh', 'show', 'proxy')).includes('203.0.113.142'),
   );
@@ -79,39 +87,45 @@ test('of two nodes one is master, has all addresses, and says so', async () => {
       await lab.does(node!, 'ip', 'route', 'add', 'default', 'via', gateway!);
     }),
   );
+  await lab.does('up', 'ip', 'route', 'add', cidr6, 'via', uplink6!.address);
+  vm1six = await address6('vm1');
+  await until('the way out in IPv6', async () => pings('vm1', OUTSIDE6));
+  assert.ok(await pings('outside', vm1six));
   assert.equal((await lab.on('vm1', 'ping', '-c1', '-W1', '198.51.100.10')).code, 0);
   assert.equal((await lab.on('outside', 'ping', '-c1', '-W1', '203.0.113.141')).code, 0);
 });
 
-/** A session that counts upwards; the numbers it received. */
-function session(): { readonly said: string[] } {
-  lab.start(
-    'outside',
-    'socat',
-    'TCP-LISTEN:5000,reuseaddr',
-    "SYSTEM:'i=0; while sleep 0.05; do i=$((i+1)); echo $i; done'",
-  );
-  return lab.start('vm1', 'sh', '-c', 'sleep 0.3; exec socat -u TCP:198.51.100.10:5000 -');
+/** A session that counts upwards, over IPv4 or IPv6; the numbers it received. */
+function session(family: 4 | 6): { readonly said: string[] } {
+  const counts = "SYSTEM:'i=0; while sleep 0.05; do i=$((i+1)); echo $i; done'";
+  lab.start('outside', 'socat', `TCP${family}-LISTEN:500${family},reuseaddr`, counts);
+  const address = family === 4 ? '198.51.100.10' : `[${OUTSIDE6}]`;
+  return lab.start('vm1', 'sh', '-c', `sleep 0.3; exec socat -u TCP${family}:${address}:500${family} -`);
 }
 
-test('loss of the master: a gap under half a second for private and public instances, and a session survives', async (t) => {
+test('loss of the master: a gap under half a second for private and public instances, and sessions survive, in both families', async (t) => {
   for (const router of ROUTERS) await lab.does(router, 'sysctl', '-qw', 'net.netfilter.nf_conntrack_tcp_loose=0');
   await sleep(1000); // the upstream takes no news about an ARP entry younger than a second (neigh locktime)
-  const { said } = session();
-  await until('the session', () => said.length > 5);
+  const sessions = ([4, 6] as const).map(session);
+  await until('the sessions', () => sessions.every(({ said }) => said.length > 5));
   const gaps = await Promise.all([
     gap(lab, 'vm1', '198.51.100.10', () => takeover()),
     gap(lab, 'outside', '203.0.113.141', () => takeover()),
     gap(lab, 'outside', '203.0.113.11', () => takeover()),
+    gap(lab, 'vm1', OUTSIDE6, () => takeover()),
+    gap(lab, 'outside', vm1six, () => takeover()),
   ]);
+  for (const address of [gateway6, link6, uplink6!.address])
+    assert.equal(await holders(address), 'r2', 'both families together');
   t.diagnostic(`gaps at loss of the master: ${gaps.map(({ longest }) => `${longest} ms`).join(', ')}`);
   for (const { longest } of gaps) assert.ok(longest < 500, `${longest} ms`);
-  const before = said.length;
-  await until('the session goes on', () => said.length > before + 5);
-  assert.deepEqual(
-    said.map(Number),
-    said.map((_, index) => index + 1),
-  );
+  const before = sessions.map(({ said }) => said.length);
+  await until('the sessions go on', () => sessions.every(({ said }, index) => said.length > before[index]! + 5));
+  for (const { said } of sessions)
+    assert.deepEqual(
+      said.map(Number),
+      said.map((_, index) => index + 1),
+    );
   const receipts = (): readonly ReceiptReport[] => lab.outcome('r2')?.receipts ?? [];
   await until('S52: receipts of what r2 took over: the upstream learnt', () =>
     ['203.0.113.10', '203.0.113.11'].every((address) =>

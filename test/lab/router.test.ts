@@ -2,9 +2,11 @@
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { after, before } from 'node:test';
+import { formatIp6, ip6 } from '../../src/lib/ip6.ts';
+import type { RouterSpec } from '../../src/protocol/document.ts';
 import { createCalls } from '../support/router-calls.ts';
-import { CAN_RUN, startRouterLab, test, until, type RouterLab } from '../support/router-lab.ts';
-import { network, open, publicAddress } from '../support/router-specs.ts';
+import { CAN_RUN, OUTSIDE6, startRouterLab, test, until, type RouterLab } from '../support/router-lab.ts';
+import { network, open, publicAddress, six } from '../support/router-specs.ts';
 
 let lab: RouterLab;
 before(async () => {
@@ -12,7 +14,7 @@ before(async () => {
 });
 after(async () => lab?.stop());
 
-const { serve, call, pings, address } = createCalls(() => lab);
+const { serve, call, pings, address, address6 } = createCalls(() => lab);
 
 const forward = (publicPort: number, ip: string, privatePort: number, cidrs: string[] = []) => ({
   protocol: 'tcp' as const,
@@ -288,3 +290,98 @@ test('S15: a balancer reaches both members, and drops a dead one within a second
   await lab.does('vm2', 'ip', 'route', 'replace', 'default', 'via', '10.1.1.1');
   await until('the member again', async () => (await call('outside', '203.0.113.10', 80)) === 'vm2');
 });
+
+test('IPv6: machines make an address of what the router advertises, reach the outside under it, and are reached where a rule lets them be', async () => {
+  const cyan: RouterSpec = {
+    ...red,
+    six: six(5, { egress: [{ protocol: 'tcp', startPort: 90, endPort: 90, cidrs: [], destinationCidrs: [] }] }),
+  };
+  const plain: RouterSpec = {
+    ...blue,
+    six: six(4, {
+      ingress: [{ protocol: 'tcp', startPort: 80, endPort: 80, cidrs: [OUTSIDE6 + '/128'], destinationCidrs: [] }],
+    }),
+  };
+  await lab.want('r1', plain, cyan);
+  assert.deepEqual(
+    lab.outcome('r1').routers.map(({ state, findings }) => [state, findings]),
+    [
+      ['MASTER', []],
+      ['MASTER', []],
+    ],
+  );
+  for (const { cidr, uplink } of [plain.six!, cyan.six!])
+    await lab.does('up', 'ip', 'route', 'replace', cidr, 'via', uplink!.address);
+  const [vm1, vm3] = await Promise.all([address6('vm1'), address6('vm3')]);
+  assert.match(`${vm1} ${vm3}`, /^2001:db8:200:4:\S+ 2001:db8:200:5:/);
+  assert.match(
+    await lab.does('vm3', 'ip', '-6', 'route', 'show', 'default'),
+    /^default via fe80::ff:fe00:5 dev eth0 proto ra .*mtu 1400/m,
+  );
+
+  for (const node of ['vm1', 'vm3', 'outside', 'r1']) for (const port of [80, 90]) serve6(node, port);
+  const call6 = async (from: string, to: string, port: number): Promise<string> => {
+    const { stdout } = await lab.on(from, 'socat', '-u', `TCP6:[${to}]:${port},connect-timeout=0.7`, '-');
+    return stdout.trim() === '' ? '' : formatIp6(ip6(stdout.trim()));
+  };
+  await until('the outside', async () => (await call6('vm3', OUTSIDE6, 80)) === vm3);
+  await lab.does('vm3', 'ip', 'addr', 'add', '2001:db8:200:4::77/128', 'dev', 'eth0', 'nodad');
+  const forged = async (): Promise<boolean> =>
+    (await lab.on('vm3', 'ping', '-c1', '-W1', '-I', '2001:db8:200:4::77', OUTSIDE6)).code === 0;
+  const { gateway, uplink } = cyan.six!;
+  // At once: each of those that must not arrive takes its time.
+  const found = await Promise.all([
+    pings('outside', vm3),
+    call6('outside', vm1, 80),
+    pings('vm1', vm3),
+    pings('vm3', 'fe80::ff:fe00:5%eth0'),
+    pings('vm3', gateway),
+    pings('up', uplink!.address),
+    pings('outside', vm1),
+    call6('outside', vm1, 90),
+    call6('up', vm1, 80),
+    call6('outside', vm3, 80),
+    call6('vm3', OUTSIDE6, 90),
+    call6('vm3', vm1, 80),
+    call6('vm3', gateway, 80),
+    call6('up', gateway, 80),
+    call6('vm3', uplink!.address, 80),
+    call6('up', uplink!.address, 80),
+    forged(),
+  ]);
+  const [in3, in1, across, link, near, far, ...refused] = found;
+  assert.ok(in3, 'a rule lets it in');
+  assert.equal(in1, OUTSIDE6);
+  assert.ok(across, 'another network, as its rules let');
+  assert.ok(link && near && far, 'the router answers');
+  const what = [
+    'echo requests without a rule',
+    'another port',
+    'somebody else',
+    'a port without a rule',
+    'what an egress rule forbids',
+    'another network',
+    "the node's services at the gateway, from within",
+    'and from outside',
+    "the node's services at its address outside, from within",
+    'and from outside',
+    "another network's source",
+  ];
+  const passed = what.filter((_, index) => refused[index] !== '' && refused[index] !== false);
+  assert.deepEqual([passed, refused.length], [[], what.length]);
+
+  await lab.does('r1', 'sysctl', '-qw', 'net.ipv6.conf.all.forwarding=0');
+  await until('it is put right and told', () =>
+    lab.outcome('r1').routers[1]!.findings.includes('r1: IPv6 forwarding was switched off; switched on again'),
+  );
+  assert.match(await lab.does('r1', 'sysctl', 'net.ipv6.conf.all.forwarding'), /= 1$/m);
+  await lab.want('r1', blue, red);
+  assert.equal(await lab.does('r1', 'ip', '-6', 'address', 'show', 'scope', 'global'), '', 'nothing is left');
+  assert.doesNotMatch(await lab.does('r1', 'ip', '-6', 'rule', 'show'), /2001:/);
+  assert.equal(await pings('outside', vm3), false);
+});
+
+/** Says who asked. */
+function serve6(node: string, port: number): void {
+  lab.start(node, 'socat', `TCP6-LISTEN:${port},fork,reuseaddr,ipv6only=1`, 'SYSTEM:echo $SOCAT_PEERADDR | tr -d []');
+}

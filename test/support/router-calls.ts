@@ -1,5 +1,5 @@
 // What machines of the router lab ask each other: small servers that say who they are, and who can reach whom.
-import type { RouterLab } from './router-lab.ts';
+import { until, type RouterLab } from './router-lab.ts';
 
 export interface Calls {
   /** A server that says its machine's name, or, as `peer`, the client's address. */
@@ -9,6 +9,8 @@ export interface Calls {
   pings(from: string, address: string): Promise<boolean>;
   /** Gives a machine its address and default gateway. */
   address(node: string, prefix: string, gateway: string): Promise<void>;
+  /** Has a machine ask for a router as at its start, and waits for the address that it makes itself. */
+  address6(node: string): Promise<string>;
 }
 
 /** `lab` is asked for at each call: tests make it in `before`. */
@@ -28,6 +30,18 @@ export function createCalls(lab: () => RouterLab): Calls {
     async address(node, prefix, gateway) {
       await lab().does(node, 'ip', 'addr', 'replace', prefix, 'dev', 'eth0');
       await lab().does(node, 'ip', 'route', 'replace', 'default', 'via', gateway);
+    },
+    async address6(node) {
+      const card = (name: string, value: number): string => `net.ipv6.conf.eth0.${name}=${value}`;
+      await lab().does(node, 'sysctl', '-qw', card('router_solicitation_delay', 0), card('disable_ipv6', 1));
+      await lab().does(node, 'sysctl', '-qw', card('disable_ipv6', 0));
+      let found: string | undefined;
+      await until(`${node} to hear of a router`, async () => {
+        const { stdout } = await lab().on(node, ...'ip -6 address show dev eth0 scope global -tentative'.split(' '));
+        found = /inet6 ([0-9a-f:]+)\/64/.exec(stdout)?.[1];
+        return found !== undefined;
+      });
+      return found!;
     },
   };
 }

@@ -23,6 +23,10 @@ export type Router = (typeof ROUTERS)[number];
 /** Machines with their VLAN; eth0 of each is an access port. */
 const MACHINES = { vm1: 1234, vm2: 1234, vm3: 1235, vpn: 1234, pub1: 77, pub2: 77 } as const;
 
+/** Who is upstream in IPv6, and who is beyond. */
+const UPSTREAM6 = '2001:db8:100::1';
+export const OUTSIDE6 = '2001:db8:51::10';
+
 /** Sub-interfaces are taps of Open vSwitch here. */
 export const CAN_RUN = datapathHere() !== 'dummy';
 /** A test on the lab; left out, and said so, where the lab cannot be. */
@@ -203,16 +207,20 @@ async function build(lab: RouterLab): Promise<void> {
     ),
     lab.does('sw', 'sh', '-c', `for d in ${cables.map(portOf).join(' ')}; do ethtool -K $d tx off >/dev/null; done`),
     ...['r1-0', 'r2-0', 'up-0'].map((port) => lab.does('sw', 'ip', 'link', 'set', port, 'master', 'wire')),
-    lab.does('up', 'sysctl', '-qw', 'net.ipv4.ip_forward=1'),
+    lab.does('up', 'sysctl', '-qw', 'net.ipv4.ip_forward=1', 'net.ipv6.conf.all.forwarding=1'),
   ]);
-  const address = (node: string, device: string, prefix: string): Promise<string> =>
-    lab.does(node, 'ip', 'addr', 'add', prefix, 'dev', device);
+  const address = (node: string, device: string, prefix: string, ...more: string[]): Promise<string> =>
+    lab.does(node, 'ip', 'addr', 'add', prefix, 'dev', device, ...more);
   await Promise.all([
     address('up', 'eth0', '203.0.113.1/24'),
     address('up', 'eth1', '198.51.100.1/24'),
     address('outside', 'eth0', '198.51.100.10/24'),
+    address('up', 'eth0', `${UPSTREAM6}/64`, 'nodad'),
+    address('up', 'eth1', '2001:db8:51::1/64', 'nodad'),
+    address('outside', 'eth0', `${OUTSIDE6}/64`, 'nodad'),
   ]);
   await lab.does('outside', 'ip', 'route', 'add', 'default', 'via', '198.51.100.1');
+  await lab.does('outside', 'ip', 'route', 'add', 'default', 'via', '2001:db8:51::1');
   const access = Object.entries(MACHINES).map(([name, vlan]) => ['--', 'add-port', 'sw', `${name}-0`, `tag=${vlan}`]);
   const trunks = ROUTERS.map((name) => ['--', 'add-port', 'sw', `${name}-1`]);
   await Promise.all([

@@ -1,5 +1,5 @@
 // Documents of router nodes for tests: networks with what a test is about filled in, the rest quiet.
-import type { FirewallRuleSpec, PublicAddressSpec, RouterSpec } from '../../src/protocol/document.ts';
+import type { FirewallRuleSpec, PublicAddressSpec, RouterSpec, RouterSpec6 } from '../../src/protocol/document.ts';
 
 const QUIET = {
   priority: 200,
@@ -42,6 +42,21 @@ export function publicAddress(ip: string, parts: Partial<PublicAddressSpec> = {}
     ingress: [],
     forwards: [],
     balancers: [],
+    ...parts,
+  };
+}
+
+/** IPv6 of a network, whose way out is upstream's wire: open to echo requests, out to everything. */
+export function six(subnet: number, parts: Partial<RouterSpec6> = {}): RouterSpec6 {
+  return {
+    cidr: `2001:db8:200:${subnet}::/64`,
+    gateway: `2001:db8:200:${subnet}::1`,
+    link: `fe80::ff:fe00:${subnet}`,
+    mtu: 1400,
+    uplink: { address: `2001:db8:100::ff:fe00:${subnet}`, prefixLength: 64, gateway: '2001:db8:100::1' },
+    ingress: [{ protocol: 'icmp', cidrs: ['::/0'], destinationCidrs: [] }],
+    egressDefault: 'allow',
+    egress: [],
     ...parts,
   };
 }

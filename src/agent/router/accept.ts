@@ -75,9 +75,7 @@ function whyNot(
     ({ device }) => !ours.has(device) && state.links.get(device)?.alias?.startsWith(aliasOf('')) !== true,
   );
   const own = foreigners.find(({ address }) =>
-    isSix(address)
-      ? six !== undefined && overlaps6(cidr6(six.cidr), cidr6(address))
-      : overlaps(prefix, cidr(address)),
+    isSix(address) ? six !== undefined && overlaps6(cidr6(six.cidr), cidr6(address)) : overlaps(prefix, cidr(address)),
   );
   if (own !== undefined) {
     const which = isSix(own.address) ? six!.cidr : range;

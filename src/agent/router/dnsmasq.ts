@@ -81,7 +81,7 @@ function ranges(spec: RouterSpec): string[] {
 }
 
 /** Seconds: between advertisements that nobody asked for, and for how long a machine may keep the router, and its address. */
-const ADVERTISED = { interval: 60, router: 1800, address: 86_400 } as const;
+const ADVERTISED = { interval: 30, router: 1800, address: 86_400 } as const;
 
 /**
  * It advertises a prefix where it sees an address of it, so of a pair only who has the router's addresses does; they are all the device

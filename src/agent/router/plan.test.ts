@@ -231,7 +231,10 @@ test('planRouters() gives a single router its IPv6 addresses, at once and withou
   at('ip -6 route add default via 2001:db8:100::1 dev eth0.301 table 70099 proto 122 onlink');
   const { six: _six, ...four } = both;
   const gone = lines(settle(world, [four], kernel).steps);
-  for (const line of ['ip -6 addr del 2001:db8:200:1::1/64 dev eth1.99 ', '/var/lib/router/forget 2001:db8:200:1::/64 '])
+  for (const line of [
+    'ip -6 addr del 2001:db8:200:1::1/64 dev eth1.99 ',
+    '/var/lib/router/forget 2001:db8:200:1::/64 ',
+  ])
     assert.ok(
       gone.some((one) => one.startsWith(line)),
       `${line}\n${gone.join('\n')}`,

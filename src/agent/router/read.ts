@@ -42,7 +42,6 @@ export async function readActual(settings: readonly string[], context: RouterCon
   return { links, addresses, words, settings: values, rules, ports, daemons, notes };
 }
 
-
 type Json = Readonly<Record<string, unknown>>;
 
 async function ipJson(...argv: string[]): Promise<Json[]> {
@@ -98,7 +97,11 @@ async function readWords(): Promise<Set<string>> {
       ]),
     ),
   );
-  const [rules, routes, proxies] = [0, 1, 2].map((kind) => families.flatMap((lists) => lists[kind]!)) as [Json[], Json[], Json[]];
+  const [rules, routes, proxies] = [0, 1, 2].map((kind) => families.flatMap((lists) => lists[kind]!)) as [
+    Json[],
+    Json[],
+    Json[],
+  ];
   return new Set([
     ...rules.filter((rule) => String(rule['protocol']) === PROTOCOL).map(ruleWords),
     ...routes.map(routeWords),

@@ -151,9 +151,7 @@ export function ruleset(specs: readonly RouterSpec[], closing: readonly string[]
     ...chain('tl_input', 'type filter hook input priority filter; policy accept;', [
       'iifname @tl_closing drop',
       'iifname != @tl_inside iifname != @tl_outside accept',
-      ...(six.length === 0
-        ? ['iifname @tl_outside meta nfproto ipv6 accept']
-        : [`meta nfproto ipv6 goto ${INPUT6}`]),
+      ...(six.length === 0 ? ['iifname @tl_outside meta nfproto ipv6 accept'] : [`meta nfproto ipv6 goto ${INPUT6}`]),
       'iifname @tl_outside ip daddr != @tl_public accept',
       'ct state established,related accept',
       'ct state invalid drop',

@@ -24,7 +24,12 @@ export function tables6(specs: readonly Spec6[], context: RouterContext): string
   const device = ({ vlan }: Spec6): string => quoted(insideDevice(vlan, context));
   const uplinks = specs.flatMap(({ six }) => (six.uplink === undefined ? [] : [six.uplink]));
   return [
-    ...named('set', 'tl_uplink6', 'ipv6_addr', uplinks.map(({ address }) => address)),
+    ...named(
+      'set',
+      'tl_uplink6',
+      'ipv6_addr',
+      uplinks.map(({ address }) => address),
+    ),
     ...named('set', 'tl_routers6', 'ipv6_addr', [
       ...specs.flatMap(({ six }) => [six.gateway, six.link]),
       ...uplinks.map(({ address }) => address),
@@ -46,8 +51,18 @@ export function tables6(specs: readonly Spec6[], context: RouterContext): string
       ),
     ),
     ...specs.flatMap((spec) => [...leaving(spec), ...entering(spec)]),
-    ...named('map', 'tl_from6', 'ifname : verdict', specs.map((spec) => `${device(spec)} : jump tl_egress6_${spec.vlan}`)),
-    ...named('map', 'tl_to6', 'ifname : verdict', specs.map((spec) => `${device(spec)} : goto tl_to6_${spec.vlan}`)),
+    ...named(
+      'map',
+      'tl_from6',
+      'ifname : verdict',
+      specs.map((spec) => `${device(spec)} : jump tl_egress6_${spec.vlan}`),
+    ),
+    ...named(
+      'map',
+      'tl_to6',
+      'ifname : verdict',
+      specs.map((spec) => `${device(spec)} : goto tl_to6_${spec.vlan}`),
+    ),
     ...chain(FORWARD6, undefined, [
       'ct state established,related accept',
       'ct state invalid drop',

@@ -182,7 +182,13 @@ export const both: RouterSpec = {
     mtu: 1400,
     uplink: { address: '2001:db8:100::aa:bbff:fecc:dd02', prefixLength: 64, gateway: '2001:db8:100::1', vlan: 301 },
     ingress: [
-      { protocol: 'tcp', startPort: 22, endPort: 23, cidrs: ['2001:db8:51::/48', '2001:db8:51:1::/64'], destinationCidrs: [] },
+      {
+        protocol: 'tcp',
+        startPort: 22,
+        endPort: 23,
+        cidrs: ['2001:db8:51::/48', '2001:db8:51:1::/64'],
+        destinationCidrs: [],
+      },
       { protocol: 'icmp', icmpType: 128, icmpCode: 0, cidrs: ['::/0'], destinationCidrs: [] },
     ],
     egressDefault: 'deny',
@@ -201,9 +207,7 @@ export const pair6: RouterSpec = {
   gateway: '10.6.6.1',
   peers: ['10.6.6.3'],
   routes: [],
-  publicAddresses: [
-    { ...blue.publicAddresses[0]!, ip: '203.0.113.66', ingress: [], forwards: [], balancers: [] },
-  ],
+  publicAddresses: [{ ...blue.publicAddresses[0]!, ip: '203.0.113.66', ingress: [], forwards: [], balancers: [] }],
   six: {
     cidr: '2001:db8:200:2::/64',
     gateway: '2001:db8:200:2::1',

@@ -3,7 +3,17 @@
 import { cidr6, formatCidr6, formatHost6, ip6 } from '../../lib/ip6.ts';
 import type { RouterSpec, RouterSpec6 } from '../../protocol/document.ts';
 import type { Item } from './item.ts';
-import { insideDevice, isPair, labelOf, outsideDevice, PREFERENCE, PROTOCOL, setting, spoken, tableOf } from './names.ts';
+import {
+  insideDevice,
+  isPair,
+  labelOf,
+  outsideDevice,
+  PREFERENCE,
+  PROTOCOL,
+  setting,
+  spoken,
+  tableOf,
+} from './names.ts';
 import type { RouterContext } from './names.ts';
 
 /** A network that has IPv6. */
@@ -42,7 +52,9 @@ export function addresses6({ vlan, six }: RouterSpec, context: RouterContext): A
 export function nodeItems6(specs: readonly RouterSpec[], context: RouterContext): Item[] {
   const six = withSix(specs);
   if (six.length === 0) return [];
-  const outside = six.flatMap((spec) => (spec.six.uplink === undefined ? [] : [outsideDevice(spec.six.uplink.vlan, context)]));
+  const outside = six.flatMap((spec) =>
+    spec.six.uplink === undefined ? [] : [outsideDevice(spec.six.uplink.vlan, context)],
+  );
   return [
     sysctl(
       undefined,
