@@ -15,3 +15,10 @@ test('readAbilities() says of the router guard what the kernel says of a chain o
   if (code === 0) assert.equal(said, true);
   else assert.match(String(said), /egress hook, are needed/);
 });
+
+test('readAbilities() says whether the node can route networks with IPv6', async () => {
+  const { code } = await tryRun(['unshare', '--net', '--', ...'ip -6 rule add from 2001:db8::/64 lookup 2'.split(' ')]);
+  const said = (await readAbilities())['ipv6-router'];
+  if (code === 0) assert.equal(said, true);
+  else assert.match(String(said), /routes no IPv6 by source/);
+});

@@ -48,6 +48,12 @@ const PROBES: readonly Probe[] = [
       'router advertisements of instances cannot be held back, so no instance can be in a network with IPv6: nftables, and a kernel of 5.16 or later with its egress hook, are needed',
   },
   {
+    name: 'ipv6-router',
+    argv: 'ip -6 rule add from 2001:db8::/64 lookup 2'.split(' '),
+    without:
+      'the kernel routes no IPv6 by source, so networks with IPv6 cannot have this router node (CONFIG_IPV6 with CONFIG_IPV6_MULTIPLE_TABLES, and not switched off with ipv6.disable=1)',
+  },
+  {
     name: 'conntrack',
     argv: ['conntrack', '-L'],
     without: 'connections cannot be tracked and handed over (module nf_conntrack_netlink, package conntrack)',

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Body, Params } from '../../../test/support/cloud.ts';
+import { addRouters } from '../../../test/support/hosts.ts';
 import { BUILT_IN } from '../../model/built-in.ts';
 import { ISOLATED, PREFIX, openSix } from './ipv6.test-support.ts';
 import { NOBODY, unknown } from './network.test-support.ts';
@@ -20,13 +21,13 @@ test('createNetworkOffering says which families its networks have, and refuses w
   await refused({ ...dual, guestiptype: 'L2' }, 'supported only for network offerings of type Isolated');
   await refused({ ...dual, supportedservices: 'Gateway', segment: 'vlan' }, 'goes with segment=overlay only');
   await refused({ ...dual, supportedservices: 'Gateway', specifyvlan: 'true' }, 'goes with segment=overlay only');
+  const byNode = {
+    supportedservices: 'Gateway',
+    serviceproviderlist: [{ service: 'Gateway', provider: 'LinuxRouter' }],
+  };
   await refused(
-    {
-      ...dual,
-      supportedservices: 'Gateway',
-      serviceproviderlist: [{ service: 'Gateway', provider: 'LinuxRouter' }],
-    },
-    'is not supported by the provider LinuxRouter',
+    { ...byNode, internetprotocol: 'ipv6' },
+    'internetprotocol ipv6 is not supported by the provider LinuxRouter: its nodes find each other',
   );
   const six = { internetprotocol: 'ipv6' };
   await refused(
@@ -274,4 +275,61 @@ test('updateNetwork does not change the families of a network', async () => {
     { id, networkofferingid: cloud.made.six },
     'its instances would lose addresses, or get none',
   );
+});
+
+test('a network with IPv6 may be routed by router nodes: it gets a prefix, a firewall and a route, and nodes that can', async () => {
+  await using cloud = await openSix();
+  await addRouters(cloud.store, 2);
+  await cloud.callAs('admin', 'createVlanIpRange', {
+    zoneid: BUILT_IN.zone,
+    startip: '203.0.113.10',
+    endip: '203.0.113.20',
+    gateway: '203.0.113.1',
+    netmask: '255.255.255.0',
+    ip6cidr: '2001:db8:100::/64',
+    ip6gateway: '2001:db8:100::1',
+  });
+  const names = ['Dhcp', 'Dns', 'Firewall', 'Gateway', 'SourceNat'];
+  const { networkoffering } = (await cloud.callAs('admin', 'createNetworkOffering', {
+    name: 'nodes',
+    displaytext: 'nodes',
+    ...ISOLATED,
+    internetprotocol: 'dualstack',
+    supportedservices: names.join(),
+    serviceproviderlist: names.map((service) => ({ service, provider: 'LinuxRouter' })),
+  })) as { networkoffering: Body };
+  const params = { name: 'web', zoneid: BUILT_IN.zone, networkofferingid: String(networkoffering['id']) };
+  const { network } = (await cloud.callAs('acme-admin', 'createNetwork', params)) as { network: Body };
+  assert.deepEqual(
+    ['ip6cidr', 'ip6gateway', 'ip6firewall', 'internetprotocol', 'routedby'].map((key) => network[key]),
+    ['2001:db8:200::/64', '2001:db8:200::1', true, 'dualstack', 'LinuxRouter'],
+  );
+  assert.deepEqual(
+    (network['ip6routes'] as Body[]).map(({ subnet }) => subnet),
+    ['2001:db8:200::/64'],
+  );
+  const networkid = String(network['id']);
+  await cloud.settle();
+  const rule = await cloud.doAs('acme-admin', 'createIpv6FirewallRule', {
+    networkid,
+    protocol: 'tcp',
+    startport: '22',
+  });
+  assert.equal((rule['firewallrule'] as Body)['state'], 'Active');
+  const say = (ability: string | true | undefined): Promise<unknown> =>
+    cloud.store.write(async (tx) => {
+      for (const id of (await tx.db.selectFrom('host').select('id').where('kind', '=', 'router').execute()).map(
+        (host) => host.id,
+      ))
+        await tx.update('host', id, {
+          facts: JSON.stringify({ abilities: ability === undefined ? {} : { 'ipv6-router': ability } }),
+        });
+    });
+  for (const ability of ['the kernel has none', undefined] as const) {
+    await say(ability);
+    const why = /needs a router node that is Up and free to route for \S+; there is none \(2 routes no IPv6\)\. /;
+    await cloud.refused('acme-admin', 'createNetwork', params, why, 533);
+  }
+  await say(true);
+  assert.ok(await cloud.callAs('acme-admin', 'createNetwork', { ...params, name: 'more' }));
 });

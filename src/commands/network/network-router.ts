@@ -4,6 +4,7 @@ import { refuse } from '../../api/error.ts';
 import { newId } from '../../lib/id.ts';
 import { cidr, formatCidr, isPrivate, last, overlaps, size } from '../../lib/ip.ts';
 import { LINUX_ROUTER, isRedundant, needsLinuxRouter, servicesOf } from '../../model/network-service.ts';
+import type { NodeFacts } from '../../protocol/document.ts';
 import { allocateHighest, releaseAddresses } from '../../store/allocate.ts';
 import type { Tables } from '../../store/schema.ts';
 import { giveSourceNat, takeBackNetwork } from '../public/public-ip-give.ts';
@@ -48,7 +49,7 @@ function routersWanted(offering: Pick<Offering, 'services' | 'capabilities'>): 0
 /**
  * Gives a network the legs that its offering asks for: none, one, or two; those it has stay. The network's gateway address and one
  * own address per leg, the highest that are free, are taken from its range. Refuses with 533 where there are too few router nodes that are
- * Up, Enabled and route for no overlapping CIDR.
+ * Up, Enabled, route for no overlapping CIDR, and IPv6 where the network has it.
  */
 async function assignLegs(room: WriteRoom, network: Network, offering: Offering): Promise<void> {
   const wanted = routersWanted(offering);
@@ -135,12 +136,21 @@ function checkRoutable(network: Network, offering: Offering): void {
 
 /** Why a node has no place for a network: root is told so, tenants that the addresses are not to be had. */
 const CLASH = 'routes for a network with an overlapping CIDR already';
+const NO_SIX = 'routes no IPv6';
 
 interface Node {
   readonly id: string;
   readonly name: string;
   /** Why it can take no leg here: what it is or does. */
   readonly problem: string | undefined;
+}
+
+/**
+ * Whether a router node can route IPv6. One that has said nothing of itself yet is not judged; one that does not speak of it has an agent
+ * that would leave it undone and not say so.
+ */
+function routesSix(facts: string | null): boolean {
+  return facts === null || (JSON.parse(facts) as Partial<NodeFacts>).abilities?.['ipv6-router'] === true;
 }
 
 async function chooseNodes(
@@ -161,7 +171,7 @@ async function chooseNodes(
   const others = nodes.filter((node) => node.problem !== undefined);
   // Which machines there are is the operator's business; why they do not help is everybody's.
   const why = root
-    ? others.map((node) => `${node.name} ${node.problem}`)
+    ? others.map(({ name, problem }) => `${name} ${problem}${problem === NO_SIX ? ', see its abilities' : ''}`)
     : [...Map.groupBy(others, (node) => node.problem)].map(
         ([problem, group]) => `${group.length} ${problem === CLASH ? `without room for ${network.cidr}` : problem}`,
       );
@@ -179,7 +189,7 @@ async function chooseNodes(
 async function nodesFor(room: Room, network: Network): Promise<Node[]> {
   const hosts = await room.db
     .selectFrom('host')
-    .select(['id', 'name', 'state', 'resourcestate'])
+    .select(['id', 'name', 'state', 'resourcestate', 'facts'])
     .where('zone', '=', network.zone)
     .where('kind', '=', 'router')
     .orderBy('name')
@@ -198,7 +208,7 @@ async function nodesFor(room: Room, network: Network): Promise<Node[]> {
   const byHost = Map.groupBy(legs, ({ host }) => host);
   const own = network.cidr === null ? undefined : cidr(network.cidr);
   return hosts
-    .map(({ id, name, state, resourcestate }) => {
+    .map(({ id, name, state, resourcestate, facts }) => {
       const here = (byHost.get(id) ?? []).filter((leg) => leg.id !== network.id);
       const clash = here.some((leg) => leg.cidr !== null && own !== undefined && overlaps(cidr(leg.cidr), own));
       const problem =
@@ -208,7 +218,9 @@ async function nodesFor(room: Room, network: Network): Promise<Node[]> {
             ? `is ${resourcestate}`
             : clash
               ? CLASH
-              : undefined;
+              : network.ip6cidr === null || routesSix(facts)
+                ? undefined
+                : NO_SIX;
       return { id, name, load: here.length, problem };
     })
     .toSorted((a, b) => a.load - b.load);

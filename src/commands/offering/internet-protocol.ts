@@ -1,5 +1,5 @@
-// Which families the networks of an offering have, and what goes with it: IPv6 is OVN's to route, and what translates IPv4 is of no use
-// without IPv4. The same for network and VPC offerings.
+// Which families the networks of an offering have, and what goes with it: who can route IPv6, where, and that what translates IPv4 is of
+// no use without IPv4. The same for network and VPC offerings.
 import { refuse } from '../../api/error.ts';
 import { INTERNET_PROTOCOLS, type InternetProtocol } from '../../model/ipv6.ts';
 import { type NetworkService, type OfferedService, routedBy } from '../../model/network-service.ts';
@@ -39,12 +39,17 @@ export function checkInternetProtocol(
     );
   }
   const by = routedBy(services);
-  if (by !== 'Ovn') {
+  if (by === 'None') {
     throw refuse(
       'parameter',
-      by === 'None'
-        ? `internetprotocol ${protocol} needs somebody who routes IPv6: add the service Gateway, with Firewall, or NetworkACL for tiers of VPCs`
-        : `internetprotocol ${protocol} is not supported by the provider LinuxRouter, which routes IPv4 only: name VirtualRouter or Ovn, or leave internetprotocol out`,
+      `internetprotocol ${protocol} needs somebody who routes IPv6: add the service Gateway, with Firewall, or NetworkACL for tiers of VPCs`,
+    );
+  }
+  if (by === 'LinuxRouter') {
+    if (protocol === 'dualstack') return;
+    throw refuse(
+      'parameter',
+      `internetprotocol ${protocol} is not supported by the provider LinuxRouter: its nodes find each other, and decide who routes, by IPv4 addresses of the network (VRRP). Use dualstack, or name VirtualRouter or Ovn`,
     );
   }
   // OVN 23.03 answers a router solicitation at every hypervisor that sees it, and on a VLAN all do (measured: two hypervisors, two answers).
@@ -52,7 +57,7 @@ export function checkInternetProtocol(
   if (segment === 'vlan') {
     throw refuse(
       'parameter',
-      `internetprotocol ${protocol} goes with segment=overlay only: on a VLAN all hypervisors would answer machines that ask for their IPv6 router, and switches lose the way to it. Leave specifyvlan and segment=vlan out`,
+      `internetprotocol ${protocol} goes with segment=overlay only where OVN routes: on a VLAN all hypervisors would answer machines that ask for their IPv6 router, and switches lose the way to it. Leave specifyvlan and segment=vlan out, or name the provider LinuxRouter`,
     );
   }
   if (protocol === 'ipv6') refuseInIpv4(services);
