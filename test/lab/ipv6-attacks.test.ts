@@ -5,7 +5,7 @@ import { suite, test } from 'node:test';
 import { linkLocalAddress, formatIp6 } from '../../src/lib/ip6.ts';
 import { text } from '../../src/demo/answer.ts';
 import { type Attack, attack, onlyTwinsArrive } from '../support/attack.ts';
-import { TYPE, icmp6, ip6, ipv6, linkLayer } from '../support/frames.ts';
+import { TYPE, icmp6, ip6, ipv6, linkLayer, routerAdvertisement } from '../support/frames.ts';
 import { type Guest6, type Ipv6Lab, comes, ipv6Lab } from '../support/ipv6-lab.ts';
 import { ethernet } from '../support/packets.ts';
 import { cloudForSuite, type LabCloud } from '../support/tenant-lab.ts';
@@ -29,12 +29,7 @@ const linkOf = (mac: string): string => formatIp6(linkLocalAddress(mac));
 /** An unknown option, which whoever reads the message skips (RFC 4861, 4.6): room for a mark. */
 const room = (mark: Buffer): Buffer => Buffer.concat([Buffer.from([253, 3]), mark, Buffer.alloc(6)]);
 
-/** Lifetime half an hour, and a prefix for addresses. */
-const advertisement = Buffer.concat([
-  Buffer.from([64, 0, 0x07, 0x08, 0, 0, 0, 0, 0, 0, 0, 0]),
-  Buffer.from([3, 4, 64, 0xc0, 0, 1, 0x51, 0x80, 0, 0, 0x38, 0x40, 0, 0, 0, 0]),
-  ip6(BAD_PREFIX),
-]);
+const advertisement = routerAdvertisement(BAD_PREFIX);
 
 interface Said {
   readonly from?: string;

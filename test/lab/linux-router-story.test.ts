@@ -3,8 +3,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { rows, text } from '../../src/demo/answer.ts';
 import { story } from '../../lab/stories/linux-router.ts';
+import { formatIp6, linkLocalAddress } from '../../src/lib/ip6.ts';
+import { routerLinkAddress } from '../../src/model/ipv6.ts';
+import { type Attack, attack, onlyTwinsArrive } from '../support/attack.ts';
+import { TYPE, datagram, icmp6, ipv4, ipv6, linkLayer, routerAdvertisement } from '../support/frames.ts';
+import { GUEST_PREFIX, OUTSIDE6, WIRE6, comes } from '../support/ipv6-lab.ts';
+import { ethernet } from '../support/packets.ts';
 import { lost, playForTest } from '../support/play.ts';
-import { labCloud } from '../support/tenant-lab.ts';
+import { type Guest, type LabCloud, labCloud } from '../support/tenant-lab.ts';
 
 const PUBLIC = '203.0.113.101';
 
@@ -54,4 +60,117 @@ test("a Linux router takes the virtual router's place: every promise of the stor
     }
     assert.equal(await wire.pingFrom('outside', PUBLIC), false);
   });
+
+  await t.test('a network with both families on the same nodes: IPv6 in, out, and over a takeover', async (own) => {
+    const vm = await bothFamilies(await labCloud(cloud));
+    const { lab, a, b, networkid, link } = vm;
+    for (const guest of [a, b]) {
+      const { stdout } = await lab.exec(guest, 'ip', '-6', 'address', 'show', 'dev', 'eth0');
+      assert.match(stdout, new RegExp(`inet6 ${guest.six}/64 scope global`), 'as the API says');
+    }
+    assert.match(
+      (await lab.exec(b, 'ip', '-6', 'route', 'show', 'default')).stdout,
+      new RegExp(`^default via ${link} `),
+    );
+    assert.ok(await vm.ping6(a, b.six), 'inside, between hypervisors');
+    assert.equal(await vm.ping6(a, OUTSIDE6), false, 'the offering lets nothing out without a rule');
+    const rule = { networkid, protocol: 'icmp', icmptype: '128', icmpcode: '0' };
+    await call('createIpv6FirewallRule', { ...rule, traffictype: 'Egress' });
+    await comes('the outside', () => vm.ping6(a, OUTSIDE6));
+    assert.equal(await vm.ping6('outside', b.six), false, 'and nothing in');
+    await call('createIpv6FirewallRule', rule);
+    await comes('from the outside', () => vm.ping6('outside', b.six));
+
+    const all = { mac: '33:33:00:00:00:01', ip: 'ff02::1' };
+    const rogue = (name: string, from: string): Attack => {
+      const body = Buffer.concat([routerAdvertisement('2001:db8:bad::'), linkLayer(1, a.mac)]);
+      const data = icmp6({ from, to: all.ip }, 134, body);
+      const packet = ipv6({ from, to: all.ip, next: 58, data });
+      return { name, frames: [ethernet(all.mac, a.mac, TYPE.ipv6, packet)], mark: packet };
+    };
+    const twin = attack('a datagram', (mark) => {
+      const data = datagram(9, 9, mark);
+      return ethernet(b.mac, a.mac, TYPE.ipv4, ipv4({ from: a.address, to: b.address, protocol: 17, data }));
+    });
+    await onlyTwinsArrive(cloud, {
+      from: a,
+      attacks: [
+        rogue('it is a router', formatIp6(linkLocalAddress(a.mac))),
+        rogue('it is the router', link),
+        rogue('it is a router, by its global address', a.six),
+      ],
+      twins: [{ twin, hears: b }],
+      watchers: [b],
+    });
+    assert.doesNotMatch((await lab.exec(b, 'ip', '-6', 'address', 'show', 'dev', 'eth0')).stdout, /2001:db8:bad:/);
+
+    const seen = await lab.wire.outage(b, OUTSIDE6, async () => {
+      for (const port of ['r1-eth0', 'r1-eth1']) await lab.wire.inNetwork('sw', ['ip', 'link', 'set', port, 'down']);
+      await comes('r2', () => vm.ping6(b, OUTSIDE6));
+    });
+    for (const port of ['r1-eth0', 'r1-eth1']) await lab.wire.inNetwork('sw', ['ip', 'link', 'set', port, 'up']);
+    own.diagnostic(`IPv6 at the loss of the master: away for ${Math.round(seen.gapMs)} ms`);
+    assert.ok(seen.recovered && seen.gapMs < 5000, JSON.stringify(seen));
+    assert.ok(await vm.ping6('outside', b.six));
+  });
 });
+
+interface Guest6 extends Guest {
+  readonly six: string;
+}
+
+/** What an operator and a tenant do for IPv6 behind router nodes: two instances on two hypervisors, and the upstream told the way. */
+async function bothFamilies(lab: LabCloud) {
+  const admin = lab.cloud.as('admin');
+  const { tenant, wire } = lab;
+  const { zoneid } = tenant;
+  await admin('createVlanIpRange', {
+    zoneid,
+    startip: '203.0.113.120',
+    endip: '203.0.113.125',
+    gateway: '203.0.113.1',
+    netmask: '255.255.255.0',
+    ip6cidr: WIRE6.cidr,
+    ip6gateway: WIRE6.gateway,
+  });
+  await admin('createGuestNetworkIpv6Prefix', { zoneid, prefix: GUEST_PREFIX });
+  const services = ['Dhcp', 'Dns', 'Firewall', 'Gateway', 'SourceNat'];
+  const byNode = Object.fromEntries(
+    services.flatMap((service, index) => [
+      [`serviceproviderlist[${index}].service`, service],
+      [`serviceproviderlist[${index}].provider`, 'LinuxRouter'],
+    ]),
+  );
+  await admin('createNetworkOffering', {
+    name: 'both',
+    displaytext: 'both',
+    traffictype: 'Guest',
+    guestiptype: 'Isolated',
+    internetprotocol: 'dualstack',
+    supportedservices: services.join(),
+    ...byNode,
+    'servicecapabilitylist[0].service': 'SourceNat',
+    'servicecapabilitylist[0].capabilitytype': 'RedundantRouter',
+    'servicecapabilitylist[0].capabilityvalue': 'true',
+    enable: 'true',
+  });
+  const networkid = await tenant.network('both', { cidr: '10.30.0.0/24' });
+  const [shown] = rows(await tenant.call('listNetworks', { id: networkid }), 'network');
+  for (const route of rows(shown!, 'ip6routes'))
+    await wire.route('upstream', text(route, 'subnet'), text(route, 'gateway'));
+  const instance = async (name: string, host: string): Promise<Guest6> => {
+    const guest = await tenant.instance(name, networkid, host);
+    const [nic] = rows(await tenant.call('listNics', { virtualmachineid: guest.id }), 'nic');
+    return { ...guest, six: text(nic, 'ip6address') };
+  };
+  const [a, b] = await Promise.all([instance('six1', 'h1'), instance('six2', 'h2')]);
+  return {
+    lab,
+    networkid,
+    a,
+    b,
+    link: routerLinkAddress(networkid, text(shown, 'gateway')),
+    ping6: async (from: string | { readonly id: string }, to: string): Promise<boolean> =>
+      (await wire.inNetwork(from, ['ping', '-6', '-n', '-c', '1', '-W', '1', to])).code === 0,
+  };
+}

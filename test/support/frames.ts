@@ -121,6 +121,13 @@ export function linkLayer(kind: 1 | 2, mac: string): Buffer {
   return Buffer.concat([u8(kind, 1), hardware(mac)]);
 }
 
+/** What a router says of itself: for half an hour it is one, and machines are to make addresses in a /64 (RFC 4861, 4.2). */
+export function routerAdvertisement(prefix: string): Buffer {
+  const lifetime = u8(64, 0, 0x07, 0x08, 0, 0, 0, 0, 0, 0, 0, 0);
+  const information = u8(3, 4, 64, 0xc0, 0, 1, 0x51, 0x80, 0, 0, 0x38, 0x40, 0, 0, 0, 0);
+  return Buffer.concat([lifetime, information, ip6(prefix)]);
+}
+
 /** Puts a tag into a frame, after its addresses. */
 export function tagged(frame: Buffer, vlan: number, type: number = TYPE.dot1q): Buffer {
   return Buffer.concat([frame.subarray(0, 12), u16(type, vlan), frame.subarray(12)]);
