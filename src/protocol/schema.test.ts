@@ -33,6 +33,15 @@ test('nodeDocument takes a document as the server makes it, and drops what a new
   assert.deepEqual(nodeDocument.parse({ ...good, colour: 'red' }), good);
 });
 
+const six = { address: '2001:db8::7', router: nic.mac } as const;
+
+test('nodeDocument takes a card that knows its router by MAC, or by its link-local address', () => {
+  for (const more of [{}, { routerAddress: 'fe80::ff:fe00:1' }]) {
+    const document = { ...good, instances: [{ ...instance, nics: [{ ...nic, six: { ...six, ...more } }] }] };
+    assert.deepEqual(nodeDocument.parse(document), document);
+  }
+});
+
 const hostile: readonly (readonly [string, unknown])[] = [
   ['a line break in a host name', { ...good, instances: [{ ...instance, hostname: 'vm1\nroot::0:0' }] }],
   ['a command in a host name', { ...good, instances: [{ ...instance, hostname: '$(reboot)' }] }],
@@ -48,6 +57,14 @@ const hostile: readonly (readonly [string, unknown])[] = [
   ['an MTU that is no number', { ...good, instances: [{ ...instance, nics: [{ ...nic, mtu: '1442 up' }] }] }],
   ['a peer that is no address', { ...good, peers: [{ name: 'h2', underlayIp: '192.0.2.12; reboot' }] }],
   ['a node name with a slash', { ...good, node: 'h1/CN=h2' }],
+  [
+    "a router's link-local address that is none",
+    { ...good, instances: [{ ...instance, nics: [{ ...nic, six: { ...six, routerAddress: '2001:db8::1' } }] }] },
+  ],
+  [
+    "a command behind a router's link-local address",
+    { ...good, instances: [{ ...instance, nics: [{ ...nic, six: { ...six, routerAddress: 'fe80::1; flush' } }] }] },
+  ],
   ['a generation below zero', { ...good, generation: -1 }],
   [
     'a filter behind an address to be asked',

@@ -89,8 +89,39 @@ test('routerSpec() gives what an agent takes', () => {
   assert.equal(taken.data.routers?.[0]?.publicAddresses[0]?.forwards[0]?.publicPort, 2222);
 });
 
+const ENTERS = { ...RULE, id: newId(), cidrs: ['2001:db8:51::/48'] };
+const SIX = {
+  cidr: '2001:db8:1::/64',
+  gateway: '2001:db8:1::1',
+  link: 'fe80::ff:fe00:1',
+  ingress: [ENTERS],
+  egressDefault: 'allow',
+  egress: [],
+} as const;
+
+test('routerSpec() says what of a role is IPv6, with a way out or without, as an agent takes it', () => {
+  const uplink = {
+    vlan: 77,
+    cidr: '2001:db8:100::/64',
+    gateway: '2001:db8:100::1',
+    address: '2001:db8:100::ff:fe00:1',
+  };
+  const routers = [
+    routerSpec(role({ six: { ...SIX, uplink } }), 1400),
+    routerSpec(role({ six: SIX }), 1500),
+    routerSpec(role(), 1500),
+  ];
+  const { six } = routers[0]!;
+  assert.deepEqual(six?.uplink, { address: uplink.address, prefixLength: 64, gateway: uplink.gateway, vlan: 77 });
+  assert.deepEqual([six.cidr, six.gateway, six.link, six.mtu], [SIX.cidr, SIX.gateway, SIX.link, 1400]);
+  assert.deepEqual([routers[1]!.six?.mtu, routers[1]!.six?.uplink, routers[2]!.six], [1500, undefined, undefined]);
+  const taken = nodeDocument.safeParse({ node: 'r1', generation: 7, instances: [], peers: [], routers });
+  assert.ok(taken.success, JSON.stringify(taken.error?.issues));
+  assert.deepEqual(taken.data.routers?.[0]?.six?.ingress[0]?.cidrs, ['2001:db8:51::/48']);
+});
+
 test('routerErrors() finds the network, the leg, the addresses and the rules that an error is about, and no others', () => {
-  const [broken, well] = [role(), role()];
+  const [broken, well] = [role({ six: SIX }), role()];
   const host = {
     id: 'r1',
     name: 'r1',
@@ -109,8 +140,8 @@ test('routerErrors() finds the network, the leg, the addresses and the rules tha
   } as unknown as NodeReport;
   const errors = routerErrors(intent, new Map([['r1', report]]));
   const text = 'node r1, which says of network web: eth1 is down';
-  for (const id of [broken.id, broken.network.id, broken.publicAddresses[0]!.id, FORWARD, RULE.id])
+  for (const id of [broken.id, broken.network.id, broken.publicAddresses[0]!.id, FORWARD, RULE.id, ENTERS.id])
     assert.equal(errors.get(id), text);
-  assert.equal(errors.size, 5);
+  assert.equal(errors.size, 6);
   assert.deepEqual([...routerErrors(intent, new Map())], []);
 });

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
 import type { Intent, UnitKey } from '../model/intent.ts';
+import { cardAddress, routerLinkAddress, routerPortMac, uplinkAddress } from '../model/ipv6.ts';
 import type { RouterRole } from '../model/router-role.ts';
 import { createIntentCache } from './load.ts';
 import {
@@ -278,6 +279,56 @@ test('a leg that moves touches both nodes, its peer, and its network', async () 
   assert.deepEqual(rolesOf(intent, at.routers[1])[0]?.peerNodes, [{ name: 'r3', underlayIp: '192.0.2.13' }]);
 });
 
+const SIX = { ip6cidr: '2001:db8:1::/64', ip6gateway: '2001:db8:1::1' } as const;
+const WIRE6 = { ip6cidr: '2001:db8:100::/64', ip6gateway: '2001:db8:100::1' } as const;
+
+test('with IPv6 the two of a pair are asked for the same addresses and rules; cards know the router by its link-local one', async () => {
+  await using opened = await DATABASES[0]!.open();
+  const { store } = opened;
+  const { network, routers, hypervisor, range, nic } = await store.write(addSetting);
+  const link = routerLinkAddress(network.id, '10.1.1.1');
+  const ip6 = cardAddress(SIX.ip6cidr, nic.mac);
+  const rule = {
+    ...firewallRow(network.id, null),
+    direction: 'Ingress',
+    family: 6,
+    cidrlist: '2001:db8:51::/48',
+  } as const;
+  await store.write(async (tx) => {
+    await tx.update('network', network.id, SIX);
+    await tx.update('nic', nic.id, { ip6 });
+    await tx.insert('firewallrule', rule);
+  });
+  const cache = createIntentCache(store);
+  const { intent } = await cache.reload();
+  const [role] = rolesOf(intent, routers[0]);
+  assert.deepEqual(role!.six, {
+    cidr: SIX.ip6cidr,
+    gateway: SIX.ip6gateway,
+    link,
+    ingress: [
+      { id: rule.id, protocol: 'tcp', startPort: 22, endPort: 22, cidrs: ['2001:db8:51::/48'], destinationCidrs: [] },
+    ],
+    egressDefault: 'deny',
+    egress: [],
+  });
+  assert.deepEqual(role!.egress, [], 'a rule is of one family');
+  assert.deepEqual(rolesOf(intent, routers[1])[0]!.six, role!.six);
+  const [card] = intent.hosts.get(hypervisor.id)!.instances[0]!.nics;
+  assert.deepEqual(card!.six, { address: ip6, router: routerPortMac(network.id, '10.1.1.1'), routerAddress: link });
+  assert.deepEqual(intent.networks.get(network.id)!.six, { cidr: SIX.ip6cidr, gateway: SIX.ip6gateway });
+
+  await store.write((tx) => tx.update('publicrange', range.id, WIRE6));
+  const later = await cache.refresh();
+  const uplink = {
+    vlan: 77,
+    cidr: WIRE6.ip6cidr,
+    gateway: WIRE6.ip6gateway,
+    address: uplinkAddress(WIRE6.ip6cidr, network.id),
+  };
+  for (const node of routers) assert.deepEqual(rolesOf(later.intent, node)[0]!.six!.uplink, uplink);
+});
+
 const OPERATIONS: readonly ((tx: Tx, at: Setting, n: number) => Promise<void>)[] = [
   async (tx, { legs }, n) => {
     const leg = legs[n % 2]!;
@@ -320,6 +371,11 @@ const OPERATIONS: readonly ((tx: Tx, at: Setting, n: number) => Promise<void>)[]
   (tx, { nic }, n) => tx.update('instance', nic.instance, { hostname: `vm${n}` }),
   (tx, { network }, n) => tx.update('network', network.id, n % 2 === 0 ? { name: `n${n}` } : { dns1: '8.8.8.8' }),
   (tx, _at, n) => tx.update('zone', WORLD.zone, { dns1: `9.9.9.${n}` }),
+  (tx, { network }, n) => tx.update('network', network.id, n % 3 === 0 ? { ip6cidr: null, ip6gateway: null } : SIX),
+  (tx, { range }, n) => tx.update('publicrange', range.id, n % 3 === 0 ? { ip6cidr: null, ip6gateway: null } : WIRE6),
+  (tx) => tx.insert('publicrange', rangeRow({ ...WIRE6, vlan: 78 })),
+  (tx, { network }, n) =>
+    tx.insert('firewallrule', { ...firewallRow(network.id, null), family: 6, startport: n, endport: n }),
 ];
 
 test('after any changes of the public side refresh() equals a full load, and what was not touched is the same object', async () => {
