@@ -3,7 +3,7 @@
 import { z } from 'zod';
 import { isUuid } from '../lib/id.ts';
 import { parseCidr, parseIp } from '../lib/ip.ts';
-import { SLAAC_LENGTH, isLinkLocal, parseCidr6, parseIp6 } from '../lib/ip6.ts';
+import { parseIp6 } from '../lib/ip6.ts';
 import {
   type JoinAnswer,
   type JoinRequest,
@@ -13,12 +13,12 @@ import {
   type ProbeReport,
   type ReceiptReport,
 } from './document.ts';
+import { link6, routerSix } from './router-six-schema.ts';
 import { vpnJob, vpnStatus } from './vpn-schema.ts';
 
 const id = z.string().refine(isUuid, 'is no id (lower-case UUID)');
 const ip4 = z.string().refine((text) => parseIp(text) !== undefined, 'is no IPv4 address');
 const ip6 = z.string().refine((text) => parseIp6(text) !== undefined, 'is no IPv6 address');
-const link6 = z.string().refine(isLinkLocal, 'is no link-local address');
 const generation = z.int().min(0);
 const text = z.string().max(4000);
 
@@ -32,11 +32,6 @@ const passwordHash = z.string().regex(/^[!*A-Za-z0-9./$=,_-]{0,300}$/, 'is no pa
 
 const mac = z.string().regex(/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/, 'is no MAC address');
 const cidr4 = z.string().refine((given) => parseCidr(given) !== undefined, 'is no IPv4 prefix');
-const cidr6 = z.string().refine((given) => parseCidr6(given) !== undefined, 'is no IPv6 prefix');
-/** One that machines can make addresses in. */
-const prefix64 = z
-  .string()
-  .refine((given) => parseCidr6(given)?.length === SLAAC_LENGTH, `is no IPv6 prefix of length ${SLAAC_LENGTH}`);
 const vlan = z.int().min(1).max(4094);
 const port = z.int().min(1).max(65535);
 
@@ -101,7 +96,6 @@ const firewallRule = z.object({
   cidrs: z.array(cidr4),
   destinationCidrs: z.array(cidr4),
 });
-const firewallRule6 = firewallRule.extend({ cidrs: z.array(cidr6), destinationCidrs: z.array(cidr6) });
 
 const cookieName = z.string().regex(/^[A-Za-z0-9_.-]{1,64}$/, "is no cookie's name");
 
@@ -215,25 +209,7 @@ const router = z.object({
   egress: z.array(firewallRule),
   routes: z.array(z.object({ cidr: cidr4, via: ip4 })),
   publicAddresses: z.array(publicAddress),
-  six: z
-    .object({
-      cidr: prefix64,
-      gateway: ip6,
-      link: link6,
-      mtu: z.int().min(1280).max(65535),
-      uplink: z
-        .object({
-          address: ip6,
-          prefixLength: z.int().min(0).max(128),
-          gateway: ip6,
-          vlan: vlan.exactOptional(),
-        })
-        .exactOptional(),
-      ingress: z.array(firewallRule6),
-      egressDefault: z.enum(['allow', 'deny']),
-      egress: z.array(firewallRule6),
-    })
-    .exactOptional(),
+  six: routerSix.exactOptional(),
 });
 
 const named = z.object({ name: hostname, ip: ip4.exactOptional(), ip6: ip6.exactOptional() });

@@ -21,7 +21,13 @@ import {
   mtuOf,
 } from '../model/intent.ts';
 import { looksLikeIp6 } from '../lib/ip6.ts';
-import { LINUX_ROUTER, capabilitiesOf, routedBy, servicesOf as offeredServices } from '../model/network-service.ts';
+import {
+  LINUX_ROUTER,
+  type RoutedBy,
+  capabilitiesOf,
+  routedBy,
+  servicesOf as offeredServices,
+} from '../model/network-service.ts';
 import type { Row, Rows } from './intent-rows.ts';
 import { networkSide, vpcSide } from './public-unit.ts';
 import { routerRoles, routesOf } from './router-unit.ts';
@@ -152,12 +158,17 @@ export function networkUnit(rows: Rows, row: Row<'network'>): PrivateNetwork | G
       ...(member.mac === null ? {} : { mac: member.mac }),
     })),
     routes: routesOf(rows, row.id),
-    ...firewall6Of(rows, row),
+    // What router nodes let through is theirs (router-unit.ts).
+    ...(whoRoutes(rows, row) === 'LinuxRouter' ? {} : firewall6Of(rows, row)),
   };
 }
 
+function whoRoutes(rows: Rows, row: Row<'network'>): RoutedBy {
+  return routedBy([...offered(rows, row)].map(([name, provider]) => ({ name, provider })));
+}
+
 function routedByOvn(rows: Rows, row: Row<'network'>): boolean {
-  return routedBy([...offered(rows, row)].map(([name, provider]) => ({ name, provider }))) === 'Ovn';
+  return whoRoutes(rows, row) === 'Ovn';
 }
 
 /** Whether OVN has a router port on the network: that may be at any hypervisor, so the network's VLAN is needed at all of them. */
@@ -308,7 +319,7 @@ function instanceOf(rows: Rows, row: Row<'instance'>, host: string, underlayMtu:
           ...(nic.ip === null ? [] : [{ ip: nic.ip, moved: nic.moved }]),
           ...rows.nicaddress.by('nic', nic.id).map(({ ip, moved }) => ({ ip, moved })),
         ],
-        ...nicSix(nic, network, network.vpc === null && !routedByOvn(rows, network)),
+        ...nicSix(nic, network, whoRoutes(rows, network) === 'LinuxRouter'),
         ...(network.vpc === null && network.gateway !== null && !routedByOvn(rows, network)
           ? { upstream: network.gateway }
           : {}),

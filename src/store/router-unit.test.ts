@@ -2,81 +2,25 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import type { Intent, UnitKey } from '../model/intent.ts';
-import { cardAddress, routerLinkAddress, routerPortMac, uplinkAddress } from '../model/ipv6.ts';
+import type { UnitKey } from '../model/intent.ts';
 import type { RouterRole } from '../model/router-role.ts';
 import { createIntentCache } from './load.ts';
 import {
+  SIX,
+  type Setting,
+  WIRE6,
+  addSetting,
   balancerMemberRow,
   balancerRow,
   firewallRow,
   forwardRow,
-  legRow,
   publicIpRow,
   rangeRow,
+  rolesOf,
 } from './router-row.test-support.ts';
-import { WORLD, addWorld, hostRow, instanceRow, networkRow, nicRow } from './row.test-support.ts';
-import type { Tables } from './schema.ts';
+import { WORLD, hostRow } from './row.test-support.ts';
 import { DATABASES } from './store.test-support.ts';
 import type { Tx } from './write.ts';
-
-interface Setting {
-  readonly routers: readonly [Tables['host'], Tables['host']];
-  readonly hypervisor: Tables['host'];
-  readonly network: Tables['network'];
-  readonly other: Tables['network'];
-  readonly legs: readonly [Tables['networkrouter'], Tables['networkrouter']];
-  readonly nic: Tables['nic'];
-  readonly range: Tables['publicrange'];
-  readonly address: Tables['publicip'];
-}
-
-const SERVICES = ['Dhcp', 'Dns', 'Firewall', 'PortForwarding', 'Lb', 'SourceNat', 'StaticNat', 'Gateway'];
-
-/** A pair of router nodes for one network with an instance, another network without any, and a source NAT address. */
-async function addSetting(tx: Tx): Promise<Setting> {
-  await addWorld(tx);
-  const offering = await tx.db.selectFrom('networkoffering').selectAll().limit(1).executeTakeFirstOrThrow();
-  const byRouter = JSON.stringify(SERVICES.map((name) => ({ name, provider: 'LinuxRouter' })));
-  const linux = { ...offering, id: '00000000-0000-4000-8000-00000000000a', name: 'linux', services: byRouter };
-  await tx.insert('networkoffering', linux);
-  const wire = { guesttype: 'Isolated', segment: 'vlan' } as const;
-  const network = networkRow({
-    ...wire,
-    name: 'web',
-    offering: linux.id,
-    vlan: 1234,
-    cidr: '10.1.1.0/24',
-    gateway: '10.1.1.1',
-    networkdomain: 'web.example',
-  });
-  const other = networkRow({ ...wire, name: 'bare', offering: WORLD.bareOffering, vlan: 1235, cidr: '10.1.2.0/24' });
-  const hypervisor = hostRow('h1');
-  const routers = [
-    hostRow('r1', { kind: 'router', underlayip: '192.0.2.11' }),
-    hostRow('r2', { kind: 'router', underlayip: '192.0.2.12' }),
-  ] as const;
-  const legs = [
-    legRow(network.id, routers[0].id, '10.1.1.254'),
-    legRow(network.id, routers[1].id, '10.1.1.253', 100),
-  ] as const;
-  const instance = instanceRow('i-1-VM', hypervisor.id);
-  const nic = nicRow(instance.id, network.id, 0, '10.1.1.2');
-  const range = rangeRow({ vlan: 77 });
-  const address = publicIpRow(range.id, '203.0.113.10', network.id, { issourcenat: 1 });
-  for (const row of [network, other]) await tx.insert('network', row);
-  for (const row of [hypervisor, ...routers]) await tx.insert('host', row);
-  for (const row of legs) await tx.insert('networkrouter', row);
-  await tx.insert('instance', instance);
-  await tx.insert('nic', nic);
-  await tx.insert('publicrange', range);
-  await tx.insert('publicip', address);
-  return { routers, hypervisor, network, other, legs, nic, range, address };
-}
-
-function rolesOf(intent: Intent, host: { readonly id: string }): readonly RouterRole[] {
-  return intent.hosts.get(host.id)?.routers ?? [];
-}
 
 test('a network with resolvers of its own is told them, and the resolver that all networks of a node share never asks them', async () => {
   await using opened = await DATABASES[0]!.open();
@@ -277,56 +221,6 @@ test('a leg that moves touches both nodes, its peer, and its network', async () 
   );
   assert.deepEqual(rolesOf(intent, at.routers[0]), []);
   assert.deepEqual(rolesOf(intent, at.routers[1])[0]?.peerNodes, [{ name: 'r3', underlayIp: '192.0.2.13' }]);
-});
-
-const SIX = { ip6cidr: '2001:db8:1::/64', ip6gateway: '2001:db8:1::1' } as const;
-const WIRE6 = { ip6cidr: '2001:db8:100::/64', ip6gateway: '2001:db8:100::1' } as const;
-
-test('with IPv6 the two of a pair are asked for the same addresses and rules; cards know the router by its link-local one', async () => {
-  await using opened = await DATABASES[0]!.open();
-  const { store } = opened;
-  const { network, routers, hypervisor, range, nic } = await store.write(addSetting);
-  const link = routerLinkAddress(network.id, '10.1.1.1');
-  const ip6 = cardAddress(SIX.ip6cidr, nic.mac);
-  const rule = {
-    ...firewallRow(network.id, null),
-    direction: 'Ingress',
-    family: 6,
-    cidrlist: '2001:db8:51::/48',
-  } as const;
-  await store.write(async (tx) => {
-    await tx.update('network', network.id, SIX);
-    await tx.update('nic', nic.id, { ip6 });
-    await tx.insert('firewallrule', rule);
-  });
-  const cache = createIntentCache(store);
-  const { intent } = await cache.reload();
-  const [role] = rolesOf(intent, routers[0]);
-  assert.deepEqual(role!.six, {
-    cidr: SIX.ip6cidr,
-    gateway: SIX.ip6gateway,
-    link,
-    ingress: [
-      { id: rule.id, protocol: 'tcp', startPort: 22, endPort: 22, cidrs: ['2001:db8:51::/48'], destinationCidrs: [] },
-    ],
-    egressDefault: 'deny',
-    egress: [],
-  });
-  assert.deepEqual(role!.egress, [], 'a rule is of one family');
-  assert.deepEqual(rolesOf(intent, routers[1])[0]!.six, role!.six);
-  const [card] = intent.hosts.get(hypervisor.id)!.instances[0]!.nics;
-  assert.deepEqual(card!.six, { address: ip6, router: routerPortMac(network.id, '10.1.1.1'), routerAddress: link });
-  assert.deepEqual(intent.networks.get(network.id)!.six, { cidr: SIX.ip6cidr, gateway: SIX.ip6gateway });
-
-  await store.write((tx) => tx.update('publicrange', range.id, WIRE6));
-  const later = await cache.refresh();
-  const uplink = {
-    vlan: 77,
-    cidr: WIRE6.ip6cidr,
-    gateway: WIRE6.ip6gateway,
-    address: uplinkAddress(WIRE6.ip6cidr, network.id),
-  };
-  for (const node of routers) assert.deepEqual(rolesOf(later.intent, node)[0]!.six!.uplink, uplink);
 });
 
 const OPERATIONS: readonly ((tx: Tx, at: Setting, n: number) => Promise<void>)[] = [

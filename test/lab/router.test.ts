@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { after, before } from 'node:test';
-import { formatIp6, ip6 } from '../../src/lib/ip6.ts';
 import type { RouterSpec } from '../../src/protocol/document.ts';
 import { createCalls } from '../support/router-calls.ts';
 import { CAN_RUN, OUTSIDE6, startRouterLab, test, until, type RouterLab } from '../support/router-lab.ts';
@@ -14,7 +13,7 @@ before(async () => {
 });
 after(async () => lab?.stop());
 
-const { serve, call, pings, address, address6 } = createCalls(() => lab);
+const { serve, call, pings, address, serve6, call6, address6 } = createCalls(() => lab);
 
 const forward = (publicPort: number, ip: string, privatePort: number, cidrs: string[] = []) => ({
   protocol: 'tcp' as const,
@@ -292,24 +291,11 @@ test('S15: a balancer reaches both members, and drops a dead one within a second
 });
 
 test('IPv6: machines make an address of what the router advertises, reach the outside under it, and are reached where a rule lets them be', async () => {
-  const cyan: RouterSpec = {
-    ...red,
-    six: six(5, { egress: [{ protocol: 'tcp', startPort: 90, endPort: 90, cidrs: [], destinationCidrs: [] }] }),
-  };
-  const plain: RouterSpec = {
-    ...blue,
-    six: six(4, {
-      ingress: [{ protocol: 'tcp', startPort: 80, endPort: 80, cidrs: [OUTSIDE6 + '/128'], destinationCidrs: [] }],
-    }),
-  };
+  const tcp = (port: number, cidr: string) => ({ ...open('tcp', port), cidrs: [cidr] });
+  const cyan: RouterSpec = { ...red, six: six(5, { egress: [tcp(90, '::/0')] }) };
+  const plain: RouterSpec = { ...blue, six: six(4, { ingress: [tcp(80, `${OUTSIDE6}/128`)] }) };
   await lab.want('r1', plain, cyan);
-  assert.deepEqual(
-    lab.outcome('r1').routers.map(({ state, findings }) => [state, findings]),
-    [
-      ['MASTER', []],
-      ['MASTER', []],
-    ],
-  );
+  assert.ok(lab.outcome('r1').routers.every(({ state, findings }) => state === 'MASTER' && findings.length === 0));
   for (const { cidr, uplink } of [plain.six!, cyan.six!])
     await lab.does('up', 'ip', 'route', 'replace', cidr, 'via', uplink!.address);
   const [vm1, vm3] = await Promise.all([address6('vm1'), address6('vm3')]);
@@ -320,10 +306,6 @@ test('IPv6: machines make an address of what the router advertises, reach the ou
   );
 
   for (const node of ['vm1', 'vm3', 'outside', 'r1']) for (const port of [80, 90]) serve6(node, port);
-  const call6 = async (from: string, to: string, port: number): Promise<string> => {
-    const { stdout } = await lab.on(from, 'socat', '-u', `TCP6:[${to}]:${port},connect-timeout=0.7`, '-');
-    return stdout.trim() === '' ? '' : formatIp6(ip6(stdout.trim()));
-  };
   await until('the outside', async () => (await call6('vm3', OUTSIDE6, 80)) === vm3);
   await lab.does('vm3', 'ip', 'addr', 'add', '2001:db8:200:4::77/128', 'dev', 'eth0', 'nodad');
   const forged = async (): Promise<boolean> =>
@@ -380,8 +362,3 @@ test('IPv6: machines make an address of what the router advertises, reach the ou
   assert.doesNotMatch(await lab.does('r1', 'ip', '-6', 'rule', 'show'), /2001:/);
   assert.equal(await pings('outside', vm3), false);
 });
-
-/** Says who asked. */
-function serve6(node: string, port: number): void {
-  lab.start(node, 'socat', `TCP6-LISTEN:${port},fork,reuseaddr,ipv6only=1`, 'SYSTEM:echo $SOCAT_PEERADDR | tr -d []');
-}

@@ -1,4 +1,5 @@
 // What machines of the router lab ask each other: small servers that say who they are, and who can reach whom.
+import { formatIp6, ip6 } from '../../src/lib/ip6.ts';
 import { until, type RouterLab } from './router-lab.ts';
 
 export interface Calls {
@@ -9,6 +10,10 @@ export interface Calls {
   pings(from: string, address: string): Promise<boolean>;
   /** Gives a machine its address and default gateway. */
   address(node: string, prefix: string, gateway: string): Promise<void>;
+  /** A server that says the client's IPv6 address. */
+  serve6(node: string, port: number): void;
+  /** What it says; empty when it cannot be reached within 0.7 s. */
+  call6(from: string, address: string, port: number): Promise<string>;
   /** Has a machine ask for a router as at its start, and waits for the address that it makes itself. */
   address6(node: string): Promise<string>;
 }
@@ -30,6 +35,14 @@ export function createCalls(lab: () => RouterLab): Calls {
     async address(node, prefix, gateway) {
       await lab().does(node, 'ip', 'addr', 'replace', prefix, 'dev', 'eth0');
       await lab().does(node, 'ip', 'route', 'replace', 'default', 'via', gateway);
+    },
+    serve6(node, port) {
+      const say = 'SYSTEM:echo $SOCAT_PEERADDR | tr -d []';
+      lab().start(node, 'socat', `TCP6-LISTEN:${port},fork,reuseaddr,ipv6only=1`, say);
+    },
+    async call6(from, address, port) {
+      const { stdout } = await lab().on(from, 'socat', '-u', `TCP6:[${address}]:${port},connect-timeout=0.7`, '-');
+      return stdout.trim() === '' ? '' : formatIp6(ip6(stdout.trim()));
     },
     async address6(node) {
       const card = (name: string, value: number): string => `net.ipv6.conf.eth0.${name}=${value}`;
