@@ -1,7 +1,7 @@
 // IPv6 as the intent has it: always routed, never translated, and addresses are the machines' own doing (SLAAC). Apart from intent.ts
 // because a network has it or not, whatever else it is.
 import { macOf } from '../lib/id.ts';
-import { cidr6, formatIp6, linkLocalAddress, slaacAddress } from '../lib/ip6.ts';
+import { SLAAC_LENGTH, cidr6, covers6, formatCidr6, formatIp6, linkLocalAddress, slaacAddress } from '../lib/ip6.ts';
 import type { FirewallRule } from './public-side.ts';
 
 /** Which families the networks of an offering have. */
@@ -46,11 +46,24 @@ export interface Nic6 {
 }
 
 /**
+ * The /64 of a public wire in which routers have their addresses: its gateway's. A wire's prefix may be shorter: then all of it is on the
+ * wire as far as upstream knows, and it asks there for every address.
+ */
+export function routersPrefix(wireGateway: string): string {
+  return formatCidr6(cidr6(`${wireGateway}/${SLAAC_LENGTH}`));
+}
+
+/** Whether upstream takes a network's prefix for a part of the wire: it asks for each address then, and is told no route. */
+export function isOnWire(wireCidr: string, networkCidr: string): boolean {
+  return covers6(cidr6(wireCidr), cidr6(networkCidr));
+}
+
+/**
  * The address of a router on a public wire. It follows from the router's id (a VPC's, a network's), so that the upstream's routes
  * stay right whatever happens to the router, and that whoever shows them need not ask the compiler.
  */
-export function uplinkAddress(rangeCidr: string, routerId: string): string {
-  return formatIp6(slaacAddress(cidr6(rangeCidr), macOf(`uplink6/${routerId}`)));
+export function uplinkAddress(wireGateway: string, routerId: string): string {
+  return formatIp6(slaacAddress(cidr6(routersPrefix(wireGateway)), macOf(`uplink6/${routerId}`)));
 }
 
 /** The address an instance's card gives itself in a network. */

@@ -46,4 +46,6 @@ export interface RouterRole6 extends Network6, Firewall6 {
   readonly link: string;
   /** Absent: no public wire of the zone has IPv6, and nothing leads out. */
   readonly uplink?: Pick<Uplink6, 'vlan' | 'cidr' | 'gateway' | 'address'>;
+  /** Addresses of instances that are answered for outside, where upstream takes the prefix for a part of its wire. */
+  readonly proxied: readonly string[];
 }

@@ -71,6 +71,8 @@ export interface RouterSpec6 {
     readonly gateway: string;
     readonly vlan?: number;
   };
+  /** Addresses answered for outside (proxy NDP), one by one: upstream takes the prefix for a part of its wire. */
+  readonly proxied: readonly string[];
   /** What may come in; nothing else may. */
   readonly ingress: readonly FirewallRuleSpec[];
   readonly egressDefault: 'allow' | 'deny';

@@ -36,6 +36,7 @@ export const routerSix = z.object({
       vlan: z.int().min(1).max(4094).exactOptional(),
     })
     .exactOptional(),
+  proxied: z.array(ip6),
   ingress: z.array(rule),
   egressDefault: z.enum(['allow', 'deny']),
   egress: z.array(rule),

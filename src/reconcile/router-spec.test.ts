@@ -94,6 +94,7 @@ const SIX = {
   cidr: '2001:db8:1::/64',
   gateway: '2001:db8:1::1',
   link: 'fe80::ff:fe00:1',
+  proxied: ['2001:db8:1::7'],
   ingress: [ENTERS],
   egressDefault: 'allow',
   egress: [],
@@ -114,6 +115,7 @@ test('routerSpec() says what of a role is IPv6, with a way out or without, as an
   const { six } = routers[0]!;
   assert.deepEqual(six?.uplink, { address: uplink.address, prefixLength: 64, gateway: uplink.gateway, vlan: 77 });
   assert.deepEqual([six.cidr, six.gateway, six.link, six.mtu], [SIX.cidr, SIX.gateway, SIX.link, 1400]);
+  assert.deepEqual(six.proxied, SIX.proxied);
   assert.deepEqual([routers[1]!.six?.mtu, routers[1]!.six?.uplink, routers[2]!.six], [1500, undefined, undefined]);
   const taken = nodeDocument.safeParse({ node: 'r1', generation: 7, instances: [], peers: [], routers });
   assert.ok(taken.success, JSON.stringify(taken.error?.issues));

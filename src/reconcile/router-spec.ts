@@ -33,7 +33,7 @@ export function routerSpec(role: RouterRole, mtu: number): RouterSpec {
 }
 
 function sixSpec(
-  { cidr: prefix, gateway, link, uplink, ingress, egressDefault, egress }: RouterRole6,
+  { cidr: prefix, gateway, link, uplink, proxied, ingress, egressDefault, egress }: RouterRole6,
   mtu: number,
 ): RouterSpec6 {
   return {
@@ -51,6 +51,7 @@ function sixSpec(
             ...(uplink.vlan === undefined ? {} : { vlan: uplink.vlan }),
           },
         }),
+    proxied,
     ingress,
     egressDefault,
     egress,

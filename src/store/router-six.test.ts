@@ -30,6 +30,7 @@ test('with IPv6 the two of a pair are asked for the same addresses and rules; ca
     cidr: SIX.ip6cidr,
     gateway: SIX.ip6gateway,
     link,
+    proxied: [],
     ingress: [
       { id: rule.id, protocol: 'tcp', startPort: 22, endPort: 22, cidrs: ['2001:db8:51::/48'], destinationCidrs: [] },
     ],
@@ -48,9 +49,30 @@ test('with IPv6 the two of a pair are asked for the same addresses and rules; ca
     vlan: 77,
     cidr: WIRE6.ip6cidr,
     gateway: WIRE6.ip6gateway,
-    address: uplinkAddress(WIRE6.ip6cidr, network.id),
+    address: uplinkAddress(WIRE6.ip6gateway, network.id),
   };
   for (const node of routers) assert.deepEqual(rolesOf(later.intent, node)[0]!.six!.uplink, uplink);
+});
+
+test('where upstream takes the prefix for a part of its wire, the addresses of instances are answered for', async () => {
+  await using opened = await DATABASES[0]!.open();
+  const { store } = opened;
+  const { network, routers, range, nic } = await store.write(addSetting);
+  const ip6 = cardAddress(SIX.ip6cidr, nic.mac);
+  await store.write(async (tx) => {
+    await tx.update('network', network.id, SIX);
+    await tx.update('nic', nic.id, { ip6 });
+    await tx.update('publicrange', range.id, { ip6cidr: '2001:db8::/40', ip6gateway: WIRE6.ip6gateway });
+  });
+  const cache = createIntentCache(store);
+  const [role] = rolesOf((await cache.reload()).intent, routers[0]);
+  assert.deepEqual(role!.six!.proxied, [ip6]);
+  assert.deepEqual(
+    [role!.six!.uplink?.cidr, role!.six!.uplink?.address],
+    [WIRE6.ip6cidr, uplinkAddress(WIRE6.ip6gateway, network.id)],
+  );
+  await store.write((tx) => tx.remove('nic', nic.id));
+  assert.deepEqual(rolesOf((await cache.refresh()).intent, routers[0])[0]!.six!.proxied, []);
 });
 
 test('a public range that gets IPv6 reaches router nodes of networks that have no address of it', async () => {

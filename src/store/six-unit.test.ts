@@ -101,7 +101,7 @@ for (const database of DATABASES) {
     const { uplink6 } = (await now()).publicSide!;
     assert.deepEqual(
       [uplink6?.range, uplink6?.gateway, uplink6?.address],
-      [range.id, WIRE.ip6gateway, uplinkAddress(WIRE.ip6cidr, network.id)],
+      [range.id, WIRE.ip6gateway, uplinkAddress(WIRE.ip6gateway, network.id)],
     );
     await store.write((tx) => tx.remove('publicrange', range.id));
     assert.equal((await now()).publicSide?.uplink6, undefined);

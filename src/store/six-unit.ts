@@ -6,6 +6,7 @@ import {
   type Network6,
   type Nic6,
   type Uplink6,
+  isOnWire,
   routerLinkAddress,
   routerPortMac,
 } from '../model/ipv6.ts';
@@ -51,8 +52,15 @@ export function routerSix(rows: Rows, row: Row<'network'>): { readonly six?: Rou
       ...firewall6,
       link: routerLinkAddress(row.id, row.gateway),
       ...(uplink6 === undefined ? {} : { uplink: uplinkParts(uplink6) }),
+      proxied: proxied(rows, row.id, six, uplink6),
     },
   };
+}
+
+function proxied(rows: Rows, network: string, six: Network6, uplink: Uplink6 | undefined): string[] {
+  const wire = uplink === undefined ? null : (rows.publicrange.get(uplink.range)?.ip6cidr ?? null);
+  if (wire === null || !isOnWire(wire, six.cidr)) return [];
+  return rows.nic.by('network', network).flatMap(({ ip6 }) => (ip6 === null ? [] : [ip6]));
 }
 
 function uplinkParts({ vlan, cidr, gateway, address }: Uplink6): NonNullable<RouterRole6['uplink']> {

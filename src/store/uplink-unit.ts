@@ -1,5 +1,5 @@
 // From rows to where a router's IPv6 leaves. Pure; apart from six-unit.ts because it is the public side's, with or without addresses.
-import { type Uplink6, uplinkAddress, uplinkRange } from '../model/ipv6.ts';
+import { type Uplink6, routersPrefix, uplinkAddress, uplinkRange } from '../model/ipv6.ts';
 import type { Row, Rows } from './intent-rows.ts';
 
 interface Router {
@@ -24,9 +24,9 @@ export function uplinkOf(
       range: range.id,
       physicalNetwork: physical.name,
       ...(range.vlan === null ? {} : { vlan: range.vlan }),
-      cidr: range.ip6cidr,
+      cidr: routersPrefix(range.ip6gateway),
       gateway: range.ip6gateway,
-      address: uplinkAddress(range.ip6cidr, router.id),
+      address: uplinkAddress(range.ip6gateway, router.id),
     },
   };
 }

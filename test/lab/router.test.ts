@@ -362,3 +362,23 @@ test('IPv6: machines make an address of what the router advertises, reach the ou
   assert.doesNotMatch(await lab.does('r1', 'ip', '-6', 'rule', 'show'), /2001:/);
   assert.equal(await pings('outside', vm3), false);
 });
+
+test('IPv6 where upstream takes the prefix for its own wire: listed addresses are answered for there, at once, and no others', async () => {
+  const listed = '2001:db8:100:9:0:ff:fe00:11';
+  const parts = { cidr: '2001:db8:100:9::/64', gateway: '2001:db8:100:9::1', proxied: [listed] };
+  await lab.does('up', 'ip', 'route', 'replace', '2001:db8:100::/56', 'dev', 'eth0');
+  await lab.want('r1', { ...blue, six: six(4, parts) });
+  const [vm1, vm2] = await Promise.all([address6('vm1'), address6('vm2')]);
+  assert.equal(vm1, listed);
+  await until('the way in', async () => pings('outside', vm1));
+  assert.ok(await pings('vm1', OUTSIDE6));
+  assert.equal(await pings('outside', vm2), false, 'nobody answers for it');
+  const known = async (): Promise<string> => lab.does('up', 'ip', '-6', 'neigh', 'show', listed, 'dev', 'eth0');
+  const mac = /lladdr (\S+)/.exec(await known())![1]!;
+  // Who asks again asks the address itself, and not everybody (RFC 4861, 7.3.3).
+  await lab.does('up', ...`ip -6 neigh replace ${listed} dev eth0 lladdr ${mac} nud probe`.split(' '));
+  await until('an answer to who knows it', async () => (await known()).includes('REACHABLE'), 5000);
+  assert.match(await lab.does('r1', 'sysctl', 'net.ipv6.neigh.eth0.proxy_delay'), /= 0$/m);
+  await lab.want('r1', blue);
+  assert.equal(await lab.does('r1', 'ip', '-6', 'neigh', 'show', 'proxy'), '');
+});

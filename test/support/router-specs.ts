@@ -54,6 +54,7 @@ export function six(subnet: number, parts: Partial<RouterSpec6> = {}): RouterSpe
     link: `fe80::ff:fe00:${subnet}`,
     mtu: 1400,
     uplink: { address: `2001:db8:100::ff:fe00:${subnet}`, prefixLength: 64, gateway: '2001:db8:100::1' },
+    proxied: [],
     ingress: [{ protocol: 'icmp', cidrs: ['::/0'], destinationCidrs: [] }],
     egressDefault: 'allow',
     egress: [],

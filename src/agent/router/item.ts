@@ -19,7 +19,7 @@ import {
   tableOf,
   type RouterContext,
 } from './names.ts';
-import { items6, nodeItems6 } from './six.ts';
+import { items6, nodeItems6, proxies6 } from './six.ts';
 
 /** One thing the kernel holds. */
 export interface Item {
@@ -46,7 +46,7 @@ export function itemsOf(specs: readonly RouterSpec[], master: ReadonlySet<string
   for (const spec of specs) {
     items.push(...settingsOf(spec, context), ...addressesOf(spec, context), ...routesOf(spec, routed, context));
     items.push(...items6(spec, context));
-    if (master.has(spec.id)) items.push(...proxiesOf(spec, context));
+    if (master.has(spec.id)) items.push(...proxiesOf(spec, context), ...proxies6(spec, context));
   }
   // Settings first, so that the steps of a kind stand together and share a process.
   return distinct([...items.filter(({ kind }) => kind === 'sysctl'), ...items.filter(({ kind }) => kind === 'ip')]);

@@ -211,7 +211,9 @@ test('planRouters() leaves a half-finished takeover to keepalived, for a while',
 
 test('planRouters() gives a single router its IPv6 addresses, at once and without asking who has them, and takes them away', () => {
   const world = newWorld();
-  world.settings.set('net.ipv6.conf.all.forwarding', '0');
+  const devices = ['conf.eth0/301.proxy_ndp', 'neigh.eth0/301.proxy_delay'];
+  for (const name of ['conf.all.forwarding', 'conf.all.proxy_ndp', ...devices])
+    world.settings.set(`net.ipv6.${name}`, '9');
   const { steps } = settle(world, [both], kernel);
   const text = lines(steps);
   const at = (part: string): number => {
@@ -224,6 +226,11 @@ test('planRouters() gives a single router its IPv6 addresses, at once and withou
   assert.ok(switchedOn < at('ip -6 addr add fe80::aa:bbff:fecc:dd01/64 dev eth1.99 nodad'));
   at('ip -6 addr add 2001:db8:200:1::1/64 dev eth1.99 nodad');
   at('ip -6 addr add 2001:db8:100::aa:bbff:fecc:dd02/64 dev eth0.301 nodad noprefixroute preferred_lft 0');
+  for (const address of ['2001:db8:200:1::a1', '2001:db8:200:1::a2'])
+    at(`ip -6 neigh add proxy ${address} dev eth0.301 protocol 122`);
+  at('sysctl -w net.ipv6.conf.all.proxy_ndp=1');
+  at('sysctl -w net.ipv6.conf.eth0/301.proxy_ndp=1');
+  at('sysctl -w net.ipv6.neigh.eth0/301.proxy_delay=0');
   at('sysctl -w net.ipv6.conf.all.forwarding=1');
   at('ip -6 rule add pref 17000 from 2001:db8:200:1::/64 lookup main suppress_prefixlength 0 protocol 122');
   at('ip -6 rule add pref 17002 from 2001:db8:200:1::/64 lookup 70099 protocol 122');

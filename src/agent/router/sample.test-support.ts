@@ -181,6 +181,7 @@ export const both: RouterSpec = {
     link: 'fe80::aa:bbff:fecc:dd01',
     mtu: 1400,
     uplink: { address: '2001:db8:100::aa:bbff:fecc:dd02', prefixLength: 64, gateway: '2001:db8:100::1', vlan: 301 },
+    proxied: ['2001:db8:200:1::a1', '2001:db8:200:1::a2'],
     ingress: [
       {
         protocol: 'tcp',
@@ -214,6 +215,7 @@ export const pair6: RouterSpec = {
     link: 'fe80::aa:bbff:fecc:dd03',
     mtu: 1500,
     uplink: { address: '2001:db8:100::aa:bbff:fecc:dd04', prefixLength: 64, gateway: '2001:db8:100::1' },
+    proxied: [],
     ingress: [],
     egressDefault: 'allow',
     egress: [{ protocol: 'all', cidrs: ['2001:db8:200:2::5/128'], destinationCidrs: [] }],

@@ -71,7 +71,12 @@ export function nodeItems6(specs: readonly RouterSpec[], context: RouterContext)
       ),
       forwarding(undefined, device),
     ]),
+    ...[...new Set(six.flatMap((spec) => proxies6(spec, context)).map(deviceOf))].flatMap(answering),
   ];
+}
+
+function deviceOf({ words }: Item): string {
+  return / dev (\S+)/.exec(words)![1]!;
 }
 
 export function items6(spec: RouterSpec, context: RouterContext): Item[] {
@@ -148,6 +153,44 @@ function waysOut({ id, vlan, name, six }: Spec6, context: RouterContext): Item[]
     `the default route of ${spoken(name)} in IPv6 was gone; put back`,
   );
   return items;
+}
+
+/** Addresses answered for outside, one entry each; there is no blanket mode in IPv6. Not at a pair: see docs/decisions/0014. */
+export function proxies6(spec: RouterSpec, context: RouterContext): Item[] {
+  const { six } = spec;
+  if (six?.uplink === undefined || isPair(spec)) return [];
+  const device = outsideDevice(six.uplink.vlan, context);
+  return [...new Set(six.proxied)].map((address) => ({
+    kind: 'ip',
+    words: `neigh proxy ${address} dev ${device} protocol ${PROTOCOL}`,
+    owner: spec.id,
+    reason: `questions for ${address} arrive on ${device}: that is where they are answered, not on ${insideDevice(spec.vlan, context)}`,
+    lost: `${device} did not answer for ${address} any more (proxy entry gone); put back`,
+  }));
+}
+
+/** What the kernel needs to answer for listed addresses on a device, at once. Both switches answer for no other. */
+function answering(device: string): Item[] {
+  return [
+    sysctl(
+      undefined,
+      'net.ipv6.conf.all.proxy_ndp=1',
+      'who asks again whether an address is still here asks it and not everybody',
+      'proxy_ndp was switched off; switched on again',
+    ),
+    sysctl(
+      undefined,
+      `${setting('ipv6.conf', device, 'proxy_ndp')}=1`,
+      `questions for the instances' addresses arrive on ${device}`,
+      `proxy_ndp was switched off on ${device}; switched on again`,
+    ),
+    sysctl(
+      undefined,
+      `${setting('ipv6.neigh', device, 'proxy_delay')}=0`,
+      'they are answered at once, not after up to 0.8 s',
+      `proxy_delay of ${device} was changed; set to 0 again`,
+    ),
+  ];
 }
 
 /** A machine that has a router on its list takes it off when the router says that it forwards nothing (RFC 4861, 7.2.5). */

@@ -16,11 +16,13 @@ import {
   subnet6,
   subnets6,
 } from '../../lib/ip6.ts';
+import { isOnWire, routersPrefix } from '../../model/ipv6.ts';
 import type { Tables } from '../../store/schema.ts';
 import type { Db } from '../../store/open.ts';
 import type { Room } from '../room.ts';
+import { canAnswer, refuseUnanswered, wideWires } from './ipv6-wire.ts';
 
-type Offering = Pick<Tables['networkoffering'], 'name' | 'internetprotocol'>;
+type Offering = Pick<Tables['networkoffering'], 'name' | 'internetprotocol' | 'services' | 'capabilities'>;
 
 export interface Ipv6Want {
   readonly ip6cidr?: string | undefined;
@@ -46,7 +48,9 @@ export async function ipv6For(
       'IPv6 addresses are not handed out, machines make them of their MAC address (SLAAC): leave startipv6 and endipv6 out',
     );
   }
-  const prefix = want.ip6cidr === undefined ? await nextPrefix(room, zone) : await namedPrefix(room, want.ip6cidr);
+  const prefix =
+    want.ip6cidr === undefined ? await nextPrefix(room, zone, offering) : await namedPrefix(room, want.ip6cidr);
+  await refuseUnanswered(room.db, zone.id, formatCidr6(prefix), offering);
   return { ip6cidr: formatCidr6(prefix), ip6gateway: gatewayOf(want.ip6gateway, want.ip6cidr, prefix) };
 }
 
@@ -129,7 +133,8 @@ function gatewayOf(text: string | undefined, cidrText: string | undefined, prefi
   return formatIp6(gateway);
 }
 
-async function nextPrefix(room: Room, zone: Tables['zone']): Promise<Cidr6> {
+/** Of a prefix that whoever routes for the network can have, if there is one. */
+async function nextPrefix(room: Room, zone: Tables['zone'], offering: Offering): Promise<Cidr6> {
   const pools = await room.db
     .selectFrom('guestprefix')
     .selectAll()
@@ -144,7 +149,10 @@ async function nextPrefix(room: Room, zone: Tables['zone']): Promise<Cidr6> {
     );
   }
   const used = await usedPrefixes(room.db);
-  for (const pool of pools) {
+  const wires = canAnswer(offering) ? [] : await wideWires(room.db, zone.id);
+  const onWire = (pool: { readonly prefix: string }): boolean =>
+    wires.some(({ ip6cidr }) => isOnWire(ip6cidr, pool.prefix));
+  for (const pool of pools.toSorted((a, b) => Number(onWire(a)) - Number(onWire(b)))) {
     const found = freeIn(
       cidr6(pool.prefix),
       used.map(({ prefix }) => prefix),
@@ -172,14 +180,14 @@ function freeIn(pool: Cidr6, used: readonly Cidr6[]): Cidr6 | undefined {
   return undefined;
 }
 
-/** A prefix that a network has, or a public wire; `by` names it in a sentence. */
+/** A prefix that a network has, or routers on a public wire; `by` names it in a sentence. */
 interface UsedPrefix {
   readonly kind: 'network' | 'wire';
   readonly prefix: Cidr6;
   readonly by: string;
 }
 
-/** Every IPv6 prefix that something has. */
+/** Every IPv6 prefix that something has: networks, and routers on public wires. */
 export async function usedPrefixes(db: Db): Promise<UsedPrefix[]> {
   const networks = await db
     .selectFrom('network')
@@ -188,8 +196,8 @@ export async function usedPrefixes(db: Db): Promise<UsedPrefix[]> {
     .execute();
   const ranges = await db
     .selectFrom('publicrange')
-    .select(['startip', 'ip6cidr'])
-    .where('ip6cidr', 'is not', null)
+    .select(['startip', 'ip6gateway'])
+    .where('ip6gateway', 'is not', null)
     .execute();
   return [
     ...networks.map(({ name, ip6cidr }) => ({
@@ -197,9 +205,9 @@ export async function usedPrefixes(db: Db): Promise<UsedPrefix[]> {
       prefix: cidr6(ip6cidr!),
       by: `network ${name}`,
     })),
-    ...ranges.map(({ startip, ip6cidr }) => ({
+    ...ranges.map(({ startip, ip6gateway }) => ({
       kind: 'wire' as const,
-      prefix: cidr6(ip6cidr!),
+      prefix: cidr6(routersPrefix(ip6gateway!)),
       by: `the public range from ${startip}`,
     })),
   ];

@@ -8,6 +8,7 @@ import * as param from '../../api/param.ts';
 import { newId } from '../../lib/id.ts';
 import {
   FORBIDDEN6,
+  type Cidr6,
   SLAAC_LENGTH,
   cidr6,
   covers6,
@@ -22,6 +23,7 @@ import { containing, page, pageParams } from '../list.ts';
 import { type Room, jobCommand, listCommand } from '../room.ts';
 import { some } from './network.ts';
 import { usedPrefixes } from './ipv6-network.ts';
+import { fitsOnWire } from './ipv6-wire.ts';
 
 type Prefix = Tables['guestprefix'];
 
@@ -95,14 +97,25 @@ export const createGuestNetworkIpv6Prefix = jobCommand({
     const other = rows.find((row) => overlaps6(cidr6(row.prefix), prefix));
     if (other !== undefined)
       throw refuse('parameter', `IPv6 prefix ${text} overlaps with the existing one ${other.prefix}`);
-    const wire = (await usedPrefixes(room.db)).find((one) => one.kind === 'wire' && overlaps6(one.prefix, prefix));
-    if (wire !== undefined)
-      throw refuse('parameter', `IPv6 prefix ${text} overlaps with ${formatCidr6(wire.prefix)}, which is ${wire.by}`);
+    await refuseOverWire(room, prefix);
     const id = newId();
     await room.tx.insert('guestprefix', { id, zone: zone.id, prefix: text, created: new Date().toISOString() });
     return { id, view: 'guestnetworkipv6prefix', text: `adding the guest IPv6 prefix ${text} to zone ${zone.name}` };
   },
 });
+
+/** What is on a wire is in its prefix as a whole, and none of it the routers' own. */
+async function refuseOverWire(room: Room, prefix: Cidr6): Promise<void> {
+  const ranges = await room.db.selectFrom('publicrange').select(['startip', 'ip6cidr', 'ip6gateway']).execute();
+  for (const { startip, ip6cidr, ip6gateway } of ranges) {
+    if (ip6cidr === null || ip6gateway === null || !overlaps6(cidr6(ip6cidr), prefix)) continue;
+    if (fitsOnWire({ ip6cidr, ip6gateway }, prefix)) continue;
+    throw refuse(
+      'parameter',
+      `IPv6 prefix ${formatCidr6(prefix)} overlaps with ${ip6cidr}, which is the public range from ${startip}: a prefix on a wire is a part of it, beside the /${SLAAC_LENGTH} of its gateway ${ip6gateway}`,
+    );
+  }
+}
 
 export const deleteGuestNetworkIpv6Prefix = jobCommand({
   name: 'deleteGuestNetworkIpv6Prefix',

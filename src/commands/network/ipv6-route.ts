@@ -1,7 +1,7 @@
 // What upstream has to send where, so that networks with IPv6 are reached from outside: nothing is translated, so nobody else can say it.
 import { z } from 'zod';
 import * as field from '../../api/field.ts';
-import { uplinkAddress, uplinkRange } from '../../model/ipv6.ts';
+import { isOnWire, uplinkAddress, uplinkRange } from '../../model/ipv6.ts';
 import type { Db } from '../../store/open.ts';
 import type { Tables } from '../../store/schema.ts';
 
@@ -13,7 +13,7 @@ export const ip6RouteView = z.object({
 type Ip6Route = z.infer<typeof ip6RouteView>;
 type Network = Pick<Tables['network'], 'id' | 'vpc' | 'zone' | 'account' | 'ip6cidr'>;
 
-/** Routes by network; none for those without IPv6, and in a zone whose public ranges have none. */
+/** Routes by network; none for those without IPv6, in a zone whose public ranges have none, and where upstream asks on the wire. */
 export async function ip6RoutesOf(db: Db, networks: readonly Network[]): Promise<Map<string, Ip6Route[]>> {
   const six = networks.filter(({ ip6cidr }) => ip6cidr !== null);
   if (six.length === 0) return new Map();
@@ -28,8 +28,9 @@ export async function ip6RoutesOf(db: Db, networks: readonly Network[]): Promise
       account,
       preferred.get(router),
     );
-    if (typeof range?.ip6cidr !== 'string' || ip6cidr === null) continue;
-    routes.set(id, [{ subnet: ip6cidr, gateway: uplinkAddress(range.ip6cidr, router) }]);
+    if (typeof range?.ip6cidr !== 'string' || range.ip6gateway === null || ip6cidr === null) continue;
+    if (isOnWire(range.ip6cidr, ip6cidr)) continue;
+    routes.set(id, [{ subnet: ip6cidr, gateway: uplinkAddress(range.ip6gateway, router) }]);
   }
   return routes;
 }

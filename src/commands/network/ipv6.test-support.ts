@@ -11,6 +11,8 @@ const TIER = { ...ISOLATED, forvpc: 'true', conservemode: 'false' };
 export interface SixCloud extends NetworkCloud {
   readonly made: Readonly<Record<'dual' | 'six' | 'dualTier' | 'vpc', string>>;
   network(offering: 'dual' | 'six', more?: Params): Promise<Body>;
+  /** The id of a new offering by router nodes, for networks with both families. */
+  byNodes(name: string, redundant?: boolean): Promise<string>;
 }
 
 /** A cloud whose zone has room for four networks with IPv6, and offerings of each kind. */
@@ -45,6 +47,17 @@ export async function openSix(): Promise<SixCloud> {
     ...cloud,
     [Symbol.asyncDispose]: () => cloud[Symbol.asyncDispose](),
     made,
+    byNodes(name, redundant = false) {
+      const services = ['Dhcp', 'Dns', 'Firewall', 'Gateway', 'SourceNat'];
+      const capability = { service: 'SourceNat', capabilitytype: 'RedundantRouter', capabilityvalue: 'true' };
+      return offering(name, {
+        ...ISOLATED,
+        internetprotocol: 'dualstack',
+        supportedservices: services.join(),
+        serviceproviderlist: services.map((service) => ({ service, provider: 'LinuxRouter' })),
+        ...(redundant ? { servicecapabilitylist: [capability] } : {}),
+      });
+    },
     async network(which, more = {}) {
       const four = which === 'dual' ? { cidr: '10.9.0.0/24' } : {};
       const params = { name: which, zoneid: BUILT_IN.zone, networkofferingid: made[which], ...four, ...more };

@@ -9,6 +9,7 @@ import { allocateHighest, releaseAddresses } from '../../store/allocate.ts';
 import type { Tables } from '../../store/schema.ts';
 import { giveSourceNat, takeBackNetwork } from '../public/public-ip-give.ts';
 import type { Room, WriteRoom } from '../room.ts';
+import { refuseUnanswered } from './ipv6-wire.ts';
 import { refuseForeignNames } from './network-names.ts';
 
 type Network = Tables['network'];
@@ -59,6 +60,7 @@ async function assignLegs(room: WriteRoom, network: Network, offering: Offering)
     return;
   }
   checkRoutable(network, offering);
+  if (network.ip6cidr !== null) await refuseUnanswered(room.db, network.zone, network.ip6cidr, offering);
   for (const leg of legs.slice(wanted)) await removeLeg(room, leg);
   const kept = legs.slice(0, wanted);
   if (kept.length === wanted) return;

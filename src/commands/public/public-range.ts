@@ -34,7 +34,9 @@ const params = z.object({
   endipv6: param.text('Not offered').optional(),
   ip6gateway: param.text('Whom routers send IPv6 to; with ip6cidr').optional(),
   ip6cidr: param
-    .text('IPv6 prefix of the wire, a /64: routers have an address of it, and nothing else is given from it')
+    .text(
+      'IPv6 prefix of the wire, a /64: routers have an address of it. A shorter one where upstream takes more for its wire: then router nodes answer there for the instances of networks in it',
+    )
     .optional(),
   forsystemvms: param.flag('Only false: there are no system instances').optional(),
 });
