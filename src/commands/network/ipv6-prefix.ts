@@ -100,7 +100,12 @@ export const createGuestNetworkIpv6Prefix = jobCommand({
     await refuseOverWire(room, prefix);
     const id = newId();
     await room.tx.insert('guestprefix', { id, zone: zone.id, prefix: text, created: new Date().toISOString() });
-    return { id, view: 'guestnetworkipv6prefix', text: `adding the guest IPv6 prefix ${text} to zone ${zone.name}` };
+    return {
+      id,
+      about: { type: 'GuestNetworkIpv6Prefix', id },
+      view: 'guestnetworkipv6prefix',
+      text: `adding the guest IPv6 prefix ${text} to zone ${zone.name}`,
+    };
   },
 });
 

@@ -62,7 +62,9 @@ test('createGuestNetworkIpv6Prefix counts its networks; it goes when none is lef
   await refused('2001:db8::/65', 'must be from /32 to /64');
   await refused('10.0.0.0/8', 'Invalid IPv6 prefix: 10.0.0.0/8');
   await refused('fe80::/64', "it holds addresses that are never a network's");
-  await cloud.doAs('admin', 'createGuestNetworkIpv6Prefix', { zoneid: BUILT_IN.zone, prefix: '2001:DB8:1::5/48' });
+  const large = { zoneid: BUILT_IN.zone, prefix: '2001:DB8:1::5/48' };
+  const added = (await cloud.doAs('admin', 'createGuestNetworkIpv6Prefix', large))['guestnetworkipv6prefix'] as Body;
+  assert.deepEqual(counts(added), ['2001:db8:1::/48', 65_536, 0, 65_536]);
   await refused('2001:db8:1:ff::/64', 'overlaps with the existing one 2001:db8:1::/48');
 });
 
