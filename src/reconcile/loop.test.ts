@@ -6,11 +6,14 @@ import { createNorthbound } from '../ovn/northbound.ts';
 import { startOvsdbServer, until } from '../ovn/ovsdb-server.test-support.ts';
 import { createIntentCache } from '../store/load.ts';
 import { addJob } from '../store/job.test-support.ts';
-import { addWorld, hostRow, instanceRow } from '../store/row.test-support.ts';
+import { addWorld, deviceRow, hostRow, instanceRow, memberRow, networkRow, WORLD } from '../store/row.test-support.ts';
 import type { Tables } from '../store/schema.ts';
 import { DATABASES } from '../store/store.test-support.ts';
 import type { NodeReport } from '../protocol/document.ts';
+import type { Tx } from '../store/write.ts';
 import { createReconciler } from './loop.ts';
+import { createSwitches } from './switches.ts';
+import { tableSwitches, world } from './switches.test-support.ts';
 
 test('a job fails after its limit while OVN is away, and the next one is done once OVN is there', async () => {
   await using opened = await DATABASES[0]!.open();
@@ -98,6 +101,50 @@ test('what waits for a host that died is realized when the host is deleted, and 
     await store.write((tx) => tx.remove('host', h1.id));
     await until(async () => (await state()) === 'Running', 'the instance running');
     await until(() => reconciler.status().waiting === 0, 'nothing waiting');
+  } finally {
+    await reconciler.close();
+    northbound.close();
+    await nb.close();
+    await sb.close();
+  }
+});
+
+test('a job that waits for a port shared with strangers tells a tenant none of their networks and VLANs, and root all of them', async () => {
+  await using opened = await DATABASES[0]!.open();
+  const { store } = opened;
+  const here = await world(store);
+  const { at, review } = tableSwitches();
+  at('sw').ports.set('p1', { name: 'p1', untagged: 999, tagged: [77] });
+  at('sw').lies.add('p1');
+  const [nb, sb] = [await startOvsdbServer('ovn-nb'), await startOvsdbServer('ovn-sb')];
+  const northbound = createNorthbound({ nb: nb.remote, sb: sb.remote, log: silentLog() });
+  const switches = createSwitches({ store, review, log: silentLog(), intervalMs: 50 });
+  const cache = createIntentCache(store);
+  const reconciler = createReconciler({ store, cache, northbound, switches, log: silentLog(), jobLimitMs: 1_500 });
+  try {
+    reconciler.start();
+    northbound.start().catch(() => undefined);
+    await here.attach({ tagged: 1 });
+    const attach = (name: string, vlan: number) => async (tx: Tx) => {
+      const network = networkRow({ name, offering: WORLD.bareOffering, segment: 'vlan', vlan });
+      const device = deviceRow(name, here.port.id);
+      await tx.insert('network', network);
+      await tx.insert('device', device);
+      const moved = await tx.generation();
+      await tx.insert('member', memberRow(network.id, device.id, here.port.id, { tagged: 1, moved }));
+    };
+    const byTenant = (await addJob(store, null, { write: attach('merger', 160) })).id;
+    const byRoot = (await addJob(store, null, { account: WORLD.account, write: attach('annex', 170) })).id;
+    const textOf = async (id: string): Promise<string | null> =>
+      (await store.db.selectFrom('job').select('result').where('id', '=', id).executeTakeFirstOrThrow()).result;
+    await until(async () => (await textOf(byTenant)) !== null && (await textOf(byRoot)) !== null, 'both jobs failing');
+    const told = String(await textOf(byTenant));
+    assert.match(told, /waiting for switch sw, a port of which is not as wanted since 20/);
+    assert.doesNotMatch(told, /office|merger|annex|150|160|170|VLAN/);
+    assert.match(
+      String(await textOf(byRoot)),
+      /VLAN 150 \(office\), VLAN 160 \(merger\), VLAN 170 \(annex\) is not on it, tagged/,
+    );
   } finally {
     await reconciler.close();
     northbound.close();

@@ -11,7 +11,7 @@ import { helperErrors } from './helper-documents.ts';
 import { routerErrors } from './router-errors.ts';
 import type { Switches } from './switches.ts';
 import { stillThere } from './targets.ts';
-import { type Awaited, type Targets, type World, judge } from './waiting.ts';
+import { type Awaited, type Targets, type WaitsFor, type World, judge } from './waiting.ts';
 
 export interface SettlingOptions {
   readonly store: Store;
@@ -116,7 +116,7 @@ export function createSettling(options: SettlingOptions): Settling {
         realized.push(entry);
         if (verdict.without !== undefined) without.set(generation, verdict.without);
       } else if (verdict.kind === 'confirm') confirm.push(generation);
-      else await failIfLate(entry, verdict.for);
+      else await failIfLate(entry, verdict);
     }
     if (confirm.length > 0) {
       const confirmAt = await options.newBarrier();
@@ -138,7 +138,10 @@ export function createSettling(options: SettlingOptions): Settling {
     }
   }
 
-  async function failIfLate({ generation, jobs }: Pending, waitsFor: string): Promise<void> {
+  async function failIfLate(
+    { generation, jobs }: Pending,
+    { for: waitsFor, told = waitsFor }: WaitsFor,
+  ): Promise<void> {
     const emptyingMs = jobs.some(({ cmd }) => cmd === EMPTY_HOST)
       ? (await readNumber(store.db, 'job.cancel.threshold.minutes')) * 60_000
       : jobLimitMs;
@@ -147,12 +150,15 @@ export function createSettling(options: SettlingOptions): Settling {
     if (late.length === 0) return;
     for (const job of late)
       log.error({ request: job.request, job: job.id, generation, waitsFor }, 'job failed: a target stays silent');
-    const text = `not realized within ${Math.round(limitOf(late[0]!.cmd) / 1000)} s: waiting for ${waitsFor}. The change is kept and will be made as soon as the target answers`;
-    await failJobs(
-      store,
-      late.map(({ id }) => id),
-      text,
-    );
+    const within = `not realized within ${Math.round(limitOf(late[0]!.cmd) / 1000)} s`;
+    const text = (what: string): string =>
+      `${within}: waiting for ${what}. The change is kept and will be made as soon as the target answers`;
+    for (const [root, what] of [[true, waitsFor] as const, [false, told] as const])
+      await failJobs(
+        store,
+        late.filter((job) => job.root === root).map(({ id }) => id),
+        text(what),
+      );
   }
 
   return {
@@ -179,7 +185,9 @@ export function createSettling(options: SettlingOptions): Settling {
     async failLate() {
       try {
         for (const entry of await pending(store))
-          await failIfLate(entry, 'the network engine, which takes no changes now; the log and /readyz say why');
+          await failIfLate(entry, {
+            for: 'the network engine, which takes no changes now; the log and /readyz say why',
+          });
       } catch (error) {
         log.error({ err: error }, 'could not look for jobs that wait too long');
       }

@@ -5,6 +5,7 @@ import { until } from '../ovn/ovsdb-server.test-support.ts';
 import { deviceRow, hostRow, instanceRow, memberRow, nicRow, portRow, switchRow } from '../store/row.test-support.ts';
 import { DATABASES } from '../store/store.test-support.ts';
 import { owedBy } from './switches.ts';
+import type { WaitsFor } from './waiting.ts';
 import { loopOver, tableSwitches, world } from './switches.test-support.ts';
 
 test('a device is attached when its port is as wanted, its MAC is found there, and detaching gives port and address back', async () => {
@@ -58,7 +59,7 @@ test('a switch that does not answer is Down once, keeps its members waiting with
   await until(() => at('sw').asked >= 3, 'three tries');
   const target = loop.switches.target(here.sw.id, generation);
   assert.match(
-    owedBy(target!, loop.switches.standing(here.sw.id)) ?? '',
+    owedBy(target!, loop.switches.standing(here.sw.id))?.for ?? '',
     /^switch sw, which could not be looked at since 20\S+; the operator finds the reason in listSwitches$/,
   );
   assert.equal((await here.member(id))?.state, 'Attaching');
@@ -95,11 +96,11 @@ test('a switch that says yes and does nothing is named with the port by the chan
   assert.ok(later >= fine);
   const { switches } = loop;
   await until(() => (switches.standing(here.sw.id)?.reviewed ?? -1) >= later, 'the newest document being looked at');
-  const owedTo = (since: number): string | undefined =>
+  const owedTo = (since: number): WaitsFor | undefined =>
     owedBy(switches.target(here.sw.id, since)!, switches.standing(here.sw.id));
   assert.equal(owedTo(later), undefined);
   assert.match(
-    owedTo(lied) ?? '',
+    owedTo(lied)?.for ?? '',
     /^switch sw, port p1, since 20.*its untagged VLAN is VLAN 999, wanted VLAN 150 \(office\)$/,
   );
   assert.match((await here.row()).error ?? '', /said yes and did not do it/);

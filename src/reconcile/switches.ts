@@ -13,6 +13,7 @@ import type { Store } from '../store/open.ts';
 import { unseal } from '../store/seal.ts';
 import { readNumber } from '../store/setting.ts';
 import { keepCarried, keepDocument, readSwitchMemory, recordSighting } from '../store/switches.ts';
+import type { WaitsFor } from './waiting.ts';
 import {
   type Carried,
   type PortStanding,
@@ -284,18 +285,26 @@ function awaitedPorts({ apply, driver, ports }: Switch): Set<string> {
 }
 
 /** What a switch still owes a change, as what somebody waits for; undefined when nothing, or when it is for people to do. */
-export function owedBy(target: SwitchTarget, standing: SwitchStanding | undefined): string | undefined {
+export function owedBy(target: SwitchTarget, standing: SwitchStanding | undefined): WaitsFor | undefined {
   const { name, generation, ports } = target;
   if (standing === undefined) return undefined;
   const { reviewed, error, since } = standing;
   if (reviewed < generation)
     // Tenants read this, too: where a switch is managed is not their business.
-    return error === undefined
-      ? `switch ${name} to be looked at`
-      : `switch ${name}, which could not be looked at since ${since}; the operator finds the reason in listSwitches`;
+    return {
+      for:
+        error === undefined
+          ? `switch ${name} to be looked at`
+          : `switch ${name}, which could not be looked at since ${since}; the operator finds the reason in listSwitches`,
+    };
   for (const port of ports) {
     const at = standing.ports.get(port);
-    if (at?.fares === 'wrong') return `switch ${name}, port ${port}, since ${since}: ${at.wrong}`;
+    // A port may carry many tenants' networks, and what is wrong with it may be any of them.
+    if (at?.fares === 'wrong')
+      return {
+        for: `switch ${name}, port ${port}, since ${since}: ${at.wrong}`,
+        told: `switch ${name}, a port of which is not as wanted since ${since}; the operator finds the reason in listSwitches`,
+      };
   }
   return undefined;
 }

@@ -47,6 +47,9 @@ test('judge() waits for the node, and says what the node says', () => {
   assert.match(silent.kind === 'waiting' ? silent.for : '', /node h1 to report document 40 \(it has none\)/);
   const failing = judge(target, world({ h1: 7 }, { h1: 39 }, { h1: 'no memory' }));
   assert.match(failing.kind === 'waiting' ? failing.for : '', /node h1, which says: no memory/);
+  const told = failing.kind === 'waiting' ? (failing.told ?? '') : '';
+  assert.match(told, /^node h1, .*the operator finds/);
+  assert.doesNotMatch(told, /memory/, 'what a node says may be about a machine of somebody else');
 });
 
 test('judge() asks for one barrier more once a node has made a port: the others learn of it only then', () => {
@@ -60,6 +63,7 @@ test('judge() asks for one barrier more once a node has made a port: the others 
 test('judge() names what OVN refused instead of waiting for it in silence', () => {
   const verdict = judge(awaited(['h1'], [], { units: new Set(['vpc:bad']) }), world({ h1: 7 }));
   assert.match(verdict.kind === 'waiting' ? verdict.for : '', /refused vpc:bad: constraint violation/);
+  assert.doesNotMatch(verdict.kind === 'waiting' ? (verdict.told ?? '') : '', /vpc:bad|violation/);
 });
 
 test('judge() holds up only the job of the instance that is broken', () => {

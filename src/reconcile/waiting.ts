@@ -40,12 +40,20 @@ export interface World {
   refusalOf(unit: UnitKey): string | undefined;
 }
 
+/** What somebody waits for. Ports, nodes and wires are shared: the whole reason may name other tenants' networks and VLANs. */
+export interface WaitsFor {
+  /** As the operator reads it. */
+  readonly for: string;
+  /** As everybody else reads it; absent: the same. */
+  readonly told?: string;
+}
+
 export type Verdict =
   /** `without`: router nodes that are Down and will take the change later; others carry their networks. */
   | { readonly kind: 'realized'; readonly without?: readonly string[] }
   /** The nodes are ready; the other chassis must confirm that they know. */
   | { readonly kind: 'confirm' }
-  | { readonly kind: 'waiting'; readonly for: string };
+  | ({ readonly kind: 'waiting' } & WaitsFor);
 
 /** A generation on its way. `confirmAt` is set once the second barrier was asked for. */
 export interface Awaited {
@@ -62,7 +70,11 @@ export function judge(awaited: Awaited, world: World, about: readonly string[] =
   for (const unit of units) {
     const refusal = world.refusalOf(unit);
     if (refusal !== undefined)
-      return { kind: 'waiting', for: `OVN's northbound database, which refused ${unit}: ${refusal}` };
+      return {
+        kind: 'waiting',
+        for: `OVN's northbound database, which refused ${unit}: ${refusal}`,
+        told: "OVN's northbound database, which refused the change; the operator finds the reason in the log",
+      };
   }
   const behind = silentChassis(targets, nbCfg, world);
   if (behind !== undefined) return { kind: 'waiting', for: behind };
@@ -75,17 +87,20 @@ export function judge(awaited: Awaited, world: World, about: readonly string[] =
       continue;
     }
     const error = world.errorOf(node);
-    return {
-      kind: 'waiting',
-      for:
-        error === undefined
-          ? `node ${node} to report document ${generation} (it has ${reported < 0 ? 'none' : reported})`
-          : `node ${node}, which says: ${error}`,
-    };
+    return error === undefined
+      ? {
+          kind: 'waiting',
+          for: `node ${node} to report document ${generation} (it has ${reported < 0 ? 'none' : reported})`,
+        }
+      : {
+          kind: 'waiting',
+          for: `node ${node}, which says: ${error}`,
+          told: `node ${node}, which could not do all that was asked of it; the operator finds the reason in the log`,
+        };
   }
   for (const target of targets.switches ?? []) {
     const owed = owedBy(target, world.switchStanding?.(target.id));
-    if (owed !== undefined) return { kind: 'waiting', for: owed };
+    if (owed !== undefined) return { kind: 'waiting', ...owed };
   }
   for (const id of about) {
     const question = world.openQuestion?.(id);

@@ -1,18 +1,25 @@
 // A job for tests of who ends it.
 import { newId } from '../lib/id.ts';
 import type { Store } from './open.ts';
+import type { Tx } from './write.ts';
 
 /** A job about an instance that waits for a new generation. */
 export async function addJob(
   store: Store,
   instance: string | null,
-  { cmd = 'startVirtualMachine', minutesAgo = 0 } = {},
+  {
+    cmd = 'startVirtualMachine',
+    account = 'a',
+    minutesAgo = 0,
+    write = () => Promise.resolve(),
+  }: { cmd?: string; account?: string; minutesAgo?: number; write?: (tx: Tx) => Promise<void> } = {},
 ): Promise<{ id: string; generation: number }> {
   const id = newId();
-  const who = { user: 'u', account: 'a', domain: 'd', cmd, request: 'r' };
+  const who = { user: 'u', account, domain: 'd', cmd, request: 'r' };
   const about = { view: null, instancetype: null, instanceid: instance, result: null, completed: null };
   const generation = await store.write(async (tx) => {
     const reached = await tx.generation();
+    await write(tx);
     const row = {
       id,
       ...who,

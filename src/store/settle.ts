@@ -4,6 +4,9 @@ import type { Store } from './open.ts';
 import type { JobTable } from './schema/record.ts';
 import type { Tx } from './write.ts';
 
+/** The account type whose users are root. */
+const ROOT_ADMIN = 1;
+
 /** A generation somebody waits for, with what waits. */
 export interface Pending {
   readonly generation: number;
@@ -19,18 +22,25 @@ export interface PendingJob {
   readonly created: string;
   /** Id of the object it is about. */
   readonly about: string | null;
+  /** Whether it is of an account of the operator's: others are not told of what they share with strangers. */
+  readonly root: boolean;
 }
 
 /** Everything that waits, in ascending order of generation. */
 export async function pending(store: Store): Promise<Pending[]> {
   const jobs = await store.db
     .selectFrom('job')
-    .select(['id', 'cmd', 'request', 'created', 'generation', 'instanceid as about'])
-    .where('status', '=', 0)
+    .leftJoin('account', 'account.id', 'job.account')
+    .select(['job.id', 'job.cmd', 'job.request', 'job.created', 'job.generation', 'job.instanceid as about'])
+    .select('account.type')
+    .where('job.status', '=', 0)
     .execute();
   const transitions = await store.db.selectFrom('transition').select('generation').distinct().execute();
   const waiting = new Set([...jobs, ...transitions].map((row) => row.generation));
-  const byGeneration = Map.groupBy(jobs, (job) => job.generation);
+  const byGeneration = Map.groupBy(
+    jobs.map(({ type, ...job }) => ({ ...job, root: type === ROOT_ADMIN })),
+    (job) => job.generation,
+  );
   const moving = new Set(transitions.map((row) => row.generation));
   return [...waiting]
     .toSorted((a, b) => a - b)
