@@ -67,7 +67,7 @@ const SIDE: VpnSide = {
   sites: [siteOf()],
 };
 
-const ADDRESSES = [publicAddress(OWN, { sourceNat: true }), publicAddress(OTHER)];
+const ADDRESSES = [publicAddress(OWN, { sourceNat: true }), publicAddress(OTHER, { helperSlot: 1 })];
 
 function shop(
   vpn: VpnSide | undefined,
@@ -161,14 +161,21 @@ test('vpnPlaces() gives each public address one of the helper’s, source NAT th
   assert.deepEqual(vpnPlaces(owner(shop({ access, sites: [] }, { addresses: translated }))), []);
 });
 
-test('vpnPlaces() has room for five public addresses, the source NAT one always among them', () => {
-  const ips = Array.from({ length: 7 }, (_, index) => `203.0.113.${20 + index}`);
-  const addresses = [...ips.map((ip) => publicAddress(ip)), publicAddress(OWN, { sourceNat: true })];
-  const access = [...ips, OWN].map((publicIp) => accessOf({ publicIp }));
-  const places = vpnPlaces(owner(shop({ access, sites: [] }, { addresses })));
-  assert.equal(places.length, 5);
-  assert.equal(places[0]!.publicIp, OWN);
-  assert.equal(new Set(places.map(({ address }) => address)).size, 5);
+test('vpnPlaces() gives each address the one that is kept for it, whichever others there are', () => {
+  const ips = [4, 2, 1, 3].map((slot) => [`203.0.113.${20 + slot}`, slot] as const);
+  const addresses = [
+    ...ips.map(([ip, helperSlot]) => publicAddress(ip, { helperSlot })),
+    publicAddress(OWN, { sourceNat: true }),
+  ];
+  const placesOf = (...publicIps: readonly string[]): Map<string, string> => {
+    const access = publicIps.map((publicIp) => accessOf({ publicIp }));
+    const places = vpnPlaces(owner(shop({ access, sites: [] }, { addresses })));
+    return new Map(places.map(({ publicIp, address }) => [publicIp, address]));
+  };
+  const all = placesOf(OWN, ...ips.map(([ip]) => ip));
+  assert.deepEqual([...all.values()], [HELPER_ADDRESS, ...HELPER_SPARES]);
+  assert.equal(all.get(OWN), HELPER_ADDRESS);
+  for (const [ip] of ips) assert.deepEqual([...placesOf(ip)], [[ip, all.get(ip)]]);
 });
 
 test('what is behind tunnels is routed to the helper, and what it begins leaves by the address of its VPN', () => {

@@ -11,6 +11,8 @@ import { routerPortName, row, rowId } from './names.ts';
 import type { PublicLeg, PublicOwner } from './public-leg.ts';
 import { legRowId } from './public-nat.ts';
 
+const HELPER_SLOTS: readonly string[] = [HELPER_ADDRESS, ...HELPER_SPARES];
+
 /** A public address that VPNs end at. */
 export interface VpnPlace {
   readonly publicIp: string;
@@ -22,20 +24,21 @@ export interface VpnPlace {
 
 /**
  * The addresses of a router that VPNs end at; each has one of the helper's for itself, so that what the helper begins leaves with the
- * same. The source NAT address has the helper's first one: what sends without being told from where takes that. Public addresses
- * beyond the helper's five have no place.
+ * same. The source NAT address has the helper's first one: what sends without being told from where takes that. The others have the
+ * one that is kept for them: by order, a new VPN would move those that are there, and cut off their clients.
  */
 export function vpnPlaces({ publicSide, vpn }: Pick<PublicOwner, 'publicSide' | 'vpn'>): readonly VpnPlace[] {
   if (publicSide === undefined || vpn === undefined) return [];
   const ports = portsOf(vpn);
   const own = publicSide.addresses.filter(({ ip, staticNat }) => ports.has(ip) && staticNat === undefined);
-  const spares = [...HELPER_SPARES];
+  const slotOf = ({ sourceNat, helperSlot = HELPER_SLOTS.length }: PublicAddress): number =>
+    sourceNat ? 0 : helperSlot;
   return own
-    .toSorted((a, b) => Number(b.sourceNat) - Number(a.sourceNat) || (a.id < b.id ? -1 : 1))
-    .flatMap(({ ip, sourceNat }) => {
-      const address = sourceNat ? HELPER_ADDRESS : spares.shift();
-      if (address === undefined) return [];
-      return [{ publicIp: ip, address, ports: [...ports.get(ip)!].toSorted((a, b) => a - b) }];
+    .toSorted((a, b) => slotOf(a) - slotOf(b))
+    .flatMap((address) => {
+      const slot = HELPER_SLOTS[slotOf(address)];
+      if (slot === undefined) return [];
+      return [{ publicIp: address.ip, address: slot, ports: [...ports.get(address.ip)!].toSorted((a, b) => a - b) }];
     });
 }
 

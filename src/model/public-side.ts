@@ -42,6 +42,8 @@ export interface PublicAddress {
   /** Absent: untagged on the outside interface. */
   readonly vlan?: number;
   readonly sourceNat: boolean;
+  /** Which of the helper's spare addresses is its own, from 1, where VPNs end at it; the source NAT address needs none. */
+  readonly helperSlot?: number;
   /** Private address it is translated to, one to one. */
   readonly staticNat?: string;
   /** The card it is translated to. */

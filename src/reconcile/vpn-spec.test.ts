@@ -85,7 +85,7 @@ function shop(
       },
     ],
   });
-  const addresses = [publicAddress(OWN, { sourceNat: true, balancers }), publicAddress(OTHER)];
+  const addresses = [publicAddress(OWN, { sourceNat: true, balancers }), publicAddress(OTHER, { helperSlot: 1 })];
   return withVpcs(intent, () => ({ publicSide: publicSide(addresses), vpn }));
 }
 

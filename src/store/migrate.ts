@@ -6,6 +6,7 @@ import * as members from './migrations/002-members.ts';
 import * as services from './migrations/003-services.ts';
 import * as vpn from './migrations/004-vpn.ts';
 import * as dhcpOptions from './migrations/005-dhcp-options.ts';
+import * as helperSlots from './migrations/006-helper-slots.ts';
 import type { Tables } from './schema.ts';
 
 const MIGRATIONS = {
@@ -14,6 +15,7 @@ const MIGRATIONS = {
   '003-services': services,
   '004-vpn': vpn,
   '005-dhcp-options': dhcpOptions,
+  '006-helper-slots': helperSlots,
 };
 
 /** The migrations this version knows. */

@@ -94,6 +94,7 @@ export function publicAddress(rows: Rows, row: Row<'publicip'>, aclOf?: AclOf): 
       gateway: range.gateway,
       ...(range.vlan === null ? {} : { vlan: range.vlan }),
       sourceNat: row.issourcenat === 1,
+      ...(row.helperslot === 0 || row.issourcenat === 1 ? {} : { helperSlot: row.helperslot }),
       ...(row.vmip === null ? {} : { staticNat: row.vmip }),
       ...(row.nic === null ? {} : { staticNatNic: row.nic }),
       ...(row.acl === null || aclOf === undefined ? {} : { acl: aclOf(row.acl) }),

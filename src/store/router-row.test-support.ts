@@ -39,7 +39,16 @@ export function publicIpRow(
   network: string | null,
   more: Partial<Tables['publicip']> = {},
 ): Tables['publicip'] {
-  const plain = { vpc: null, acl: null, issourcenat: 0 as const, nic: null, vmip: null, state: 'Allocated', moved: 0 };
+  const plain = {
+    vpc: null,
+    acl: null,
+    issourcenat: 0 as const,
+    helperslot: 0,
+    nic: null,
+    vmip: null,
+    state: 'Allocated',
+    moved: 0,
+  };
   return { id: newId(), publicrange, ip, ...OWNER, network, ...plain, created, ...more };
 }
 

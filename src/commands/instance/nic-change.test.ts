@@ -127,6 +127,7 @@ test('removeNicFromVirtualMachine and updateVmNicIp refuse while a static NAT le
       vpc: null,
       acl: null,
       issourcenat: 0,
+      helperslot: 0,
       nic: nicid,
       vmip: '10.2.0.99',
       state: 'Allocated',

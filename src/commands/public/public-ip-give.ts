@@ -54,6 +54,7 @@ export async function giveAddress(room: WriteRoom, give: Give): Promise<PublicIp
     vpc,
     acl: null,
     issourcenat: give.issourcenat === true ? 1 : 0,
+    helperslot: 0,
     nic: null,
     vmip: null,
     state: network === null && vpc === null ? 'Allocated' : 'Allocating',

@@ -153,6 +153,7 @@ function freeRow(range: string, address: string): PublicIp {
     vpc: null,
     acl: null,
     issourcenat: 0,
+    helperslot: 0,
     nic: null,
     vmip: null,
     state: 'Free',

@@ -2,7 +2,7 @@
 // the one before stays an address of its own. Apart from acquiring addresses, because updateVPC and updateNetwork ask for it.
 import { refuse } from '../../api/error.ts';
 import type { Entering, WriteRoom } from '../room.ts';
-import { refuseCrowded } from '../vpn/vpn-place.ts';
+import { helperSlotAt, refuseCrowded } from '../vpn/vpn-place.ts';
 import { allocated } from './public-ip-give.ts';
 import { isHeld } from './public-ip-view.ts';
 import { ruleOf } from './rule-conflict.ts';
@@ -48,8 +48,10 @@ export async function changeSourceNat(room: WriteRoom, whose: Whose, ip: string)
   const place = whose.of === 'vpc' ? { vpc: whose.id, network: null } : { vpc: null, network: whose.id };
   await refuseCrowded(room.db, place, next);
   const moved = await room.tx.generation();
-  for (const row of rows.filter(({ issourcenat }) => issourcenat === 1))
-    await room.tx.update('publicip', row.id, { issourcenat: 0, moved });
+  for (const row of rows.filter(({ issourcenat }) => issourcenat === 1)) {
+    const helperslot = await helperSlotAt(room.db, place, row, next);
+    await room.tx.update('publicip', row.id, { issourcenat: 0, helperslot, moved });
+  }
   await room.tx.update('publicip', next.id, { issourcenat: 1, state: 'Allocating', moved });
   return [allocated(next)];
 }

@@ -20,7 +20,7 @@ import { type Entering, type WriteRoom, jobCommand, listCommand } from '../room.
 import { type Made, type Renewed, makeKeys, renewed } from './remote-vpn-keys.ts';
 import { placeOf, rangeAt, readKind, refuseSecond, refuseSixth } from './remote-vpn-place.ts';
 import { remoteVpnView, showRemoteVpns } from './remote-vpn-view.ts';
-import { refuseUsersAt } from './vpn-place.ts';
+import { helperSlotAt, refuseUsersAt } from './vpn-place.ts';
 import { portsOf, readPort, refuseSharedPort, refuseTakenPorts } from './vpn-ports.ts';
 import { dropRemoteVpn } from './vpn-removal.ts';
 
@@ -76,6 +76,8 @@ export const createRemoteAccessVpn = jobCommand({
     const range = await rangeAt(room, place, address, want);
     const { id, secrets, certificates } = want.made;
     const cidrText = formatCidr(range);
+    if (address.issourcenat === 0)
+      await room.tx.update('publicip', address.id, { helperslot: await helperSlotAt(room.db, place, address) });
     await room.tx.insert('remotevpn', {
       id,
       publicip: address.id,

@@ -37,7 +37,7 @@ export const MOST_OTHERS = 4;
 export async function addressesAt(
   db: Db,
   { vpc, network }: Place,
-): Promise<{ readonly id: string; readonly ip: string; readonly issourcenat: number }[]> {
+): Promise<Pick<Tables['publicip'], 'id' | 'ip' | 'issourcenat' | 'helperslot'>[]> {
   const [column, value] = vpc === null ? (['network', network ?? ''] as const) : (['vpc', vpc] as const);
   const access = await db.selectFrom('remotevpn').select('publicip').where(column, '=', value).execute();
   const gateways = await db
@@ -49,7 +49,7 @@ export async function addressesAt(
   if (ids.size === 0) return [];
   return db
     .selectFrom('publicip')
-    .select(['id', 'ip', 'issourcenat'])
+    .select(['id', 'ip', 'issourcenat', 'helperslot'])
     .where('id', 'in', [...ids])
     .execute();
 }
@@ -66,6 +66,25 @@ export async function refuseCrowded(
     'parameter',
     `Unable to make ${next.ip} the source NAT address: VPNs are at ${others.map(({ ip }) => ip).join(', ')}, and they can be at ${MOST_OTHERS} addresses beside that one. Delete one of these VPNs first, or choose an address that has one`,
   );
+}
+
+/**
+ * Which of the helper's spare addresses is for a public address with VPNs that is not the source NAT one: what it has had, unless
+ * somebody else has that now, else the first that is free; `leaving` becomes the source NAT address and needs none. A router with more
+ * than {@link MOST_OTHERS} was refused before.
+ */
+export async function helperSlotAt(
+  db: Db,
+  place: Place,
+  address: Pick<Tables['publicip'], 'id' | 'helperslot'>,
+  leaving?: Pick<Tables['publicip'], 'id'>,
+): Promise<number> {
+  const others = (await addressesAt(db, place)).filter(
+    ({ id, issourcenat }) => id !== address.id && id !== leaving?.id && issourcenat === 0,
+  );
+  const used = new Set(others.map(({ helperslot }) => helperslot));
+  if (address.helperslot > 0 && !used.has(address.helperslot)) return address.helperslot;
+  return Array.from({ length: MOST_OTHERS }, (_, index) => index + 1).find((slot) => !used.has(slot)) ?? 0;
 }
 
 /** Everything that is taken at a place. */

@@ -35,6 +35,8 @@ export interface PublicIpTable {
   vmip: string | null;
   /** The list that is gone through before anything is translated (addresses of VPCs); null: default_allow. */
   acl: string | null;
+  /** Which of the gateway helper's spare addresses is its own, from 1, where VPNs end at it beside the source NAT address; else 0. */
+  helperslot: number;
   /** Allocating, Allocated, Releasing, Free: a free one keeps its row, so that its id stays known, until it is given again. */
   state: string;
   /** Generation at which what it leads to last changed. */
