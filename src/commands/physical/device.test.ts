@@ -95,6 +95,9 @@ test('createNetworkRoute puts an office behind a device; overlaps are refused, a
     'the network reaches 192.168.50.0/24 by it',
     536,
   );
+  await cloud.callAs('admin', 'updateConfiguration', { name: 'network.max.routes', value: '1' });
+  const second = { ...params, cidr: '192.168.60.0/24' };
+  await cloud.refused('acme-admin', 'createNetworkRoute', second, 'ask the operator (network.max.routes)', 535);
   assert.equal((await cloud.list('acme-admin', 'listNetworkRoutes', { networkid })).length, 1);
   assert.equal((await cloud.list('acme-admin', 'listNetworkRoutes', { keyword: '.50.' })).length, 1);
   assert.deepEqual(await cloud.list('acme-admin', 'listNetworkRoutes', { keyword: '%' }), []);

@@ -13,6 +13,7 @@ import { namesOf, ownerFields, ownersOf } from '../join.ts';
 import { knownIds } from '../known.ts';
 import { containing, ownedRows, ownerParams, page, pageParams } from '../list.ts';
 import { type Room, jobCommand, listCommand } from '../room.ts';
+import { refuseManyRoutes } from '../route-count.ts';
 import { refuseVpnClash } from '../vpn/vpn-place.ts';
 
 export const networkRouteView = z.object({
@@ -100,6 +101,7 @@ export const createNetworkRoute = jobCommand({
     }
     await refuseOverlap(room, network, want.cidr);
     await refuseVpnClash(room.db, { vpc: null, network: network.id }, prefix, 'Route');
+    await refuseManyRoutes(room, 'network', network);
     const id = newId();
     const text = formatCidr(prefix);
     await room.tx.insert('networkroute', {

@@ -103,6 +103,21 @@ test('createStaticRoute refuses what is no route', async () => {
   await cloud.route('acme-admin', vpcid, '2001:db8:8::/48', six.nexthop);
 });
 
+test('createStaticRoute refuses one more than the setting says, of both families together, and each VPC has its own', async () => {
+  await using cloud = await openCloud();
+  const { vpcid } = await joined(cloud);
+  await cloud.callAs('admin', 'updateConfiguration', { name: 'vpc.max.static.routes', value: '2' });
+  const first = await cloud.route('acme-admin', vpcid, '10.2.0.0/16', '172.16.0.2');
+  await cloud.route('acme-admin', vpcid, '2001:db8:8::/48', '2001:db8:1::7');
+  const third = { vpcid, cidr: '10.3.0.0/16', nexthop: '172.16.0.2' };
+  const text = 'Maximum number of static routes for VPC blue is 2, and it has 2';
+  await cloud.refused('acme-admin', 'createStaticRoute', third, text, 535);
+  await cloud.refused('acme-admin', 'createStaticRoute', third, 'ask the operator (vpc.max.static.routes)', 535);
+  await cloud.route('acme-admin', await cloud.vpc('acme-admin', 'red', '10.8.0.0/16'), '10.2.0.0/16', '172.16.0.2');
+  await cloud.doAs('acme-admin', 'deleteStaticRoute', { id: first });
+  await cloud.route('acme-admin', vpcid, third.cidr, third.nexthop);
+});
+
 test('a default route, and a machine in a tier as next hop, are routes like others', async () => {
   await using cloud = await openCloud();
   const { vpcid } = await joined(cloud);

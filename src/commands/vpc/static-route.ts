@@ -15,6 +15,7 @@ import { ownerFields, ownersOf, tagView, tagsOf } from '../join.ts';
 import { knownIds } from '../known.ts';
 import { containing, listParams, named, ownedRows, page, taggedRows } from '../list.ts';
 import { type JobAnswer, type Room, type WriteRoom, jobCommand, listCommand } from '../room.ts';
+import { refuseManyRoutes } from '../route-count.ts';
 import { refuseVpnClash } from '../vpn/vpn-place.ts';
 import { checkRoute6 } from './static-route6.ts';
 
@@ -161,6 +162,7 @@ async function addRoute(
   nexthop: string,
   gateway: string | null,
 ): Promise<JobAnswer> {
+  await refuseManyRoutes(room, 'vpc', vpc);
   const id = newId();
   await room.tx.insert('staticroute', {
     id,
