@@ -130,7 +130,7 @@ async function officeRoutes(scene: Scene): Promise<Tunnel> {
   world.expect(
     "S30: the missing route is named, with its place: the office's gateway",
     text(missing, 'hop') === `the gateway of ${OFFICE}` &&
-      text(missing, 'description').includes('the office has no route back'),
+      text(missing, 'description').includes('the other end has no route back'),
     JSON.stringify(missing),
   );
   const repair = text(missing, 'repair');

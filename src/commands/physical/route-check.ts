@@ -7,7 +7,7 @@ import * as field from '../../api/field.ts';
 import * as param from '../../api/param.ts';
 import { newId } from '../../lib/id.ts';
 import { cidr, contains, ip } from '../../lib/ip.ts';
-import { routedBy, servicesOf } from '../../model/network-service.ts';
+import { offers } from '../../model/network-service.ts';
 import type { ProbeReport } from '../../protocol/document.ts';
 import { probeReport } from '../../protocol/schema.ts';
 import type { Tables } from '../../store/schema.ts';
@@ -16,6 +16,7 @@ import { type Room, jobCommand } from '../room.ts';
 import { notRealized } from './carriage.ts';
 import { portNames } from './device.ts';
 import { factsOf } from './route-facts.ts';
+import { isComing, routerWay } from './router-way.ts';
 import { type RouteNames, judgeRoute } from './route-judgement.ts';
 
 export const routeCheckView = z.object({
@@ -227,11 +228,17 @@ export async function viewRouteCheck(room: Room, id: string): Promise<CheckView 
   });
 }
 
-/** Whether OVN or router nodes route for a network: they have its routes. */
-async function isRouted({ db }: Room, { offering, gateway }: Tables['network']): Promise<boolean> {
-  if (gateway === null) return false;
+/** What is known of the network's router, where it is ours: a route that is on its way there is not there yet. */
+async function routerOf(room: Room, network: Tables['network'], route: string): Promise<Pick<RouteNames, 'router'>> {
+  const router = await routerWay(room, network);
+  if (router === undefined) return {};
+  if (router.state !== 'good' || !(await isComing(room, route))) return { router };
+  return { router: { state: 'unknown', text: `${router.text}, and is being given the route` } };
+}
+
+async function hasDhcp({ db }: Room, { offering }: Tables['network']): Promise<boolean> {
   const row = await db.selectFrom('networkoffering').select('services').where('id', '=', offering).executeTakeFirst();
-  return row !== undefined && routedBy(servicesOf(row)) !== 'None';
+  return row !== undefined && offers(row, 'Dhcp');
 }
 
 function readFound(text: string): ProbeReport | undefined {
@@ -259,7 +266,7 @@ async function aroundOf(room: Room, scan: Tables['scan']): Promise<Around | unde
   const card = await db
     .selectFrom('nic')
     .innerJoin('instance', 'instance.id', 'nic.instance')
-    .select(['nic.ip', 'instance.id as instance', 'instance.displayname'])
+    .select(['nic.ip', 'nic.isdefault', 'instance.id as instance', 'instance.displayname'])
     .where('nic.id', '=', scan.nic ?? '')
     .executeTakeFirst();
   const network = await db.selectFrom('network').selectAll().where('id', '=', scan.network).executeTakeFirst();
@@ -278,7 +285,8 @@ async function aroundOf(room: Room, scan: Tables['scan']): Promise<Around | unde
     isGateway: route.isgateway === 1,
     routeCidr: route.cidr,
     host: scan.target ?? '',
-    ...((await isRouted(room, network)) ? { routed: true } : {}),
+    ...(await routerOf(room, network, scan.route ?? '')),
+    ...(card.isdefault === 1 && (await hasDhcp(room, network)) ? { byDhcp: true as const } : {}),
     ...(fault === undefined ? {} : { portFault: fault }),
   };
   return { names, device: route.device, instance: card.instance };

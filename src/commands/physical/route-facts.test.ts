@@ -51,12 +51,21 @@ test('S31: factsOf() writes the line that pushes the route', () => {
 test('S33: factsOf() takes the answer by the gateway for the way back where that router is ours, and asks for its route elsewhere', () => {
   const elsewhere = { ...good, cardSendsTo: '02:00:00:00:00:99' };
   const fact = (about: RouteNames) => factsOf(elsewhere, about).find(({ name }) => name === 'returnroute')!;
-  assert.equal(fact({ ...names, routed: true }).state, 'good');
-  assert.equal(
-    fact({ ...names, routed: true, isGateway: true }).state,
-    'bad',
-    'the device itself is to be the gateway',
+  const router = { state: 'good', text: "the network's router is ours" } as const;
+  assert.equal(fact({ ...names, router }).state, 'good');
+  assert.match(
+    fact({ ...names, router }).text,
+    /\(02:00:00:00:00:99\): the network's router is ours, and has the route/,
   );
+  assert.equal(fact({ ...names, router, isGateway: true }).state, 'bad', 'the device itself is to be the gateway');
+  const lost = fact({ ...names, router: { state: 'bad', text: 'no router node routes for the network now' } });
+  assert.equal(lost.state, 'bad');
+  assert.match(lost.text, /: no router node routes for the network now$/);
+  const { cardSendsTo: _, ...rest } = elsewhere;
+  const shut = (about: RouteNames) =>
+    factsOf({ ...rest, cardAnswers: false }, about).find(({ name }) => name === 'returnroute')!;
+  assert.equal(shut({ ...names, router, byDhcp: true }).state, 'good', 'it lets no ping in, and DHCP told it the way');
+  assert.equal(shut({ ...names, router }).state, 'unknown', 'nobody told it');
   const { state, repair } = fact(names);
   assert.deepEqual([state, repair], ['unknown', "ip route add 10.8.0.0/24 via 10.1.1.254 on the network's router"]);
 });

@@ -88,16 +88,17 @@ function irouteFact(seen: ProbeReport, names: RouteNames): RouteFact {
 }
 
 function returnFact({ cardAnswers, cardSendsTo, viaMac }: ProbeReport, names: RouteNames): RouteFact {
-  const { instance, device, via, routeCidr, isGateway, routed } = names;
+  const { instance, device, via, routeCidr, isGateway, router, byDhcp } = names;
   const base = { name: 'returnroute', hop: `instance ${instance}` } as const;
   const repair = `ip route replace ${isGateway ? 'default' : routeCidr} via ${via} in ${instance}, or the same route on the network's router`;
   if (cardSendsTo !== undefined && cardSendsTo === viaMac)
     return { ...base, state: 'good', text: `${instance} sends what is for ${routeCidr} to ${device}` };
-  if (cardSendsTo !== undefined && routed === true && !isGateway)
+  const on = router?.state === 'good' ? `, and has the route to ${device}` : '';
+  if (cardSendsTo !== undefined && router !== undefined && !isGateway)
     return {
       ...base,
-      state: 'good',
-      text: `${instance} sends what is for ${routeCidr} to its gateway (${cardSendsTo}): the network's router is ours, and has the route to ${device}`,
+      state: router.state,
+      text: `${instance} sends what is for ${routeCidr} to its gateway (${cardSendsTo}): ${router.text}${on}`,
     };
   if (cardSendsTo !== undefined)
     return {
@@ -112,6 +113,12 @@ function returnFact({ cardAnswers, cardSendsTo, viaMac }: ProbeReport, names: Ro
       state: 'bad',
       text: `no return route: ${instance} answers ${device}, and has no way to ${routeCidr}`,
       repair,
+    };
+  if (router !== undefined && byDhcp === true && !isGateway)
+    return {
+      ...base,
+      state: router.state,
+      text: `${instance} lets no ping in, so its own routes are not seen; DHCP tells it to send what is for ${routeCidr} to its gateway or to ${device} itself: ${router.text}${on}`,
     };
   return {
     ...base,

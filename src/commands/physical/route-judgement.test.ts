@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ProbeReport } from '../../protocol/document.ts';
 import { type RouteNames, judgeRoute } from './route-judgement.ts';
+import type { RouterWay } from './router-way.ts';
 
 const VIA = 'd6:0f:b0:ad:4f:f2';
 const names: RouteNames = {
@@ -61,7 +62,7 @@ test('S30: judgeRoute() names the missing route of the office, its place, and th
   assert.equal(repair, 'ip route add 10.1.1.0/24 via VPN_DEVICE');
   assert.match(
     text,
-    /the office has no route back: at the gateway of 192\.168\.50\.0\/24 what is for 10\.1\.1\.0\/24 must go/,
+    /the other end has no route back\. If 192\.168\.50\.0\/24 is a network, at its gateway what is for 10\.1\.1\.0\/24 must go/,
   );
 });
 
@@ -93,4 +94,7 @@ test('judgeRoute() notices an instance whose gateway is somebody else, where it 
   const other = judgeRoute(elsewhere, { ...names, isGateway: false });
   assert.equal(other.result, 'answered');
   assert.match(other.text, /by its gateway \(02:00:00:00:00:99\), which has to send that on to device vpnbox$/);
+  const by = (router: RouterWay) => judgeRoute(elsewhere, { ...names, isGateway: false, router }).text;
+  assert.match(by({ state: 'good', text: 'it is ours' }), /which is ours and sends that on to device vpnbox$/);
+  assert.match(by({ state: 'bad', text: 'no router node routes' }), /vpnbox; but no router node routes$/);
 });

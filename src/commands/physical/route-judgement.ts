@@ -1,7 +1,8 @@
 // What the answers to a probe mean: which hop between an instance and a host behind a device is broken, on the way there or back, and
 // what repairs it. Pure, apart from the command that asks, so that each sentence can be tested.
 import type { ProbeReport } from '../../protocol/document.ts';
-import { cidr, contains, ip } from '../../lib/ip.ts';
+import { cidr, contains, ip, netmask } from '../../lib/ip.ts';
+import type { RouterWay } from './router-way.ts';
 
 /** The names the sentences are made of. */
 export interface RouteNames {
@@ -19,8 +20,10 @@ export interface RouteNames {
   readonly routeCidr: string;
   /** The host in it that was asked. */
   readonly host: string;
-  /** Whether the network's router is ours, and so has the route. */
-  readonly routed?: true;
+  /** What is known of the network's router, where it is ours, and of the route to the device there. */
+  readonly router?: RouterWay;
+  /** Whether the instance was told, by DHCP, that this network's gateway is its own. */
+  readonly byDhcp?: true;
   /** What is known to be wrong with the device's port. */
   readonly portFault?: string;
 }
@@ -57,11 +60,13 @@ export function judgeRoute(seen: ProbeReport, names: RouteNames): RouteVerdict {
 }
 
 /** What is known of the instance's own way, where there is nothing wrong with it. */
-function itself(seen: ProbeReport, { instance, device, host }: RouteNames): string {
+function itself(seen: ProbeReport, { instance, device, host, router }: RouteNames): string {
   if (seen.cardSendsTo === undefined)
     return `. ${instance} itself lets no ping in, so it cannot be seen whether it knows the way`;
   if (seen.cardSendsTo === seen.viaMac) return `, and ${instance} answers ${host}`;
-  return `, and ${instance} answers ${host} by its gateway (${seen.cardSendsTo}), which has to send that on to device ${device}`;
+  const gateway = `, and ${instance} answers ${host} by its gateway (${seen.cardSendsTo})`;
+  if (router?.state === 'good') return `${gateway}, which is ours and sends that on to device ${device}`;
+  return `${gateway}, which has to send that on to device ${device}${router === undefined ? '' : `; but ${router.text}`}`;
 }
 
 function deviceSilent(names: RouteNames): RouteVerdict {
@@ -79,16 +84,17 @@ function deviceSilent(names: RouteNames): RouteVerdict {
   };
 }
 
-/** The device answers, the host behind it does not, and nobody says why: the archive's S30. */
+/** The device answers, the host behind it does not, and nobody says why: the archive's S30. An office and VPN clients look alike from here. */
 function hostSilent({ device, via, host, networkCidr, routeCidr }: RouteNames): RouteVerdict {
   const repair = `ip route add ${networkCidr} via VPN_DEVICE`;
   return {
     result: 'hostsilent',
     hop: `the gateway of ${routeCidr}`,
     text:
-      `Device ${device} (${via}) answers, ${host} behind it does not, and nobody says why. As a rule the office has no route back: ` +
-      `at the gateway of ${routeCidr} what is for ${networkCidr} must go to the office's own VPN device (${repair}). If that is there: ` +
-      `the tunnel is down, or ${device} does not send ${routeCidr} into it, or ${host} is off or lets no ping in`,
+      `Device ${device} (${via}) answers, ${host} behind it does not, and nobody says why. As a rule the other end has no route back. ` +
+      `If ${routeCidr} is a network, at its gateway what is for ${networkCidr} must go to the VPN device there (${repair}). If it is the ` +
+      `range of VPN clients, the server on ${device} must tell them of ${networkCidr} (push "route ${networkCidr.split('/')[0]} ${netmask(cidr(networkCidr))}"). ` +
+      `If that is there: the tunnel is down, or ${device} does not send ${routeCidr} into it, or ${host} is off or lets no ping in`,
     repair,
   };
 }
@@ -113,7 +119,7 @@ function unreachable(by: string, { device, via, host, routeCidr }: RouteNames): 
   return {
     result: 'unreachable',
     hop: by,
-    text: `${by} says that it has no way to ${host}: it is where device ${device} (${via}) sends what is for ${routeCidr}. If it is the office's end of the tunnel, ${host} is off, or has another address; if it is not, ${device} lacks the route to ${routeCidr} into the tunnel (ip route add ${routeCidr} dev TUNNEL)`,
+    text: `${by} says that it has no way to ${host}: it is where device ${device} (${via}) sends what is for ${routeCidr}. If it is the other end of the tunnel, ${host} is off, or has another address; if it is not, ${device} lacks the route to ${routeCidr} into the tunnel (ip route add ${routeCidr} dev TUNNEL)`,
   };
 }
 

@@ -6,9 +6,15 @@ import type { Tables } from '../../store/schema.ts';
 import { visibleRows } from '../access.ts';
 import type { Room } from '../room.ts';
 import type { Fact } from './vpn-judgement.ts';
+import { routerNodeFacts } from './vpn-router-node.ts';
 import { arrivingFacts, closedTierFacts, leavingFacts } from './vpn-lists.ts';
 
-type Gateway = Tables['privategateway'] & { readonly prefix: string | null; readonly networkname: string };
+type Gateway = Tables['privategateway'] & {
+  readonly prefix: string | null;
+  readonly networkname: string;
+  readonly physicalnetwork: string | null;
+  readonly vlan: number | null;
+};
 
 /** Facts of each hop behind the VPC's static routes. `sources`: what is behind the VPN. */
 export async function beyondFacts(room: Room, vpc: Tables['vpc'], sources: readonly string[]): Promise<Fact[]> {
@@ -37,7 +43,8 @@ export async function beyondFacts(room: Room, vpc: Tables['vpc'], sources: reado
             .where('network', '=', via.network)
             .where('ip', '=', route.nexthop)
             .executeTakeFirst();
-    if (via === undefined || other === undefined) facts.push(machineFact(route, sources, via));
+    if (via === undefined || other === undefined)
+      facts.push(...((await routerNodeFacts(room, route, via, sources)) ?? [machineFact(route, sources, via)]));
     else facts.push(...(await otherVpcFacts(room, route, via, other, sources, prefix)));
   }
   return facts;
@@ -48,7 +55,7 @@ async function gatewaysOf({ db }: Room, vpc: string): Promise<Gateway[]> {
     .selectFrom('privategateway')
     .innerJoin('network', 'network.id', 'privategateway.network')
     .selectAll('privategateway')
-    .select(['network.cidr as prefix', 'network.name as networkname'])
+    .select(['network.cidr as prefix', 'network.name as networkname', 'network.physicalnetwork', 'network.vlan'])
     .where('privategateway.vpc', '=', vpc)
     .execute();
 }

@@ -1,9 +1,12 @@
 // checkVpn: each route and list on the way there and back is a fact of its own, and what it offers as a repair is typed as it stands.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { newId } from '../../lib/id.ts';
 import { cidr, formatCidr } from '../../lib/ip.ts';
 import type { Body, Params, Who } from '../../../test/support/cloud.ts';
 import { NOT_PASSED_ON } from '../../protocol/vpn.ts';
+import { recordRouterStates } from '../../store/router-states.ts';
+import { deviceRow, memberRow, portRow, switchRow } from '../../store/row.test-support.ts';
 import { recordVpnRoutes, recordVpnStates } from '../../store/vpn-states.ts';
 import { type PublicCloud, openCloud } from '../public/public.test-support.ts';
 import { acquired, shop } from '../public/vpc-address.test-support.ts';
@@ -195,6 +198,72 @@ test('checkVpn says of another account’s VPC, and of a machine that routes, th
   assert.match(text, /createStaticRoute vpcid=THEIR_VPC cidr=10\.8\.0\.0\/24 nexthop=172\.16\.0\.1/);
   const [seen] = named((await check(world, 'admin')).facts, 'returnroute').filter(({ state }) => state === 'bad');
   assert.equal(seen?.['repair'], `createStaticRoute vpcid=${foreign} cidr=10.8.0.0/24 nexthop=172.16.0.1`);
+});
+
+test('checkVpn knows what a router node of ours routes, where it is the next hop', async () => {
+  await using cloud = await openCloud();
+  const world = await worldOf(cloud);
+  const campus = await cloud.net(WHO, 'campus', { cidr: '172.16.0.0/24' });
+  const meet = String((await cloud.privateNetwork(WHO, 'meet', '172.16.0.0/24'))['id']);
+  const row = await cloud.store.db.selectFrom('network').selectAll().where('id', '=', campus).executeTakeFirstOrThrow();
+  // Both on one wire, as a Shared and a Private network of one domain can be.
+  const wire = { segment: 'vlan', vlan: row.vlan, physicalnetwork: row.physicalnetwork };
+  await cloud.store.write((tx) => tx.update('network', meet, wire));
+  await cloud.join(WHO, world.vpcid, meet, '172.16.0.9');
+  await cloud.route(WHO, world.vpcid, '192.168.99.0/24', '172.16.0.1');
+  await connect(world);
+  const back = async (): Promise<Body[]> =>
+    named((await check(world)).facts, 'returnroute').filter(({ hop }) => hop === 'the router of network campus');
+  const [lost] = await back();
+  assert.equal(lost?.['state'], 'bad');
+  assert.match(String(lost?.['description']), /has no route back to 10\.8\.0\.0\/24: it sends that out/);
+  const created = new Date().toISOString();
+  const owner = { account: row.account, domain: row.domain };
+  const ids = { device: newId(), member: newId(), route: newId() };
+  await cloud.store.write(async (tx) => {
+    const sw = switchRow('sw', { zone: row.zone, physicalnetwork: row.physicalnetwork! });
+    const port = portRow(sw.id, 'p1');
+    await tx.insert('switch', sw);
+    await tx.insert('switchport', port);
+    await tx.insert('device', { ...deviceRow('vpcgw', port.id), id: ids.device, ...owner });
+    await tx.insert('member', {
+      ...memberRow(campus, ids.device, port.id, { id: ids.member, ip: '172.16.0.9' }),
+      ...owner,
+    });
+    await tx.insert('networkroute', {
+      id: ids.route,
+      network: campus,
+      cidr: '10.8.0.0/24',
+      member: ids.member,
+      ...owner,
+      created,
+    });
+  });
+  const stateOf = async (): Promise<unknown[]> => (await back()).map(({ state }) => state);
+  assert.deepEqual(await stateOf(), ['unknown'], 'no node has told yet');
+  const leg = await cloud.store.db
+    .selectFrom('networkrouter')
+    .innerJoin('host', 'host.id', 'networkrouter.host')
+    .select(['networkrouter.id', 'host.name'])
+    .where('networkrouter.network', '=', campus)
+    .executeTakeFirstOrThrow();
+  const told = (state: 'MASTER' | 'FAULT', findings: string[] = []) =>
+    recordRouterStates(cloud.store, leg.name, [{ id: leg.id, state, findings }]);
+  await told('MASTER');
+  assert.deepEqual(await stateOf(), ['good']);
+  const secret = `${leg.name}: eth1 lost its address`;
+  await told('MASTER', [secret]);
+  assert.deepEqual(await stateOf(), ['unknown']);
+  assert.ok(!JSON.stringify(await back()).includes(leg.name), 'which node is the operator’s to know');
+  await told('FAULT');
+  assert.deepEqual(await stateOf(), ['bad']);
+  await cloud.store.write((tx) => tx.update('member', ids.member, { ip: '172.16.0.10' }));
+  const [elsewhere] = await back();
+  assert.match(
+    String(elsewhere?.['description']),
+    /to 172\.16\.0\.10 \(route 10\.8\.0\.0\/24\) and not to us, 172\.16\.0\.9/,
+  );
+  assert.equal(elsewhere?.['repair'], `deleteNetworkRoute id=${ids.route}`);
 });
 
 test('checkVpn tells a WireGuard user whose file is older than a network that he needs a new one', async () => {

@@ -202,7 +202,7 @@ function behindFacts(about: ClientFacts): Fact[] {
       name: 'peerroute',
       hop: `the router of ${list}`,
       state: 'unknown',
-      text: `whether the office sends what is for ${routes.join(', ')} to the machine of ${user}, and that one forwards, is only seen there`,
+      text: `whether the hosts of ${list} send what is for ${routes.join(', ')} to the machine of ${user}, and that one forwards, is only seen there`,
       repair: `${routes.map((route) => `ip route add ${route} via VPN_CLIENT`).join('; ')}; sysctl net.ipv4.ip_forward=1 on the client`,
     },
   ];
