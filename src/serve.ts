@@ -50,6 +50,8 @@ export interface ServeOptions {
   readonly demoAccounts: boolean;
 }
 
+/** How long commands without a job wait for their change: less than clients wait for an answer. */
+const PATIENCE_MS = 10_000;
 const EXPUNGE_EVERY_MS = 60_000;
 const EMPTY_EVERY_MS = 500;
 const FINDINGS_EVERY_MS = 15_000;
@@ -88,7 +90,7 @@ export async function serve(options: ServeOptions): Promise<void> {
     },
     log,
   });
-  const house = { store, log, caFingerprint: pki.fingerprint };
+  const house = { store, log, caFingerprint: pki.fingerprint, patienceMs: PATIENCE_MS };
   const app = createApp({
     registry: createRegistry(house),
     accounts: createAccounts(house),

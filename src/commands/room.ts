@@ -4,6 +4,7 @@ import type { z } from 'zod';
 import { type Answer, type Call, type Command, type Role } from '../api/command.ts';
 import type { Log } from '../lib/log.ts';
 import { newId } from '../lib/id.ts';
+import { sleep } from '../lib/sleep.ts';
 import type { Db, Store } from '../store/open.ts';
 import type { StatefulTable } from '../store/schema.ts';
 import type { Tx } from '../store/write.ts';
@@ -27,6 +28,8 @@ export interface House {
   readonly log: Log;
   /** SHA-256 of the agent channel's CA certificate: what join tokens are made with. Absent where there is no channel. */
   readonly caFingerprint?: string;
+  /** Milliseconds that a command without a job may wait for its change to be realized; absent: it only looks. */
+  readonly patienceMs?: number;
 }
 
 /** A command before it is moved into a house. */
@@ -89,6 +92,8 @@ interface WriteSpec<P extends z.ZodObject, W extends z.infer<P>> extends Common<
   prepare?(room: Room, want: z.infer<P>): Promise<W>;
   /** Runs inside one transaction; gives the inner body, or nothing for {"success": "true"}. */
   write(room: WriteRoom, want: W): Promise<Record<string, unknown> | undefined>;
+  /** Once the change is kept: may wait for `patienceMs`, and adds to the answer. */
+  after?(room: Room, want: W, body: Record<string, unknown>, patienceMs: number): Promise<Record<string, unknown>>;
 }
 
 /** Promises a row a state for when the change is realized, also where no job carries it. */
@@ -99,9 +104,29 @@ export async function entersWhenRealized(tx: Tx, entering: Entering): Promise<vo
     .execute();
 }
 
+/** Waits until a row has entered all states it was promised; whether it has, within `ms`. */
+export async function realizedWithin(
+  { db }: Pick<Room, 'db'>,
+  { kind, id }: Pick<Entering, 'kind' | 'id'>,
+  ms: number,
+): Promise<boolean> {
+  const until = performance.now() + ms;
+  for (;;) {
+    const open = await db
+      .selectFrom('transition')
+      .select('id')
+      .where('kind', '=', kind)
+      .where('id', '=', id)
+      .executeTakeFirst();
+    if (open === undefined) return true;
+    if (performance.now() >= until) return false;
+    await sleep(50);
+  }
+}
+
 /** A synchronous change. */
 export function writeCommand<P extends z.ZodObject, W extends z.infer<P> = z.infer<P>>(spec: WriteSpec<P, W>): Plan {
-  return ({ store, log }) => ({
+  return ({ store, log, patienceMs = 0 }) => ({
     ...common(spec),
     answer: spec.answer,
     async: false,
@@ -110,13 +135,14 @@ export function writeCommand<P extends z.ZodObject, W extends z.infer<P> = z.inf
       const given = want as z.infer<P>;
       const ready =
         spec.prepare === undefined ? (given as W) : await spec.prepare({ store, db: store.db, call, log }, given);
-      return store.write(async (tx) => {
-        const body = await spec.write({ store, db: tx.db, tx, call, log }, ready);
+      const body = await store.write(async (tx) => {
+        const written = await spec.write({ store, db: tx.db, tx, call, log }, ready);
         if (spec.event !== undefined) {
           await recordEvent(tx, call.caller, { type: spec.event, state: 'Completed', text: spec.summary });
         }
-        return body ?? { success: 'true' };
+        return written ?? { success: 'true' };
       });
+      return spec.after === undefined ? body : spec.after({ store, db: store.db, call, log }, ready, body, patienceMs);
     },
   });
 }

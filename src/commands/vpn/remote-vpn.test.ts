@@ -3,6 +3,9 @@ import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { test } from 'node:test';
 import type { Body, Params } from '../../../test/support/cloud.ts';
+import { newId } from '../../lib/id.ts';
+import { silentLog } from '../../lib/log.ts';
+import { sleep } from '../../lib/sleep.ts';
 import type { VpnSpec } from '../../protocol/vpn.ts';
 import { vpnJob } from '../../protocol/vpn-schema.ts';
 import { vpnSpecs } from '../../reconcile/vpn-spec.ts';
@@ -12,6 +15,7 @@ import { recordVpnRoutes, recordVpnStates } from '../../store/vpn-states.ts';
 import { unknown } from '../network/network.test-support.ts';
 import { type PublicCloud, openCloud } from '../public/public.test-support.ts';
 import { acquired, shop } from '../public/vpc-address.test-support.ts';
+import { createVpnClientProfile } from './vpn-profile.ts';
 
 const WHO = 'acme-admin';
 
@@ -92,6 +96,30 @@ test('createVpnClientProfile: what is secret is in its answer and nowhere else',
   const [spec] = await specsOf(cloud, at.vpcid);
   assert.ok(spec?.kind === 'wireguard');
   assert.equal(spec.clients[0]?.presharedKey, secrets[1]);
+});
+
+test('createVpnClientProfile answers when the gateway has the keys, and says so where it has not in time', async () => {
+  await using cloud = await openCloud();
+  const vpn = await vpnOf(cloud, await world(cloud), { kind: 'wireguard' });
+  await userOf(cloud);
+  assert.equal((await profileOf(cloud, vpn))['ready'], false, 'nobody has told that it is there');
+  const { store } = cloud;
+  const caller = await cloud.caller(WHO);
+  const ask = async (patienceMs: number): Promise<Body> => {
+    const command = createVpnClientProfile({ store, log: silentLog(), patienceMs });
+    const want = { remoteaccessvpnid: String(vpn['id']), username: 'anna' };
+    const call = { caller, request: newId(), command: command.name, given: new Set<string>() };
+    return (await command.run(call, want))['vpnclientprofile'] as Body;
+  };
+  await cloud.settle();
+  let answered = false;
+  const asked = ask(60_000).finally(() => (answered = true));
+  const open = () => store.db.selectFrom('transition').select('id').where('kind', '=', 'vpnuser').execute();
+  while ((await open()).length === 0) await sleep(5);
+  assert.equal(answered, false);
+  await cloud.settle();
+  assert.equal((await asked)['ready'], true);
+  assert.equal((await ask(1))['ready'], false);
 });
 
 test('createVpnClientProfile by ikev2: the certificate to trust, and a file for Apple devices that holds it and no password', async () => {

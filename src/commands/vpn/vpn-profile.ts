@@ -12,7 +12,7 @@ import { type AccessSecrets, serverName } from '../../model/vpn.ts';
 import { seal, unseal } from '../../store/seal.ts';
 import type { Tables } from '../../store/schema.ts';
 import { visible } from '../access.ts';
-import { type Room, type WriteRoom, writeCommand } from '../room.ts';
+import { type Room, type WriteRoom, entersWhenRealized, realizedWithin, writeCommand } from '../room.ts';
 import { appleProfileText } from './apple-profile.ts';
 import { openVpnText, qrCode, wireGuardText } from './profile-text.ts';
 import { type RemoteVpn, certificatesOf } from './remote-vpn-view.ts';
@@ -42,6 +42,9 @@ export const profileView = z.object({
     'ikev2: that certificate and all settings but the password, a .mobileconfig file for Apple devices',
   ),
   ends: field.date('when the certificate ends: a new profile is needed before'),
+  ready: field.boolean(
+    'whether the gateway takes it already; false: not within 10 s, and a client that comes before it does is not answered, and tries again',
+  ),
 });
 
 type View = z.infer<typeof profileView>;
@@ -82,6 +85,7 @@ export const createVpnClientProfile = writeCommand({
     const routes = [...(await fileRoutes(room.db, vpn, behind)), vpn.cidr];
     const ip = await replace(room, vpn, user, { ...row, routes: vpn.kind === 'wireguard' ? routes.join(',') : null });
     const address = await addressOf(room, vpn);
+    await entersWhenRealized(room.tx, { kind: 'vpnuser', id: user.id, state: 'Active' });
     return {
       vpnclientprofile: field.compact<View>({
         id: row.id,
@@ -96,6 +100,12 @@ export const createVpnClientProfile = writeCommand({
         ...show(ip, routes),
       }),
     };
+  },
+  // Who comes with keys that the gateway does not know yet is not answered, and waits for seconds before he tries again.
+  async after(room, _want, { vpnclientprofile }, patienceMs) {
+    const { vpnuserid: id = '', ...rest } = vpnclientprofile as View;
+    const ready = await realizedWithin(room, { kind: 'vpnuser', id }, patienceMs);
+    return { vpnclientprofile: { ...rest, vpnuserid: id, ready } };
   },
 });
 
