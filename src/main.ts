@@ -89,7 +89,11 @@ agent
   .command('join')
   .description('set this node up and get a certificate for it')
   .requiredOption('--token <token>', 'the join token (createJoinToken)')
-  .option('--config <file>', 'the configuration, JSON: used if it is there, else written', '/etc/trunkline/agent.json')
+  .option(
+    '--config <file>',
+    'the configuration, JSON: where it is there, what is named here is changed in it',
+    '/etc/trunkline/agent.json',
+  )
   .option('--server <address>', 'https://HOST:PORT of the server, where the configuration is to be written')
   .option('--role <role>', 'hypervisor or router', 'hypervisor')
   .option('--underlay-device <name>', "the interface with the tunnels' address")
@@ -101,18 +105,17 @@ agent
   .option('--instances <driver>', 'netns (labs) or libvirt', 'libvirt')
   .option('--inside <name>', 'router nodes: the card with the VLANs')
   .option('--outside <name>', 'router nodes: the card to the world')
-  .action(async (options: Partial<SetupOptions> & { config: string; token: string }) => {
-    const configFile = resolve(options.config);
-    const { server, underlayDevice } = options;
-    if (!existsSync(configFile)) {
-      if (server === undefined || underlayDevice === undefined)
-        throw new Error(`${configFile} is not there: to have it written, name --server and --underlay-device`);
+  .action(async (options: Partial<SetupOptions> & { config: string; token: string }, command: Command) => {
+    const { config, token, ...rest } = options;
+    const configFile = resolve(config);
+    const typed = new Set(Object.keys(rest).filter((name) => command.getOptionValueSource(name) === 'cli'));
+    if (!existsSync(configFile) || typed.size > 0) {
       const { setUp } = await import('./agent/setup.ts');
-      const done = await setUp(configFile, { ...options, server, underlayDevice } as SetupOptions);
-      for (const line of done) process.stdout.write(`${line}\n`);
+      for (const line of await setUp(configFile, { ...rest, token }, typed)) process.stdout.write(`${line}\n`);
     }
-    await (await import('./agent/agent.ts')).joinAgent({ configFile, token: options.token });
-    process.stdout.write('joined; start the agent: systemctl enable --now trunkline-agent\n');
+    const { joinAgent } = await import('./agent/agent.ts');
+    const how = await joinAgent({ configFile, token });
+    process.stdout.write(`${how}; start the agent: systemctl enable --now trunkline-agent\n`);
   });
 
 const lab = program

@@ -22,9 +22,10 @@ import { createAnnouncer } from './announce/driver.ts';
 import { createHoldings, type Holdings } from './announce/holdings.ts';
 import type { Driver } from './driver.ts';
 import { readFacts } from './facts.ts';
+import { writeWhole } from './file.ts';
 import { createGuardDriver } from './guard/driver.ts';
 import { createHelperDriver } from './helper/driver.ts';
-import { joinServer, readIdentity, readToken, type Identity } from './identity.ts';
+import { identityOf, joinServer, readIdentity, readToken, type Identity } from './identity.ts';
 import { keep, readKept } from './kept.ts';
 import { accelerationOf, createLibvirtDriver, machineContext } from './libvirt/driver.ts';
 import { createLoop, type Outcome } from './loop.ts';
@@ -298,10 +299,28 @@ export async function runAgent(configFile: string): Promise<never> {
   process.exit(0);
 }
 
-/** Joins by hand: the token as an argument instead of a file. The agent takes the certificate at its next start. */
-export async function joinAgent(options: { readonly configFile: string; readonly token: string }): Promise<void> {
+/**
+ * Joins by hand: the token as an argument instead of a file. The agent takes the certificate at its next start. A certificate that this
+ * token got and the server still takes stays: the token works only once. Gives which of the two it was.
+ */
+export async function joinAgent(options: { readonly configFile: string; readonly token: string }): Promise<string> {
   const config = readConfig(options.configFile);
-  await joinServer(config, options.token.trim());
+  const token = options.token.trim();
+  // One of before that lies there would be tried instead.
+  if ((await readToken(config.tokenFile)) !== undefined) await writeWhole(config.tokenFile, `${token}\n`, 0o600);
+  const kept = await identityOf(config, token);
+  if (kept !== undefined && (await isTaken(config, kept))) return 'joined already: the certificate is good and stays';
+  await joinServer(config, token);
+  return 'joined';
+}
+
+/** Whether the server takes this certificate. One that does not answer is for the caller to find. */
+async function isTaken(config: AgentConfig, identity: Identity): Promise<boolean> {
+  const asked = request(config.server, identity, 'GET', `${PATHS.document}?have=-1&wait=0`, { timeoutMs: 10_000 });
+  return asked.then(
+    () => true,
+    () => false,
+  );
 }
 
 /** One agent a state folder: an abstract unix socket is let go by the kernel, however the holder ends. */

@@ -20,11 +20,15 @@ export interface Identity {
 
 /** The kept identity; undefined when the node has not joined yet, or with another token than the one that lies there now. */
 export async function readIdentity(config: AgentConfig): Promise<Identity | undefined> {
+  return identityOf(config, await readToken(config.tokenFile));
+}
+
+/** The kept identity; undefined when there is none, or it was got by another token than this. */
+export async function identityOf(config: AgentConfig, token: string | undefined): Promise<Identity | undefined> {
   try {
     const [key, certificate, ca, joined] = await Promise.all(
       ['key.pem', 'certificate.pem', 'ca.pem', 'joined'].map((file) => readFile(join(config.state, file), 'utf8')),
     );
-    const token = await readToken(config.tokenFile);
     if (token !== undefined && digest(token) !== joined) return undefined;
     return { key: key!, certificate: certificate!, ca: ca! };
   } catch {

@@ -1,11 +1,13 @@
 // A node's first minute: what `agent join` finds out by itself, so that an operator types a server, a token and a device, and gets
 // a configuration file he can read. What Open vSwitch must know for OVN is set where it is absent; what is there is never changed.
 import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { run, tryRun } from '../lib/run.ts';
 import { decodeToken } from '../protocol/document.ts';
 import { readAbilities } from './ability.ts';
 import { writeWhole } from './file.ts';
+import { configAgain, differences, optionsAgain, readTree, settingsAgain } from './setup-again.ts';
 
 export interface SetupOptions {
   readonly token: string;
@@ -34,6 +36,8 @@ export interface Setup {
   readonly config: Readonly<Record<string, unknown>>;
   /** `external_ids` of Open vSwitch that are absent there, with the value each gets. */
   readonly settings: Readonly<Record<string, string>>;
+  /** All that follow from the options. */
+  readonly wanted: Readonly<Record<string, string>>;
 }
 
 /** What the machine is, as far as setting up needs it. */
@@ -68,7 +72,8 @@ export function planSetup(options: SetupOptions, machine: Machine): Setup {
     tokenFile: join(options.state, 'token'),
     underlay: { device: options.underlayDevice, ip },
   };
-  if (options.role === 'router') return { config: { ...common, ...routerConfig(options, machine, ovs) }, settings: {} };
+  if (options.role === 'router')
+    return { config: { ...common, ...routerConfig(options, machine, ovs) }, settings: {}, wanted: {} };
   if (machine.settings === undefined)
     throw new Error(
       'no Open vSwitch answers here: apt-get install openvswitch-switch ovn-host, start it, and join again (trunkline doctor says more)',
@@ -103,6 +108,7 @@ export function planSetup(options: SetupOptions, machine: Machine): Setup {
     },
     // OVN's name of the chassis must be the node's, whatever name Open vSwitch made up at its first start.
     settings: machine.settings['system-id'] === node ? settings : { 'system-id': node, ...settings },
+    wanted,
   };
 }
 
@@ -124,16 +130,65 @@ function routerConfig(
 }
 
 /**
- * Writes the configuration file unless it is there, and sets what Open vSwitch lacks. Gives what was done, a line each. The
- * system-id is also written where Open vSwitch's start script reads it from, or its next start would undo it.
+ * Writes the configuration file, and sets what Open vSwitch lacks. Where the file is there, what was typed is changed in it, and the file of
+ * before is kept beside it. Gives what was done, a line each. The system-id is also written where Open vSwitch's start script reads it
+ * from, or its next start would undo it.
  */
-export async function setUp(file: string, options: SetupOptions): Promise<string[]> {
-  if (existsSync(file)) return [`${file} is there and stays as it is`];
-  const { config, settings } = planSetup(options, await lookAt(options));
+export async function setUp(
+  file: string,
+  options: Partial<SetupOptions> & Pick<SetupOptions, 'token'>,
+  typed: ReadonlySet<string> = new Set(),
+): Promise<string[]> {
+  const text = await readFile(file, 'utf8').catch(() => undefined);
+  const before = text === undefined ? undefined : readTree(text);
+  const named = complete(file, before === undefined ? options : optionsAgain(before, options, typed));
+  refuseOtherNode(named.token, before?.['node']);
+  const machine = await lookAt(named);
+  // Which bridge it was is in Open vSwitch alone.
+  const [mapping] = machine.settings?.['ovn-bridge-mappings']?.split(',') ?? [];
+  const kept = before === undefined || typed.has('mapping') || mapping === undefined ? {} : { mapping };
+  const plan = planSetup({ ...named, ...kept }, machine);
+  const again = before === undefined ? undefined : settingsAgain(before, plan, machine.settings ?? {}, typed);
+  const done = await setOvs(named, { ...plan.settings, ...again?.change });
+  const config = before === undefined ? plan.config : configAgain(before, plan.config, typed);
+  const changed = before === undefined ? [] : differences(before, config);
+  if (before !== undefined && changed.length === 0) return [...done, ...again!.told, `${file} stays as it is`];
+  if (text !== undefined) await writeWhole(`${file}.before`, text);
+  await writeWhole(file, `${JSON.stringify(config, undefined, 2)}\n`);
+  const rest = text === undefined ? '' : `; what it was is in ${file}.before, and a running agent is to be restarted`;
+  return [...done, ...(again?.told ?? []), ...changed.map((line) => `${file}: ${line}`), `wrote ${file}${rest}`];
+}
+
+function complete(file: string, options: Partial<SetupOptions>): SetupOptions {
+  const { server, underlayDevice } = options;
+  if (server === undefined || underlayDevice === undefined)
+    throw new Error(`${file} does not say all that is needed: to have it written, name --server and --underlay-device`);
+  return options as SetupOptions;
+}
+
+/** A token of another node would make this machine that one, and two would fight for its name. */
+function refuseOtherNode(token: string, node: unknown): void {
+  const named = decodeToken(token)?.node;
+  if (typeof node === 'string' && named !== undefined && named !== node)
+    throw new Error(
+      `the join token is for node ${named}, and this is ${node}: make one for ${node} (createJoinToken name=${node})`,
+    );
+}
+
+async function setOvs({ ovsRundir }: SetupOptions, settings: Readonly<Record<string, string>>): Promise<string[]> {
   const done: string[] = [];
-  const database = `--db=unix:${join(options.ovsRundir, 'db.sock')}`;
+  const database = `--db=unix:${join(ovsRundir, 'db.sock')}`;
   for (const [key, value] of Object.entries(settings)) {
-    await run(['ovs-vsctl', database, '--timeout=5', 'set', 'Open_vSwitch', '.', `external_ids:${key}="${value}"`]);
+    await run([
+      'ovs-vsctl',
+      database,
+      '--no-wait',
+      '--timeout=5',
+      'set',
+      'Open_vSwitch',
+      '.',
+      `external_ids:${key}="${value}"`,
+    ]);
     done.push(`Open vSwitch: external_ids:${key}=${value}`);
   }
   const systemId = settings['system-id'];
@@ -141,8 +196,7 @@ export async function setUp(file: string, options: SetupOptions): Promise<string
     await writeWhole('/etc/openvswitch/system-id.conf', `${systemId}\n`);
     done.push(`/etc/openvswitch/system-id.conf: ${systemId}`);
   }
-  await writeWhole(file, `${JSON.stringify(config, undefined, 2)}\n`);
-  return [...done, `wrote ${file}`];
+  return done;
 }
 
 async function lookAt({ underlayDevice, ovsRundir, inside, outside }: SetupOptions): Promise<Machine> {

@@ -193,9 +193,22 @@ test('joinAgent() sends nothing to a server of another authority, and says which
   assert.equal(used.has('h6'), false);
   await assert.rejects(joinAgent({ configFile: file, token: token('h5') }), /for node h5, and this is h6/);
   await assert.rejects(joinAgent({ configFile: file, token: 'nonsense' }), /damaged/);
-  await joinAgent({ configFile: file, token: token('h6') });
+  const lying = join(folder, 'h6', 'token');
+  await writeFile(lying, 'a token of before');
+  assert.equal(await joinAgent({ configFile: file, token: token('h6') }), 'joined');
   assert.equal(used.has('h6'), true);
-  await joinAgent({ configFile: file, token: token('h6') }); // as after a crash in between: the same key again
+  assert.equal(
+    (await readFile(lying, 'utf8')).trim(),
+    token('h6'),
+    'the agent would join with the one that lies there',
+  );
+  const certificate = () => readFile(join(folder, 'h6', 'certificate.pem'), 'utf8');
+  const first = await certificate();
+  assert.match(await joinAgent({ configFile: file, token: token('h6') }), /^joined already/);
+  assert.equal(await certificate(), first);
+  await rm(join(folder, 'h6', 'joined'));
+  // As after a crash in between: the same key again.
+  assert.equal(await joinAgent({ configFile: file, token: token('h6') }), 'joined');
   const wrong = encodeToken({ node: 'h6', secret: 'guessed', ca: pki.fingerprint });
   await assert.rejects(joinAgent({ configFile: file, token: wrong }), /unknown, used or expired/);
 });
