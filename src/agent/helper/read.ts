@@ -60,7 +60,7 @@ export async function readHelpers(ids: readonly string[], ovs: Ovs, context: Hel
       const paths = [proxyFile(key, context), loadedFile(folderOf(key, context), 'haproxy')];
       const [inode, wiring, ...contents] = await Promise.all([
         inodeOf(`${NETNS}/${netns}`),
-        ...[wiringFile(key, context), ...paths].map((path) => readFile(path, 'utf8').catch(() => undefined)),
+        ...[wiringFile(key, context), ...paths].map((path) => readFile(path, 'utf8').catch(absent)),
       ]);
       const proxy = {
         pids: daemons.get(paths[0]!) ?? [],
@@ -82,9 +82,14 @@ export async function readHelpers(ids: readonly string[], ovs: Ovs, context: Hel
 async function inodeOf(path: string): Promise<number | undefined> {
   try {
     return (await statfs(path)).type === NSFS ? (await stat(path)).ino : undefined;
-  } catch {
-    return undefined;
+  } catch (error) {
+    return absent(error);
   }
+}
+
+/** Only what is not there is gone: a node that has no file to open left would dismantle a helper that serves. */
+function absent(error: unknown): undefined {
+  if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
 }
 
 async function readCables(): Promise<Map<string, { readonly up: boolean; readonly away: boolean }>> {
