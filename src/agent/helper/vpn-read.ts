@@ -4,6 +4,7 @@ import { basename } from 'node:path';
 import { tryRun } from '../../lib/run.ts';
 import type { HelperSpec } from '../../protocol/helper.ts';
 import { NOT_PASSED_ON, type VpnClientStatus, type VpnStatus } from '../../protocol/vpn.ts';
+import { readProcess } from '../router/process.ts';
 import { type HelperContext, keyOf, netnsOf } from './names.ts';
 import { abilityOf } from './vpn-ability.ts';
 import { notPassing } from './vpn-filter.ts';
@@ -108,6 +109,8 @@ async function readPasses(inside: readonly string[]): Promise<NonNullable<FoundV
 }
 
 const PROGRAMS = new Set(['openvpn', 'node', 'wireguard-go', 'charon-systemd']);
+/** What they begin as. */
+const STARTERS = new Set(['nsenter', 'env']);
 
 /** By then a program has made its socket, on a slow machine, too. */
 const READY_SECONDS = 20;
@@ -123,10 +126,10 @@ async function processesOf(
   const devices = new Map(parts.map((part) => [deviceOf(part, context), part]));
   for (const entry of await readdir('/proc')) {
     if (!/^[0-9]+$/.test(entry)) continue;
-    const argv = (await readFile(`/proc/${entry}/cmdline`, 'utf8').catch(() => '')).split('\0');
+    const argv = (await readProcess(entry, (name) => STARTERS.has(name) || isProgram(name)))?.argv ?? [];
     // It begins as the program that enters the namespace, and is called so for a moment.
     const first = basename(argv[0] ?? '');
-    const program = first === 'nsenter' || first === 'env' ? argv.map((word) => basename(word)).find(isProgram) : first;
+    const program = STARTERS.has(first) ? argv.map((word) => basename(word)).find(isProgram) : first;
     if (program === undefined || !isProgram(program)) continue;
     const part = argv
       .map((word) => (program === 'wireguard-go' ? devices.get(word) : partOf(word, folder)))

@@ -3,7 +3,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { sleep } from '../../lib/sleep.ts';
 
-interface Process {
+export interface Process {
   readonly pid: number;
   readonly parent: number;
   readonly argv: readonly string[];
@@ -52,7 +52,7 @@ const EXEC_MS = 500;
  * again: taken for gone, it would be started a second time, or its workers be taken for it and ended, with all their connections. Those
  * `called` so are asked again until they have some; others never have any, as the kernel's own.
  */
-async function readProcess(entry: string, called: (name: string) => boolean): Promise<Process | undefined> {
+export async function readProcess(entry: string, called: (name: string) => boolean): Promise<Process | undefined> {
   for (const end = performance.now() + EXEC_MS; ; await sleep(1)) {
     const [line, stat] = await Promise.all(
       ['cmdline', 'stat'].map((name) => readFile(`/proc/${entry}/${name}`, 'utf8').catch(() => '')),
