@@ -69,7 +69,7 @@ test('planSetup() gives a router node kernel VLANs where the kernel has them, an
     inside: 'eth1',
     outside: 'eth0',
     vlans: 'kernel',
-    directory: '/var/lib/trunkline-agent/router',
+    directory: '/run/trunkline/h1/router',
   });
   assert.equal(kernel['ovs'], undefined);
   const plain = { ...MACHINE, kernelVlans: false, bridges: { 'br-ex': 'system', 'br-vlan': 'netdev' } };

@@ -73,7 +73,7 @@ export function planSetup(options: SetupOptions, machine: Machine): Setup {
     underlay: { device: options.underlayDevice, ip },
   };
   if (options.role === 'router')
-    return { config: { ...common, ...routerConfig(options, machine, ovs) }, settings: {}, wanted: {} };
+    return { config: { ...common, ...routerConfig(node, options, machine, ovs) }, settings: {}, wanted: {} };
   if (machine.settings === undefined)
     throw new Error(
       'no Open vSwitch answers here: apt-get install openvswitch-switch ovn-host, start it, and join again (trunkline doctor says more)',
@@ -113,13 +113,15 @@ export function planSetup(options: SetupOptions, machine: Machine): Setup {
 }
 
 function routerConfig(
-  { inside, outside, state }: SetupOptions,
+  node: string,
+  { inside, outside }: SetupOptions,
   { kernelVlans, bridges, insideBridge }: Machine,
   ovs: object,
 ): Record<string, unknown> {
   if (inside === undefined || outside === undefined)
     throw new Error('a router node needs --inside (the card with the VLANs) and --outside (the card to the world)');
-  const directory = join(state, 'router');
+  // Not in the agent's own folder, which is closed: daemons that gave up being root read theirs again. Made anew after a reboot.
+  const directory = `/run/trunkline/${node}/router`;
   if (kernelVlans) return { datapath: 'system', router: { inside, outside, vlans: 'kernel', directory } };
   if (insideBridge === undefined)
     throw new Error(

@@ -104,7 +104,6 @@ function prepareFolders(lab: LabFile, topology: Topology): void {
     for (const entry of readdirSync(dir)) if (entry !== 'agent') rmSync(join(dir, entry), { recursive: true });
   }
   for (const name of agentNodes(topology)) mkdirSync(join(paths.node(name), 'agent'), { recursive: true, mode: 0o700 });
-  for (const { name } of topology.routers) mkdirSync(join(paths.node(name), 'router'), { mode: 0o700 });
   mkdirSync(paths.instances, { recursive: true });
   for (const entry of readdirSync(paths.instances)) {
     if (entry.endsWith('.json')) rmSync(join(paths.instances, entry)); // its process ended with the former sandbox
@@ -222,7 +221,7 @@ function hypervisorAgent(lab: LabFile, node: string, underlay: Underlay): AgentF
 }
 
 function routerAgent(lab: LabFile, node: string, underlay: Underlay): AgentFile {
-  const directory = join(labPaths(lab.state).node(node), 'router');
+  const directory = `/run/trunkline/${node}/router`;
   const router = { inside: 'eth1', outside: 'eth0', vlans: 'openvswitch', bridge: ROUTER_BRIDGE, directory };
   return { ...nodeAgent(lab, node, underlay), router };
 }

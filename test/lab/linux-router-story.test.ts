@@ -39,6 +39,15 @@ test("a Linux router takes the virtual router's place: every promise of the stor
     assert.equal(await wire.pingFrom(place, '198.51.100.10'), false);
   });
 
+  const noRoot = { skip: process.getuid?.() !== 0 && 'users are not known in a rootless sandbox' };
+  await t.test('what listens to instances is not root any more', noRoot, async () => {
+    for (const name of ['dnsmasq', 'haproxy']) {
+      const script = `for p in /proc/[0-9]*; do [ "$(cat $p/comm 2>/dev/null)" = ${name} ] && stat -c %U $p; done; true`;
+      const { stdout } = await wire.exec('r1', ['sh', '-c', script]);
+      assert.match(stdout, new RegExp(`^${name}$`, 'm'), `${name}: ${stdout}`);
+    }
+  });
+
   await t.test('a balancer leads only to those that are assigned to it', async () => {
     const [balancer] = rows(await call('listLoadBalancerRules'), 'loadbalancerrule');
     const id = text(balancer, 'id');
