@@ -23,18 +23,13 @@ const atLeast =
   (name, value) =>
     Number(value) < least ? `${name} must be at least ${least}; got ${value}` : undefined;
 
-const atMost =
-  (most: number, why: string): Rule =>
-  (name, value) =>
-    Number(value) > most ? `${name} can be ${most} at most: ${why}; got ${value}` : undefined;
-
-/** What a gateway is told of is a thousand prefixes at most (protocol/vpn-schema.ts), and networks are among them. */
-const fewRoutes = atMost(900, 'gateways are told of no more');
-
 const between =
   (from: number, to: number, why: string): Rule =>
   (name, value) =>
     Number(value) < from || Number(value) > to ? `${name} must be ${from} to ${to}: ${why}; got ${value}` : undefined;
+
+/** What a gateway is told of is a thousand prefixes at most (protocol/vpn-schema.ts), and networks are among them. */
+const fewRoutes = between(0, 900, 'gateways are told of no more');
 
 const oneOf =
   (...words: readonly string[]): Rule =>
@@ -60,15 +55,8 @@ const prefixes: Rule = (name, value) => {
 export const SETTINGS = [
   setting('default.page.size', '500', 'Advanced', 'Entries on a page where none are asked for; fixed', 0),
   setting('vpc.max.networks', '3', 'Advanced', 'Tiers a VPC can have', 1),
-  setting('vpc.max.static.routes', '500', 'Network', 'Static routes a VPC can have; 900 at most', 1, fewRoutes),
-  setting(
-    'network.max.routes',
-    '500',
-    'Network',
-    'Networks that can be behind devices of a network; 900 at most',
-    1,
-    fewRoutes,
-  ),
+  setting('vpc.max.static.routes', '500', 'Network', 'Static routes a VPC can have', 1, fewRoutes),
+  setting('network.max.routes', '500', 'Network', 'Networks that can be behind devices of a network', 1, fewRoutes),
   setting(
     'network.guest.cidr.limit',
     '22',

@@ -6,7 +6,7 @@ import { createNorthbound } from '../ovn/northbound.ts';
 import { startOvsdbServer, until } from '../ovn/ovsdb-server.test-support.ts';
 import { createIntentCache } from '../store/load.ts';
 import { addJob } from '../store/job.test-support.ts';
-import { addWorld, deviceRow, hostRow, instanceRow, memberRow, networkRow, WORLD } from '../store/row.test-support.ts';
+import { WORLD, addWorld, deviceRow, hostRow, instanceRow, memberRow, networkRow } from '../store/row.test-support.ts';
 import type { Tables } from '../store/schema.ts';
 import { DATABASES } from '../store/store.test-support.ts';
 import type { NodeReport } from '../protocol/document.ts';

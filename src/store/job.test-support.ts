@@ -9,10 +9,16 @@ export async function addJob(
   instance: string | null,
   {
     cmd = 'startVirtualMachine',
-    account = 'a',
     minutesAgo = 0,
-    write = () => Promise.resolve(),
-  }: { cmd?: string; account?: string; minutesAgo?: number; write?: (tx: Tx) => Promise<void> } = {},
+    account = 'a',
+    write = async () => {},
+  }: {
+    readonly cmd?: string;
+    readonly minutesAgo?: number;
+    readonly account?: string;
+    /** The change it waits for. */
+    readonly write?: (tx: Tx) => Promise<void>;
+  } = {},
 ): Promise<{ id: string; generation: number }> {
   const id = newId();
   const who = { user: 'u', account, domain: 'd', cmd, request: 'r' };

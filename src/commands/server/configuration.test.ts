@@ -31,7 +31,10 @@ test('updateConfiguration changes what can be changed, and keeps its kind', asyn
   assert.equal(await readNumber(cloud.store.db, 'incorrect.login.attempts.allowed'), 3);
   await assert.rejects(update('incorrect.login.attempts.allowed', 'many'), refused(431, /must be a whole number/));
   await assert.rejects(update('allow.user.view.destroyed.vm', '1'), refused(431, /must be true or false/));
-  await assert.rejects(update('vpc.max.static.routes', '901'), refused(431, /can be 900 at most/));
+  await assert.rejects(
+    update('vpc.max.static.routes', '901'),
+    refused(431, /must be 0 to 900: gateways are told of no more; got 901/),
+  );
   await assert.rejects(update('default.page.size', '10'), refused(431, /cannot be changed/));
   await assert.rejects(update('no.such', '1'), refused(431, /doesn't exist/));
   await assert.rejects(update('expunge.delay'), refused(431, /Name the new value of expunge.delay/));
