@@ -69,8 +69,11 @@ export async function readAbilities(): Promise<Abilities> {
   return { ...Object.fromEntries(found), ...vpns };
 }
 
+/** Asked once, when the agent starts, which may be while a slow machine still boots: what is too late then is missing for good. */
+const TIME_MS = 30_000;
+
 async function attempt({ argv, input, without }: Probe): Promise<true | string> {
-  const options = input === undefined ? { timeoutMs: 5000 } : { timeoutMs: 5000, input };
+  const options = { timeoutMs: TIME_MS, ...(input === undefined ? {} : { input }) };
   const done = await tryRun(['unshare', '--net', '--', ...argv], options).catch((error: unknown) => ({
     code: -1,
     stdout: '',
