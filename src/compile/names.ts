@@ -40,6 +40,15 @@ export function switchSideName(id: string): string {
   return `lsp-${id}`;
 }
 
+/**
+ * A public switch's side of a router port: on another switch it is another port. One that moves under its name between two switches
+ * of the same chassis is lost to ovn-controller 23.03, and all of the router's public side with it, often even after it computed
+ * everything anew (measured). When the port's chassis change in the same transaction it is not; nothing says that this is so for ever.
+ */
+export function publicSideName(id: string, wireId: string): string {
+  return `${switchSideName(id)}-${wireId.slice(0, 8)}`;
+}
+
 /** The switch's port to the wire, for a network on a VLAN. */
 export function localnetName(networkId: string): string {
   return `ln-${networkId}`;

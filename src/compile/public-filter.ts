@@ -10,7 +10,7 @@ import { PRIORITY } from './guard-rail.ts';
 import { HELPER_PREFIX } from './helper-leg.ts';
 import { and, within } from './match.ts';
 import { portRules } from './served-filter.ts';
-import { row, rowId, switchSideName } from './names.ts';
+import { publicSideName, row, rowId } from './names.ts';
 import { publicList, senders, type PublicRule } from './public-list.ts';
 import type { PublicLeg, PublicOwner } from './public-leg.ts';
 import { translates } from './public-nat.ts';
@@ -20,7 +20,8 @@ import { vpnPrefixes, withVpnPorts } from './vpn.ts';
 /** Rows for the public switch. */
 export function publicFilter(unit: string, owner: PublicOwner, leg: PublicLeg): readonly DesiredRow[] {
   const side = withVpnPorts(owner)!;
-  const to = `outport == "${switchSideName(leg.id)}"`;
+  const port = publicSideName(leg.id, leg.wire.id);
+  const to = `outport == "${port}"`;
   const make = (id: string, key: string, priority: number, match: string, action: string, direction = 'to-lport') =>
     row('ACL', rowId('ACL', `${leg.id}/${key}`), { id, unit }, { direction, priority, match, action });
   const rows = leg.addresses
@@ -38,7 +39,7 @@ export function publicFilter(unit: string, owner: PublicOwner, leg: PublicLeg): 
     );
   // Of all wires: what the router itself answers leaves by its default route.
   const own = side.addresses.map(({ ip }) => parseCidr(`${ip}/32`)!);
-  const from = `inport == "${switchSideName(leg.id)}"`;
+  const from = `inport == "${port}"`;
   const guard = (key: string, priority: number, match: string, action: string, direction: string): DesiredRow =>
     make(owner.id, `guard/${key}`, priority, match, action, direction);
   return [

@@ -5,17 +5,17 @@ import { cidr6, parseCidr6 } from '../lib/ip6.ts';
 import type { DesiredRow } from './desired.ts';
 import { PRIORITY } from './guard-rail.ts';
 import { and, within6 } from './match.ts';
-import { row, rowId, switchSideName } from './names.ts';
+import { publicSideName, row, rowId } from './names.ts';
 import type { PublicOwner, PublicUplink } from './public-leg.ts';
 
 /** Rows for the public switch. `alone`: the port is no leg, and IPv4 has no business there. */
 export function uplinkFilter(
   unit: string,
   owner: PublicOwner,
-  { id, six }: PublicUplink,
+  { id, wire, six }: PublicUplink,
   alone: boolean,
 ): readonly DesiredRow[] {
-  const port = switchSideName(id);
+  const port = publicSideName(id, wire.id);
   const make = (key: string, priority: number, match: string, action: string, direction: string): DesiredRow =>
     row('ACL', rowId('ACL', `${id}/guard/${key}`), { id: owner.id, unit }, { direction, priority, match, action });
   const [from, to] = [`inport == "${port}"`, `outport == "${port}"`];

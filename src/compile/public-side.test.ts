@@ -7,7 +7,7 @@ import type { PublicSide } from '../model/public-side.ts';
 import { check } from './check.ts';
 import { compile } from './compile.ts';
 import type { Desired, DesiredRow } from './desired.ts';
-import { switchSideName, portGroupName } from './names.ts';
+import { publicSideName, portGroupName } from './names.ts';
 import { publicPlaceOf } from './public-leg.ts';
 import { ownersOn } from './public-wire.ts';
 import { firewallOf, forwardOf, publicAddress, publicSide, withVpcs } from './public.test-support.ts';
@@ -56,9 +56,11 @@ function atWire(
 ) {
   const [leg] = publicPlaceOf(ownerId, side, THREE_HOSTS).legs;
   const acls = rowsOf(desired, 'ACL').filter(
-    (row) => row.columns['direction'] === 'to-lport' && String(row.columns['match']).includes(switchSideName(leg!.id)),
+    (row) =>
+      row.columns['direction'] === 'to-lport' &&
+      String(row.columns['match']).includes(publicSideName(leg!.id, leg!.wire.id)),
   );
-  return verdict(acls, { outport: switchSideName(leg!.id), 'ip4.src': STRANGER, ...packet });
+  return verdict(acls, { outport: publicSideName(leg!.id, leg!.wire.id), 'ip4.src': STRANGER, ...packet });
 }
 
 const tcp = (to: string, port: number) => ({ protocol: 'tcp', 'ip4.dst': to, 'tcp.dst': port });

@@ -7,11 +7,11 @@ import { hostsOf, type Part } from './kind.ts';
 import {
   localnetName,
   networkKey,
+  publicSideName,
   row,
   rowId,
   routerPortName,
   switchName,
-  switchSideName,
   vpcKey,
   wireKey,
 } from './names.ts';
@@ -92,8 +92,8 @@ export function ownersOn({ key, rows }: DesiredUnit): readonly string[] {
     });
 }
 
-function switchSide(unit: string, owner: PublicOwner, leg: Pick<PublicLeg, 'id'>): DesiredRow {
-  const name = switchSideName(leg.id);
+function switchSide(unit: string, owner: PublicOwner, leg: Pick<PublicLeg, 'id' | 'wire'>): DesiredRow {
+  const name = publicSideName(leg.id, leg.wire.id);
   return row(
     'Logical_Switch_Port',
     rowId('Logical_Switch_Port', name),

@@ -10,7 +10,7 @@ import { check } from './check.ts';
 import { compile } from './compile.ts';
 import type { Desired, DesiredRow } from './desired.ts';
 import { ingressRules } from './filter.ts';
-import { networkKey, portGroupName, routerPortName, switchSideName, vpcKey } from './names.ts';
+import { networkKey, portGroupName, publicSideName, routerPortName, vpcKey } from './names.ts';
 import { publicPlaceOf } from './public-leg.ts';
 import { publicAddress } from './public.test-support.ts';
 import { rowsOf } from './rows.test-support.ts';
@@ -159,15 +159,14 @@ test('to the public wire a router sends IPv6 from its own networks only, whateve
     [intent, vpc.id, [WEB.cidr, DB.cidr]],
     [both, network.id, [WEB.cidr]],
   ] as const) {
-    const port = publicPlaceOf(id, SIDE, one.fabric).uplink!.id;
-    const acls = rowsOf(compile(one), 'ACL').filter((row) =>
-      String(row.columns['match']).includes(switchSideName(port)),
-    );
+    const uplink = publicPlaceOf(id, SIDE, one.fabric).uplink!;
+    const port = publicSideName(uplink.id, uplink.wire.id);
+    const acls = rowsOf(compile(one), 'ACL').filter((row) => String(row.columns['match']).includes(port));
     const sent = acls
       .filter((row) => row.columns['direction'] === 'from-lport')
       .toSorted((a, b) => Number(b.columns['priority']) - Number(a.columns['priority']))
       .map(({ columns }) => [columns['match'], columns['action']]);
-    const inport = `inport == "${switchSideName(port)}"`;
+    const inport = `inport == "${port}"`;
     assert.deepEqual(sent, [
       [`${inport} && ip6.src == {fe80::/10, ${prefixes.join(', ')}, ${UPLINK.address}/128}`, 'allow-stateless'],
       [`${inport} && ip6`, 'drop'],
@@ -177,7 +176,7 @@ test('to the public wire a router sends IPv6 from its own networks only, whateve
       acls
         .filter((row) => row.columns['direction'] === 'to-lport')
         .map(({ columns }) => [columns['match'], columns['action']]),
-      [[`outport == "${switchSideName(port)}" && ip4`, 'drop']],
+      [[`outport == "${port}" && ip4`, 'drop']],
       'no IPv4 comes in past the other port’s filter',
     );
   }
@@ -200,9 +199,10 @@ test('IPv6 leaves by the public wire, on a port of its own where no address is t
     (row.columns['networks'] as string[]).includes(`${UPLINK.address}/64`),
   )!;
   assert.ok((port.columns['gateway_chassis'] as string[]).length > 0);
-  const side = switchSideName(String(port.columns['name']).slice('lrp-'.length));
   assert.ok(
-    rowsOf(desired, 'Logical_Switch_Port').some((row) => row.columns['name'] === side),
+    rowsOf(desired, 'Logical_Switch_Port').some(
+      ({ columns }) => (columns['options'] as Record<string, string>)['router-port'] === port.columns['name'],
+    ),
     'it is plugged into the wire',
   );
   const own = { id: 'own', vpcId: vpc.id, cidr: '::/0', nextHop: '2001:db8:1::7' };
