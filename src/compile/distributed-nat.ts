@@ -31,7 +31,7 @@ export function distributedOn(
   fabric: Fabric,
 ): readonly Distributed[] {
   if (fabric.distributedNat !== true || side.mode !== 'NATTED') return [];
-  if (new Set(legs.map(({ wire }) => wire.id)).size < legs.length) return [];
+  if (new Set(legs.map(({ wire }) => wire.segmentId)).size < legs.length) return [];
   const ledTo = portTargets(side);
   const onWire = new Set(
     fabric.chassis.filter(({ wires }) => wires?.includes(leg.wire.physicalNetwork)).map(({ name }) => name),

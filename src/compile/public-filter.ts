@@ -17,8 +17,13 @@ import { translates } from './public-nat.ts';
 import { servedBy, type Served } from './served-port.ts';
 import { vpnPrefixes, withVpnPorts } from './vpn.ts';
 
-/** Rows for the public switch. */
-export function publicFilter(unit: string, owner: PublicOwner, leg: PublicLeg): readonly DesiredRow[] {
+/** Rows for the public switch; `legs` are all of the router's. */
+export function publicFilter(
+  unit: string,
+  owner: PublicOwner,
+  leg: PublicLeg,
+  legs: readonly PublicLeg[],
+): readonly DesiredRow[] {
   const side = withVpnPorts(owner)!;
   const port = publicSideName(leg.id, leg.wire.id);
   const to = `outport == "${port}"`;
@@ -39,6 +44,10 @@ export function publicFilter(unit: string, owner: PublicOwner, leg: PublicLeg): 
     );
   // Of all wires: what the router itself answers leaves by its default route.
   const own = side.addresses.map(({ ip }) => parseCidr(`${ip}/32`)!);
+  // What another leg has on the same wire is that one's to answer for. OVN 23.03 would answer here, too, at every chassis of the group.
+  const besides = legs
+    .filter((other) => other !== leg && other.wire.segmentId === leg.wire.segmentId)
+    .flatMap(({ addresses }) => addresses);
   const from = `inport == "${port}"`;
   const guard = (key: string, priority: number, match: string, action: string, direction: string): DesiredRow =>
     make(owner.id, `guard/${key}`, priority, match, action, direction);
@@ -56,6 +65,15 @@ export function publicFilter(unit: string, owner: PublicOwner, leg: PublicLeg): 
       'from-lport',
     ),
     guard('sent/rest', PRIORITY.open, and(from, 'ip4'), 'drop', 'from-lport'),
+    ...besides.map((address) =>
+      guard(
+        `asked/${address.id}`,
+        PRIORITY.guard,
+        and(to, `arp.op == 1 && arp.tpa == ${address.ip}`),
+        'drop',
+        'to-lport',
+      ),
+    ),
     ...rows,
   ];
 }

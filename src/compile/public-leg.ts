@@ -18,7 +18,10 @@ export type PublicOwner = Vpc | GuestNetwork;
 export interface PublicLeg {
   /** Names the router port. */
   readonly id: string;
-  /** Names the switch: the wire, and the group of chassis, since a switch for all groups would bring every router to each of them. */
+  /**
+   * Names the switch: the wire, and the group of chassis, since a switch for all groups would bring every router to each of them. A
+   * router's second leg on one wire is on a second switch: on one, OVN 23.03 asks either leg for an address, as it happens.
+   */
   readonly wire: PublicWire;
   /** The router's own address there. */
   readonly own: string;
@@ -61,11 +64,14 @@ export function publicPlaceOf(routerId: string, side: PublicSide | undefined, fa
   if (side === undefined || (side.addresses.length === 0 && side.uplink6 === undefined)) return NOWHERE;
   const chassis = gatewayGroupOf(`public/${routerId}`, fabric, side.carriers);
   const subnets = Map.groupBy(side.addresses, (address) => `${wireOf(address)}/${formatCidr(prefixOf(address))}`);
+  const met = new Set<string>();
   const legs = [...subnets].map(([subnet, addresses], index): PublicLeg => {
     const first = addresses[0]!;
+    const beside = met.has(wireOf(first)) ? `/${subnet}` : '';
+    met.add(wireOf(first));
     return {
       id: derivedId(`public/${routerId}/${subnet}`),
-      wire: publicWire(first, chassis),
+      wire: publicWire(first, chassis, beside),
       own: first.ip,
       prefix: prefixOf(first),
       gateway: first.gateway,
@@ -89,11 +95,12 @@ function uplinkOf(
   return { uplink: { id: leg?.id ?? derivedId(`public/${routerId}/${wireOf(six)}/6`), wire, six } };
 }
 
-function publicWire(at: Wire, chassis: readonly string[]): PublicWire {
+/** `beside`: tells switches of one wire and group apart. */
+function publicWire(at: Wire, chassis: readonly string[], beside = ''): PublicWire {
   const { physicalNetwork, vlan } = at;
   const members = chassis.toSorted();
   return {
-    id: derivedId(`public/${wireOf(at)}/${members.join('/')}`),
+    id: derivedId(`public/${wireOf(at)}/${members.join('/')}${beside}`),
     physicalNetwork,
     ...(vlan === undefined ? {} : { vlan }),
     chassis: members,

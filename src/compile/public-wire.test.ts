@@ -1,9 +1,10 @@
-// The switches where routers meet the world, when routers go from one to another. What a router brings to them is public-side.test.ts's.
+// The switches where routers meet the world, when routers go from one to another, and when one has two ports on a wire. What a router brings to them is public-side.test.ts's.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Fabric } from '../model/intent.ts';
 import { compile } from './compile.ts';
 import { publicAddress, publicSide, withVpcs } from './public.test-support.ts';
+import { switchName } from './names.ts';
 import { fabricOf, intentOf, THREE_HOSTS } from './sample.test-support.ts';
 
 test('a router that goes to another switch of its wire has another port there, by name and row; one that stays keeps its own', () => {
@@ -35,4 +36,28 @@ test('a router that goes to another switch of its wire has another port there, b
     else assert.ok(is.name !== was.name && is.uuid !== was.uuid, `${was.name} is on another switch now`);
   }
   assert.ok([...three.values()].every(({ judged }) => judged > 0));
+});
+
+test('a router with two legs on one wire has each on a switch of its own, where nobody asks for what the other one has', () => {
+  const vpcs = ['one', 'two'].map((name) => ({ name, cidr: '10.1.0.0/16', tiers: {} }));
+  const [first, second] = [publicAddress('203.0.113.10', { sourceNat: true }), publicAddress('192.0.4.9')];
+  const intent = withVpcs(intentOf({ vpcs }), ({ name }) => ({
+    publicSide: publicSide(name === 'two' ? [first, second] : [publicAddress('203.0.113.20', { sourceNat: true })]),
+  }));
+  const wires = [...compile(intent).units.values()].filter(({ key }) => key.startsWith('public:'));
+  const of = (count: number) =>
+    wires.find(({ rows }) => rows.filter(({ columns }) => columns['type'] === 'router').length === count)!;
+  const [shared, own] = [of(2), of(1)];
+  assert.equal(wires.length, 2);
+  for (const { key, rows, chassis } of wires) {
+    assert.deepEqual(rows.find(({ columns }) => columns['type'] === 'localnet')!.columns['tag'], [100]);
+    assert.equal(rows[0]!.columns['name'], switchName(key.slice('public:'.length)));
+    assert.deepEqual(chassis, shared.chassis);
+  }
+  const asked = (rows: typeof own.rows): unknown[] =>
+    rows
+      .filter(({ columns }) => String(columns['match']).includes('arp.'))
+      .map(({ columns }) => [columns['direction'], columns['action'], /arp.*/.exec(String(columns['match']))![0]]);
+  assert.deepEqual(asked(shared.rows), [['to-lport', 'drop', `arp.op == 1 && arp.tpa == ${second.ip}`]]);
+  assert.deepEqual(asked(own.rows), [['to-lport', 'drop', `arp.op == 1 && arp.tpa == ${first.ip}`]]);
 });

@@ -58,7 +58,7 @@ function sharesIn(owner: PublicOwner, fabric: Fabric): readonly Share[] {
       chassis: hostsOf(distributedOn(leg, legs, owner.publicSide!, networks, fabric).map(({ nic }) => nic)),
       ports: [switchSide(unit, owner, leg)],
       acls: [
-        ...publicFilter(unit, owner, leg),
+        ...publicFilter(unit, owner, leg, legs),
         ...(uplink?.id === leg.id ? uplinkFilter(unit, owner, uplink, false) : []),
       ],
     };

@@ -204,12 +204,12 @@ suite('the public side of a VPC', () => {
     await calls.release(address);
   });
 
-  test('an instance with an address of another range answers by that range, and stays what it is inside', async () => {
+  test('an instance with an address of another range answers by that range, under its MAC alone, and stays what it is inside', async () => {
     const admin = lab.cloud.as('admin');
     await lab.wire.inNetwork('upstream', ['ip', 'address', 'add', '192.0.4.1/24', 'dev', 'eth0']);
     const { zoneid } = lab.tenant;
     const range = { vlan: '100', gateway: '192.0.4.1', netmask: '255.255.255.0' };
-    await admin('createVlanIpRange', { zoneid, startip: '192.0.4.9', endip: '192.0.4.9', ...range });
+    await admin('createVlanIpRange', { zoneid, startip: '192.0.4.9', endip: '192.0.4.10', ...range });
     const address = await calls.address({ vpcid: vpc, ipaddress: '192.0.4.9' });
     await calls.staticNat(address, inWeb, web);
     await eventually('static NAT', async () => (await echo.ask('outside', address.ip, 22000)) && true);
@@ -217,15 +217,27 @@ suite('the public side of a VPC', () => {
     assert.deepEqual(await echo.ask(inDb, OUTSIDE, 80), says('outside', own.ip, 80));
     assert.deepEqual(await echo.ask(inWeb, inDb.address, 22000), says('db', inWeb.address, 22000));
     assert.equal((await echo.ask(inDb, address.ip, 22000))?.name, 'web');
-    const second = await calls.address({ vpcid: vpc });
+    const [second, beside] = [
+      await calls.address({ vpcid: vpc }),
+      await calls.address({ vpcid: vpc, ipaddress: '192.0.4.10' }),
+    ];
     await calls.forward(second, inDb, db, '2222', { inside: '22000' });
     assert.deepEqual(
       await echo.ask('outside', second.ip, 2222),
       says('db', OUTSIDE, 22000),
       'forwards are where they were',
     );
-    await calls.release(second);
-    await calls.release(address);
+    await calls.staticNat(beside, inDb, db);
+    await eventually('static NAT', async () => (await echo.ask('outside', beside.ip, 22000)) && true);
+    const answered = async (ip: string): Promise<string[]> => {
+      const { stdout } = await lab.wire.inNetwork('upstream', ['arping', '-c', '2', '-w', '2', '-I', 'eth0', ip]);
+      return [...new Set([...stdout.matchAll(/\[([0-9A-F:]{17})\]/gi)].map(([, mac]) => mac!.toLowerCase()))];
+    };
+    const [range2, main] = [await answered(address.ip), await answered(own.ip)];
+    assert.deepEqual([range2.length, main.length], [1, 1]);
+    assert.notDeepEqual(range2, main);
+    assert.deepEqual(await answered(beside.ip), range2);
+    for (const each of [second, beside, address]) await calls.release(each);
   });
 
   test('a tier whose offering translates nothing reaches the other tiers and not the world; DHCP tells it what was asked for', async () => {
