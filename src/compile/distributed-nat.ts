@@ -17,21 +17,18 @@ export interface Distributed {
 }
 
 /**
- * The addresses of a leg whose static NAT is distributed; `legs` are all of the router's. Central stay: the router's own address, which
+ * The addresses of a leg whose static NAT is distributed. Central stay: the router's own address, which
  * the gateway answers for; an instance on a VLAN, whose router port is on one chassis as well; one on a hypervisor that is not on the wire; and
  * one that ports of other addresses lead to, whose answers would leave by its own address instead of the one that was asked (OVN 23.03,
- * measured). A router with two legs on one wire has none: each chassis that holds the wire may answer for an address of the second
- * leg with the first one's MAC (measured), so they are not to be more than they must be.
+ * measured).
  */
 export function distributedOn(
   leg: PublicLeg,
-  legs: readonly PublicLeg[],
   side: PublicSide,
   networks: readonly (Tier | GuestNetwork)[],
   fabric: Fabric,
 ): readonly Distributed[] {
   if (fabric.distributedNat !== true || side.mode !== 'NATTED') return [];
-  if (new Set(legs.map(({ wire }) => wire.segmentId)).size < legs.length) return [];
   const ledTo = portTargets(side);
   const onWire = new Set(
     fabric.chassis.filter(({ wires }) => wires?.includes(leg.wire.physicalNetwork)).map(({ name }) => name),

@@ -67,7 +67,7 @@ export function publicPart(
   const balancing = balancingOf(unit, owner.id, side, networks, fabric, traffic);
   const forwards = forwardRows(unit, side);
   const loadBalancers = [...forwards.map(({ uuid }) => uuid), ...balancing.ids];
-  const distributed = place.legs.flatMap((leg) => distributedOn(leg, place.legs, side, networks, fabric));
+  const distributed = place.legs.flatMap((leg) => distributedOn(leg, side, networks, fabric));
   const inside = turnedRound(unit, distributed);
   const legs = [
     ...place.legs.map((leg) => legOf(leg, place)),

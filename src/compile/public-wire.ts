@@ -55,7 +55,7 @@ function sharesIn(owner: PublicOwner, fabric: Fabric): readonly Share[] {
     const unit = wireKey(leg.wire.id);
     return {
       wire: leg.wire,
-      chassis: hostsOf(distributedOn(leg, legs, owner.publicSide!, networks, fabric).map(({ nic }) => nic)),
+      chassis: hostsOf(distributedOn(leg, owner.publicSide!, networks, fabric).map(({ nic }) => nic)),
       ports: [switchSide(unit, owner, leg)],
       acls: [
         ...publicFilter(unit, owner, leg, legs),

@@ -217,6 +217,21 @@ suite('a region', () => {
     assert.ok(central.recovered && central.gapMs < 2000, JSON.stringify(central));
     await Promise.all([calls.release(second), calls.release(address)]);
     assert.equal(await asked('outside', address.ip, 22000), 'nobody');
+
+    // Of another range on the same VLAN: there the router has a second leg.
+    await wire.inNetwork('upstream', ['ip', 'address', 'add', '192.0.4.1/24', 'dev', 'eth0']);
+    const range = { startip: '192.0.4.9', endip: '192.0.4.10', gateway: '192.0.4.1', netmask: '255.255.255.0' };
+    await operator('createVlanIpRange', { zoneid: lab.tenant.zoneid, vlan: '100', ...range });
+    const first = await calls.address({ vpcid, ipaddress: '192.0.4.9' });
+    const far = await calls.address({ vpcid, ipaddress: '192.0.4.10' });
+    await calls.staticNat(far, one, tier);
+    await eventually('the second leg', async () => (await asked('outside', far.ip, 22000)) !== 'nobody' || undefined);
+    assert.equal(await asked(one, OUTSIDE, 80), `outside saw ${far.ip}`);
+    for (const gateways of [own.ip, first.ip]) {
+      await wire.pingFrom('upstream', gateways);
+      assert.notEqual(await wire.neighbour('upstream', far.ip), await wire.neighbour('upstream', gateways));
+    }
+    await Promise.all([calls.release(far), calls.release(first)]);
     assert.equal(await asked(one, OUTSIDE, 80), `outside saw ${own.ip}`);
     await distribute('false');
   });
