@@ -295,28 +295,6 @@ describe('balancers', () => {
     assert.deepEqual(await client(cloud, spy, 'ask', '192.0.0.18', port, 1), ['silent']);
   });
 
-  test('the helper goes with the router’s public side: a gateway that loses its power is missed for seconds at most', async (context) => {
-    const { id, port } = await rule('leastconn');
-    // Looked at so seldom that nobody could wait for it: to a helper that waits on another gateway all members are out of reach.
-    const seldom = { intervaltime: '20', responsetimeout: '2', healthythreshold: '2', unhealthythreshold: '2' };
-    await lab.tenant.call('createLBHealthCheckPolicy', { lbruleid: id, ...seldom });
-    const carrier = await carrierOfRouter();
-    try {
-      const gap = await gapDuring(lab.cloud, OUTSIDE, address.ip, port, 8, () =>
-        lab.cloud.lab.perform('power-off', carrier),
-      );
-      context.diagnostic(`no answer through the helper for ${gap} ms`);
-      assert.ok(gap < 5000, `no answer for ${gap} ms`);
-      await answeredBy(port, EVERYBODY);
-    } finally {
-      await lab.cloud.lab.perform('power-on', carrier);
-    }
-    // The router goes back to it, and what went through the other's helper ends.
-    const returned = async (): Promise<true | undefined> => (await carrierOfRouter()) === carrier || undefined;
-    await eventually('the router back at its first gateway', returned, 40_000);
-    await answeredBy(port, EVERYBODY);
-  });
-
   test('no helper is left where no rule needs one; what went through it goes on beside others, and is ended at once with the last', async () => {
     const [first, last] = [await rule('leastconn'), await rule('leastconn')];
     const list = rows(await lab.tenant.call('listLoadBalancerRules', { listall: 'true' }), 'loadbalancerrule')
@@ -342,5 +320,19 @@ describe('balancers', () => {
       const { stdout } = await lab.cloud.lab.exec('central', ['ls', '/run/netns']);
       return stdout.split('\n').every((name) => !name.startsWith('h-')) || undefined;
     });
+  });
+
+  test('the helper goes with the router’s public side: a gateway that loses its power is missed for seconds at most', async (context) => {
+    const { id, port } = await rule('leastconn');
+    // Looked at so seldom that nobody could wait for it: to a helper that waits on another gateway all members are out of reach.
+    const seldom = { intervaltime: '20', responsetimeout: '2', healthythreshold: '2', unhealthythreshold: '2' };
+    await lab.tenant.call('createLBHealthCheckPolicy', { lbruleid: id, ...seldom });
+    const carrier = await carrierOfRouter();
+    const gap = await gapDuring(lab.cloud, OUTSIDE, address.ip, port, 8, () =>
+      lab.cloud.lab.perform('power-off', carrier),
+    );
+    context.diagnostic(`no answer through the helper for ${gap} ms`);
+    assert.ok(gap < 5000, `no answer for ${gap} ms`);
+    await answeredBy(port, EVERYBODY);
   });
 });

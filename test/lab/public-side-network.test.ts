@@ -35,27 +35,21 @@ async function cuts(from: string | Guest, host: string, port: number, change: ()
 }
 
 suite('the public side of a network', () => {
-  cloudForSuite(
-    async (started) => {
-      lab = started;
-      echo = echoIn(lab.cloud);
-      calls = publicCalls(lab.tenant);
-      await openPublic(lab, 10, 60);
-      network = await lab.tenant.network('DefaultIsolatedNetworkOfferingWithSourceNatService', { cidr: '10.5.0.0/24' });
-      first = await lab.tenant.instance('first', network, 'h1');
-      // On the hypervisor that carries the router: there OVN translates answers at another place than elsewhere.
-      const routers = rows(
-        await lab.cloud.as('admin')('listRouters', { networkid: network, listall: 'true' }),
-        'router',
-      );
-      second = await lab.tenant.instance('second', network, text(routers[0], 'hostname'));
-      own = await calls.sourceNat({ networkid: network });
-      await echo.serve('outside', 'outside', 80, 443);
-      await echo.serve(first, 'first', 8000, 8001);
-      await echo.serve(second, 'second', 8000, 8001);
-    },
-    { bystanders: true },
-  );
+  cloudForSuite(async (started) => {
+    lab = started;
+    echo = echoIn(lab.cloud);
+    calls = publicCalls(lab.tenant);
+    await openPublic(lab, 10, 60);
+    network = await lab.tenant.network('DefaultIsolatedNetworkOfferingWithSourceNatService', { cidr: '10.5.0.0/24' });
+    first = await lab.tenant.instance('first', network, 'h1');
+    // On the hypervisor that carries the router: there OVN translates answers at another place than elsewhere.
+    const routers = rows(await lab.cloud.as('admin')('listRouters', { networkid: network, listall: 'true' }), 'router');
+    second = await lab.tenant.instance('second', network, text(routers[0], 'hostname'));
+    own = await calls.sourceNat({ networkid: network });
+    await echo.serve('outside', 'outside', 80, 443);
+    await echo.serve(first, 'first', 8000, 8001);
+    await echo.serve(second, 'second', 8000, 8001);
+  });
 
   test('nothing goes out without a rule where the offering denies, and a rule that goes cuts what it let through', async (t) => {
     assert.equal(await answers(first, OUTSIDE, 80), undefined);

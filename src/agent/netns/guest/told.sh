@@ -49,8 +49,10 @@ insist user-data userdata/user_data.txt >/run/told/user-data
 if [ "$id" != "$(cat /var/told 2>/dev/null)" ]; then
   echo "$id" >/var/told
   if [ "$(head -c 2 /run/told/user-data)" = '#!' ]; then
-    chmod 700 /run/told/user-data
-    /run/told/user-data >/var/told.log 2>&1
+    # A copy: what watches wget's time may still hold the file itself open, and what is open for writing is not executed.
+    cp /run/told/user-data /run/told/script
+    chmod 700 /run/told/script
+    /run/told/script >/var/told.log 2>&1
   fi
 fi
 : >/run/told/done
