@@ -154,15 +154,18 @@ async function addAclLists(tx: Tx, created: string): Promise<void> {
 async function addSettings(tx: Tx): Promise<void> {
   const rows = await tx.db.selectFrom('configuration').selectAll().execute();
   const known = new Map(rows.map((row) => [row.name, row]));
-  for (const { name, value, category, description, isdynamic } of SETTINGS) {
-    const said = { category, description, defaultvalue: value, isdynamic };
+  const wanted = SETTINGS.map(({ name, value, category, description, isdynamic }) => ({
+    name,
+    value,
+    said: { category, description, defaultvalue: value, isdynamic },
+  }));
+  const missing = wanted
+    .filter(({ name }) => !known.has(name))
+    .map(({ name, value, said }) => ({ name, value, ...said }));
+  if (missing.length > 0) await tx.db.insertInto('configuration').values(missing).execute();
+  for (const { name, said } of wanted) {
     const row = known.get(name);
-    if (row === undefined)
-      await tx.db
-        .insertInto('configuration')
-        .values({ name, value, ...said })
-        .execute();
-    else if (Object.entries(said).some(([key, text]) => row[key as keyof typeof said] !== text))
+    if (row !== undefined && Object.entries(said).some(([key, text]) => row[key as keyof typeof said] !== text))
       await tx.db.updateTable('configuration').set(said).where('name', '=', name).execute();
   }
 }
