@@ -123,7 +123,7 @@ suite('attacks on who is where', () => {
     const outage = await lab.wire.outage(own.far, own.near.address, async () => {
       for (let round = 0; round < 3; round++) await send(lab.cloud.lab, attacker, ...storm);
     });
-    assert.ok(outage.recovered && outage.gapMs < 3_000, JSON.stringify(outage));
+    assert.ok(outage.recovered && outage.gapMs < 1_000, JSON.stringify(outage));
     assert.ok(await lab.ping(own.near, { address: GATEWAY }));
   });
 

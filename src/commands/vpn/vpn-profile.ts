@@ -103,9 +103,9 @@ export const createVpnClientProfile = writeCommand({
   },
   // Who comes with keys that the gateway does not know yet is not answered, and waits for seconds before he tries again.
   async after(room, _want, { vpnclientprofile }, patienceMs) {
-    const { vpnuserid: id = '', ...rest } = vpnclientprofile as View;
-    const ready = await realizedWithin(room, { kind: 'vpnuser', id }, patienceMs);
-    return { vpnclientprofile: { ...rest, vpnuserid: id, ready } };
+    const profile = vpnclientprofile as View;
+    const ready = await realizedWithin(room, { kind: 'vpnuser', id: profile.vpnuserid! }, patienceMs);
+    return { vpnclientprofile: { ...profile, ready } };
   },
 });
 
